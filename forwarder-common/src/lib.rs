@@ -1,0 +1,2 @@
+//! The rules of the data plane.
+#![no_std]
