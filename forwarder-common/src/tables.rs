@@ -1,0 +1,224 @@
+//! The tables that userspace writes and the data plane reads: their exact layout in memory.
+//!
+//! Every type is plain words without padding, checked below; userspace maps the same memory and stores 8-byte words
+//! atomically. Hops and chunks are never changed under a reader in more than one word: a changed hop is a new hop.
+
+/// Members of one chunk: one bit each in [`Chunk::mask`], one broadcast each.
+pub const CHUNK_SLOTS: usize = 64;
+/// Interfaces that can be egress devices.
+pub const MAX_DEVICES: u32 = 8;
+/// The device number of legs that the socket worker serves.
+pub const DEVICE_SOCKET: u32 = 0xff;
+/// Chunk 0, hop 0 and route 0 are never used, so that 0 can mean "none".
+pub const NONE: u32 = 0;
+/// Leases that can be kept; lease 0 is the node's.
+pub const MAX_LEASES: u32 = 4096;
+/// Room for the longest header of a replica (Ethernet, one VLAN tag, IPv6, UDP: 66), in whole words.
+pub const TEMPLATE_LEN: usize = 72;
+
+/// A local address and port that takes media. Key of the endpoints map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct EndpointKey {
+    /// Address, IPv4 mapped into IPv6.
+    pub address: [u8; 16],
+    /// Port in network order.
+    pub port: [u8; 2],
+    /// Zero.
+    pub zero: [u8; 2],
+}
+
+/// Value of the endpoints map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Endpoint {
+    /// The MAC that frames to this address must carry.
+    pub mac: [u8; 6],
+    /// Zero.
+    pub zero: [u8; 2],
+}
+
+/// Whose stream a packet is: key of the routes map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct RouteKey {
+    /// Source address, IPv4 mapped into IPv6.
+    pub source: [u8; 16],
+    /// Destination address, IPv4 mapped into IPv6.
+    pub destination: [u8; 16],
+    /// Source port in network order.
+    pub source_port: [u8; 2],
+    /// Destination port in network order.
+    pub destination_port: [u8; 2],
+    /// SSRC in network order.
+    pub ssrc: [u8; 4],
+}
+
+/// Where a stream goes. Both heads are in one word, so that one store changes a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Route {
+    /// First chunk of the legs that XDP sends, or [`NONE`].
+    pub head: u32,
+    /// First chunk of the legs that the socket worker sends, or [`NONE`].
+    pub socket_head: u32,
+}
+
+/// A member of a chunk: a hop, and the generation that the hop must still have. One 8-byte word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Hop number, [`NONE`] in an empty slot.
+    pub hop: u32,
+    /// Generation of the hop when it became a member; never 0.
+    pub generation: u32,
+}
+
+impl Member {
+    /// The word as it lies in the table.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        (self.generation as u64) << 32 | self.hop as u64
+    }
+
+    /// The member in a word of the table.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self {
+            hop: word as u32,
+            generation: (word >> 32) as u32,
+        }
+    }
+}
+
+/// Up to 64 members behind one device, sent by one broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Chunk {
+    /// Which slots are members: subscribing, pausing, resuming and leaving are one store of this word.
+    pub mask: u64,
+    /// The chunk after this one, or [`NONE`].
+    pub next: u32,
+    /// The device, below [`MAX_DEVICES`], or [`DEVICE_SOCKET`].
+    pub device: u32,
+    /// [`Member`] words.
+    pub slots: [u64; CHUNK_SLOTS],
+}
+
+impl Chunk {
+    /// A chunk without members.
+    pub const EMPTY: Self = Self {
+        mask: 0,
+        next: NONE,
+        device: 0,
+        slots: [0; CHUNK_SLOTS],
+    };
+}
+
+/// [`Hop::flags`]: the fixed RTP header is rewritten.
+pub const HOP_CLEAR: u8 = 1;
+/// [`Hop::flags`]: the template's destination MAC is known.
+pub const HOP_RESOLVED: u8 = 2;
+
+/// One leg of a subscription: what its replicas carry in front of the payload, and in the RTP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Hop {
+    /// Must match the member's; 0 in a hop that is not in use.
+    pub generation: u32,
+    /// Index of the deadline that this hop lives by.
+    pub lease: u32,
+    /// Largest IP packet, in bytes.
+    pub mtu: u16,
+    /// [`crate::hop::Shape`] as a number.
+    pub shape: u8,
+    /// [`HOP_CLEAR`] and [`HOP_RESOLVED`].
+    pub flags: u8,
+    /// Folded sum of the IPv4 header without its length; 0 for IPv6.
+    pub ip_sum: u16,
+    /// Folded sum of the pseudo-header and the UDP header, without lengths.
+    pub udp_sum: u16,
+    /// See [`crate::rewrite::Rewrite`].
+    pub ssrc: u32,
+    /// See [`crate::rewrite::Rewrite`].
+    pub timestamp_offset: u32,
+    /// See [`crate::rewrite::Rewrite`].
+    pub sequence_offset: u16,
+    /// See [`crate::rewrite::Rewrite`].
+    pub payload_type_from: u8,
+    /// See [`crate::rewrite::Rewrite`].
+    pub payload_type_to: u8,
+    /// Number of the socket that stands for the local address, for the socket worker.
+    pub socket: u32,
+    /// Ethernet, VLAN, IP and UDP headers with lengths and checksums left zero.
+    pub template: [u8; TEMPLATE_LEN],
+    /// Zero; pads the hop to two cache lines.
+    pub zero: [u8; 24],
+}
+
+impl Hop {
+    /// A hop that is not in use.
+    pub const VOID: Self = Self {
+        generation: 0,
+        lease: 0,
+        mtu: 0,
+        shape: 0,
+        flags: 0,
+        ip_sum: 0,
+        udp_sum: 0,
+        ssrc: 0,
+        timestamp_offset: 0,
+        sequence_offset: 0,
+        payload_type_from: 0,
+        payload_type_to: 0,
+        socket: 0,
+        template: [0; TEMPLATE_LEN],
+        zero: [0; 24],
+    };
+}
+
+/// What a route or a hop has carried, on one CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Traffic {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of UDP payload.
+    pub bytes: u64,
+    /// CLOCK_BOOTTIME in nanoseconds of the last packet.
+    pub last_seen: u64,
+}
+
+/// What `xdp:xdp_devmap_xmit` reported for one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct DeviceTraffic {
+    /// Frames that the driver took.
+    pub sent: u64,
+    /// Frames freed, by the driver or by our own egress program.
+    pub drops: u64,
+    /// Bulks that the driver refused as a whole.
+    pub errors: u64,
+    /// Frames that our own egress program dropped: part of `drops`.
+    pub egress_drops: u64,
+}
+
+macro_rules! layout {
+    ($($type:ty = $size:literal align $align:literal),+ $(,)?) => {
+        $(const _: () = assert!(
+            core::mem::size_of::<$type>() == $size && core::mem::align_of::<$type>() == $align
+        );)+
+    };
+}
+
+layout! {
+    EndpointKey = 20 align 1,
+    Endpoint = 8 align 1,
+    RouteKey = 40 align 1,
+    Route = 8 align 4,
+    Chunk = 528 align 8,
+    Hop = 128 align 4,
+    Traffic = 24 align 8,
+    DeviceTraffic = 32 align 8,
+}

@@ -1,0 +1,6 @@
+//! Header formats: offsets live here and nowhere else.
+
+pub mod eth;
+pub mod ip;
+pub mod rtp;
+pub mod udp;
