@@ -204,6 +204,23 @@ pub struct DeviceTraffic {
     pub egress_drops: u64,
 }
 
+/// Entries of the ladder: a devmap for every device, with and without the loop as first entry, for 0-64 clones.
+pub const LADDER_LEN: u32 = MAX_DEVICES * 2 * (CHUNK_SLOTS as u32 + 1);
+
+/// The ladder's entry that sends `replicas` clones to `device`, and one to the loop if `on_loop`.
+#[inline(always)]
+#[must_use]
+pub const fn ladder_index(device: u32, on_loop: bool, replicas: u32) -> u32 {
+    (device * 2 + on_loop as u32) * (CHUNK_SLOTS as u32 + 1) + replicas
+}
+
+/// Bytes of a slot in which a packet waits for its turn: its length as a word, then the frame.
+pub const QUEUE_SLOT: usize = 4096 + 16;
+/// Bytes in front of a packet in the punt ring: route number and length of the UDP payload, as words of 4 bytes.
+pub const PUNT_HEADER: usize = 8;
+/// Largest UDP payload that XDP takes: with headers it fills the page that a frame lives in.
+pub const MAX_PAYLOAD: usize = 4000;
+
 macro_rules! layout {
     ($($type:ty = $size:literal align $align:literal),+ $(,)?) => {
         $(const _: () = assert!(

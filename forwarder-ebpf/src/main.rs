@@ -1,9 +1,94 @@
-//! Placeholder program, replaced by the data plane.
+//! The XDP programs of the forwarder.
+//!
+//! | program | attached to | does |
+//! | --- | --- | --- |
+//! | `ingress` | every media interface | judges a frame; takes those of known streams, and broadcasts their first chunk |
+//! | `turn` | the far end of the loop | broadcasts further chunks, and packets that had to wait |
+//! | `egress` | the entries of all devmaps | makes a clone the replica of one subscriber |
+//! | `xmit` | `xdp:xdp_devmap_xmit` | counts what the devices took |
 #![no_std]
 #![no_main]
-use aya_ebpf::{macros::xdp, programs::XdpContext, bindings::xdp_action::XDP_PASS};
-/// Passes everything.
+
+mod counters;
+mod egress;
+mod fanout;
+mod maps;
+mod packet;
+mod payload;
+mod xmit;
+
+use aya_ebpf::{
+    bindings::xdp_action::{XDP_DROP, XDP_PASS},
+    macros::{tracepoint, xdp},
+    programs::{TracePointContext, XdpContext},
+};
+use forwarder_common::{
+    ingress::{Verdict, judge},
+    reason::Reason,
+};
+
+use crate::{counters::count, packet::Frame};
+
+/// On every media interface.
 #[xdp]
-pub fn pass(_ctx: XdpContext) -> u32 { XDP_PASS }
+pub fn ingress(context: XdpContext) -> u32 {
+    let mut frame = Frame::new(context.ctx);
+    match judge(&frame, &maps::Tables) {
+        Verdict::Pass(reason) => act(reason, XDP_PASS),
+        Verdict::Drop(reason) => act(reason, XDP_DROP),
+        Verdict::Take(taken) => match fanout::take(&mut frame, taken) {
+            Ok(action) => action,
+            Err(reason) => act(reason, XDP_DROP),
+        },
+    }
+}
+
+/// At the far end of the loop.
+#[xdp]
+pub fn turn(context: XdpContext) -> u32 {
+    match fanout::turn(&mut Frame::new(context.ctx)) {
+        Ok(action) => action,
+        Err(reason) => act(reason, XDP_DROP),
+    }
+}
+
+/// Once per clone, before it goes to the device. `XDP_PASS` means: send it.
+#[xdp(map = "devmap")]
+pub fn egress(context: XdpContext) -> u32 {
+    transmit(&mut Frame::new(context.ctx))
+}
+
+/// The same as `egress`, in a form that BPF_PROG_TEST_RUN accepts; only the tests load it.
+#[xdp]
+pub fn egress_test(context: XdpContext) -> u32 {
+    transmit(&mut Frame::new(context.ctx))
+}
+
+/// At the trace point `xdp:xdp_devmap_xmit`.
+#[tracepoint]
+pub fn xmit(context: TracePointContext) -> u32 {
+    let _unknown_device = xmit::record(&context);
+    0
+}
+
+#[inline(always)]
+fn act(reason: Reason, action: u32) -> u32 {
+    count(reason);
+    action
+}
+
+#[inline(always)]
+fn transmit(frame: &mut Frame) -> u32 {
+    if egress::send(frame) { XDP_PASS } else { XDP_DROP }
+}
+
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Never reached: the build fails if the object refers to a panic.
+    loop {}
+}
+
+/// Trace point programs must say that they are compatible with the GPL.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+pub static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,218 @@
+//! The maps, private behind typed lookups. Sizes marked "set at load" are given by userspace.
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{ArrayOfMaps, DevMap as InnerDevMap},
+    helpers::bpf_get_smp_processor_id,
+    macros::{btf_map, map},
+    maps::{Array, DevMap, HashMap, PerCpuArray, RingBuf},
+};
+use forwarder_common::{
+    ingress::Lookup,
+    pacer::{Pacer, QUEUE},
+    tables::{
+        Chunk, DeviceTraffic, Endpoint, EndpointKey, Hop, LADDER_LEN, MAX_DEVICES, QUEUE_SLOT,
+        RouteKey, Traffic,
+    },
+    ticket::Cursor,
+};
+
+#[map]
+static ENDPOINTS: HashMap<EndpointKey, Endpoint> = HashMap::with_max_entries(4096, 0);
+#[map]
+static ROUTE_KEYS: HashMap<RouteKey, u32> = HashMap::with_max_entries(1, 0); // set at load
+#[map]
+static ROUTES: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load
+#[map]
+static CHUNKS: Array<Chunk> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load
+#[map]
+static HOPS: Array<Hop> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load
+#[map]
+static LEASES: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load
+
+#[map]
+static REASONS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][reason]
+#[map]
+static ROUTE_TRAFFIC: Array<Traffic> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][route]
+#[map]
+static HOP_TRAFFIC: Array<Traffic> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][hop]
+#[map]
+static DEVICE_TRAFFIC: Array<DeviceTraffic> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][device]
+#[map]
+static DEVICES: HashMap<u32, u32> = HashMap::with_max_entries(MAX_DEVICES, 0);
+
+/// Devmaps for 0-64 clones, see `ladder_index`; made once at start, since changing a map of maps waits for RCU.
+#[btf_map]
+static LADDER: ArrayOfMaps<InnerDevMap<1>, { LADDER_LEN as usize }> = ArrayOfMaps::new();
+/// The loop alone.
+#[map]
+static LOOP: DevMap = DevMap::with_max_entries(1, 0);
+
+#[map]
+static PACER: PerCpuArray<Pacer> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static CURSORS: PerCpuArray<Cursor> = PerCpuArray::with_max_entries(MAX_DEVICES, 0);
+#[map]
+static QUEUES: Array<[u8; QUEUE_SLOT]> = Array::with_max_entries(1, 0); // set at load: [cpu][slot]
+#[map]
+static SCRATCH: PerCpuArray<[u8; QUEUE_SLOT]> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static PUNT: RingBuf = RingBuf::with_byte_size(1 << 22, 0);
+
+/// Hops per CPU in `HOP_TRAFFIC`; set at load.
+#[unsafe(no_mangle)]
+static HOP_COUNT: u32 = 1;
+/// Routes per CPU in `ROUTE_TRAFFIC`; set at load.
+#[unsafe(no_mangle)]
+static ROUTE_COUNT: u32 = 1;
+/// Replicas that may be outstanding, see `pacer`; set at load.
+#[unsafe(no_mangle)]
+static WINDOW: u32 = 128;
+
+#[inline(always)]
+fn constant(value: &'static u32) -> u32 {
+    // SAFETY: a valid reference; volatile because the loader changes it behind the compiler's back.
+    unsafe { core::ptr::read_volatile(value) }
+}
+
+#[inline(always)]
+fn cpu() -> u32 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_smp_processor_id() as u32 }
+}
+
+/// The maps that ingress asks.
+pub struct Tables;
+
+impl Lookup for Tables {
+    #[inline(always)]
+    fn endpoint(&self, key: &EndpointKey) -> Option<[u8; 6]> {
+        // SAFETY: values are plain bytes, replaced as a whole by the kernel.
+        unsafe { ENDPOINTS.get(key) }.map(|endpoint| endpoint.mac)
+    }
+
+    #[inline(always)]
+    fn route(&self, key: &RouteKey) -> Option<u32> {
+        // SAFETY: as above.
+        unsafe { ROUTE_KEYS.get(key) }.copied()
+    }
+}
+
+/// Both heads of a route, as one word.
+#[inline(always)]
+pub fn route(route: u32) -> Option<u64> {
+    let word = ROUTES.get_ptr(route)?;
+    // SAFETY: a map value; userspace stores whole words.
+    Some(unsafe { core::ptr::read_volatile(word) })
+}
+
+/// A chunk, which userspace may change at any time: read its words volatile.
+#[inline(always)]
+pub fn chunk(chunk: u32) -> Option<*const Chunk> {
+    CHUNKS.get_ptr(chunk)
+}
+
+/// A hop. Its content does not change while a member with its generation can be reached.
+#[inline(always)]
+pub fn hop(hop: u32) -> Option<&'static Hop> {
+    HOPS.get(hop)
+}
+
+/// The deadline of a lease; a lease that does not exist has passed.
+#[inline(always)]
+pub fn deadline(lease: u32) -> u64 {
+    match LEASES.get_ptr(lease) {
+        // SAFETY: a map value; userspace stores whole words.
+        Some(deadline) => unsafe { core::ptr::read_volatile(deadline) },
+        None => 0,
+    }
+}
+
+/// This CPU's counter of a reason.
+#[inline(always)]
+pub fn reason(reason: u32) -> Option<*mut u64> {
+    REASONS.get_ptr_mut(cpu() * forwarder_common::reason::COUNT as u32 + reason)
+}
+
+/// This CPU's traffic of a route.
+#[inline(always)]
+pub fn route_traffic(route: u32) -> Option<*mut Traffic> {
+    ROUTE_TRAFFIC.get_ptr_mut(cpu() * constant(&ROUTE_COUNT) + route)
+}
+
+/// This CPU's traffic of a hop.
+#[inline(always)]
+pub fn hop_traffic(hop: u32) -> Option<*mut Traffic> {
+    HOP_TRAFFIC.get_ptr_mut(cpu() * constant(&HOP_COUNT) + hop)
+}
+
+/// This CPU's traffic of a device.
+#[inline(always)]
+pub fn device_traffic(device: u32) -> Option<*mut DeviceTraffic> {
+    DEVICE_TRAFFIC.get_ptr_mut(cpu() * MAX_DEVICES + device)
+}
+
+/// The number of one of our devices.
+#[inline(always)]
+pub fn device(ifindex: u32) -> Option<u32> {
+    // SAFETY: values are plain words.
+    unsafe { DEVICES.get(ifindex) }.copied()
+}
+
+/// This CPU's pacer.
+#[inline(always)]
+pub fn pacer() -> Option<&'static mut Pacer> {
+    // SAFETY: per CPU, and XDP programs of one CPU do not interrupt each other.
+    PACER.get_ptr_mut(0).map(|pacer| unsafe { &mut *pacer })
+}
+
+/// This CPU's cursor for a device.
+#[inline(always)]
+pub fn cursor(device: u32) -> Option<&'static mut Cursor> {
+    // SAFETY: as for the pacer.
+    CURSORS.get_ptr_mut(device).map(|cursor| unsafe { &mut *cursor })
+}
+
+/// A slot of this CPU's queue.
+#[inline(always)]
+pub fn queue_slot(slot: u32) -> Option<*mut [u8; QUEUE_SLOT]> {
+    QUEUES.get_ptr_mut(cpu() * QUEUE + (slot & (QUEUE - 1)))
+}
+
+/// This CPU's scratch memory.
+#[inline(always)]
+pub fn scratch() -> Option<*mut [u8; QUEUE_SLOT]> {
+    SCRATCH.get_ptr_mut(0)
+}
+
+/// Hands bytes to the socket worker; false where its ring is full.
+#[inline(always)]
+pub fn punt(bytes: *mut u8, len: u32) -> bool {
+    // SAFETY: the verifier checks that `bytes` has `len` bytes.
+    unsafe {
+        aya_ebpf::helpers::bpf_ringbuf_output(
+            core::ptr::from_ref(&PUNT).cast_mut().cast(),
+            bytes.cast(),
+            u64::from(len),
+            0,
+        ) == 0
+    }
+}
+
+/// Sends the frame by an entry of the ladder: to all of its devices, or to its single one.
+#[inline(always)]
+pub fn redirect_ladder(index: u32, flags: u64) -> Option<u32> {
+    LADDER.get(index)?.redirect(0, flags).ok()
+}
+
+/// Sends the frame to the loop.
+#[inline(always)]
+pub fn redirect_loop(flags: u64) -> Option<u32> {
+    LOOP.redirect(0, flags).ok()
+}
+
+/// The largest number of outstanding replicas.
+#[inline(always)]
+pub fn window() -> u32 {
+    constant(&WINDOW)
+}
