@@ -7,14 +7,14 @@ use crate::{
     classify::{Kind, classify},
     packet::Packet,
     reason::Reason,
-    tables::{EndpointKey, RouteKey},
+    tables::{Address, EndpointKey, RouteKey},
     wire::{eth, ip, rtp, udp},
 };
 
 /// The tables that ingress asks.
 pub trait Lookup {
-    /// The MAC that frames to this local address must carry; `None` where the address takes no media.
-    fn endpoint(&self, key: &EndpointKey) -> Option<[u8; 6]>;
+    /// [`crate::tables::Endpoint::mac`] of this local address; `None` where the address takes no media.
+    fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]>;
     /// The route of a stream.
     fn route(&self, key: &RouteKey) -> Option<u32>;
 }
@@ -44,10 +44,22 @@ pub struct Taken {
 
 /// Addresses and extent of the UDP datagram in a frame.
 struct Datagram {
-    source: [u8; 16],
-    destination: [u8; 16],
+    source: Address,
+    destination: Address,
     udp_at: usize,
     ip_payload: usize,
+}
+
+/// The half of a word that lies first in memory, as a number in network order.
+#[inline(always)]
+const fn first(word: u32) -> u16 {
+    (u32::from_be(word) >> 16) as u16
+}
+
+/// The half of a word that lies second in memory, as a number in network order.
+#[inline(always)]
+const fn second(word: u32) -> u16 {
+    u32::from_be(word) as u16
 }
 
 /// Judges a frame.
@@ -61,22 +73,28 @@ pub fn judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Verdict {
 
 #[inline(always)]
 fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Taken, Verdict> {
-    let (mac, datagram) = datagram(packet)?;
-    let Some([p0, p1, p2, p3, l0, l1, _, _]) = packet.read::<{ udp::LEN }>(datagram.udp_at) else {
-        return Err(Verdict::Pass(Reason::NotOurs));
+    let not_ours = Verdict::Pass(Reason::NotOurs);
+    let [mac0, mac1, _, ether_type] = packet.words::<4>(0).ok_or(not_ours)?;
+    let (ip_at, ether_type) = skip_tags(packet, first(ether_type)).ok_or(not_ours)?;
+    let datagram = match ether_type {
+        eth::IPV4 => ipv4(packet, ip_at)?,
+        eth::IPV6 => ipv6(packet, ip_at)?,
+        _ => return Err(not_ours),
     };
+    let [ports, len_sum] = packet.words::<2>(datagram.udp_at).ok_or(not_ours)?;
     let endpoint = EndpointKey {
         address: datagram.destination,
-        port: [p2, p3],
-        zero: [0; 2],
+        port: ports & SECOND_HALF,
     };
     match lookup.endpoint(&endpoint) {
-        None => return Err(Verdict::Pass(Reason::NotOurs)),
-        Some(ours) if ours != mac => return Err(Verdict::Pass(Reason::ForeignMac)),
+        None => return Err(not_ours),
+        Some(mac) if mac != [mac0, mac1 & FIRST_HALF] => {
+            return Err(Verdict::Pass(Reason::ForeignMac));
+        }
         Some(_) => {}
     }
 
-    let udp_len = usize::from(u16::from_be_bytes([l0, l1]));
+    let udp_len = usize::from(first(len_sum));
     let header_len = datagram.udp_at + udp::LEN;
     if udp_len < udp::LEN
         || udp_len > datagram.ip_payload
@@ -85,24 +103,23 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
         return Err(Verdict::Drop(Reason::Malformed));
     }
     let payload_len = udp_len - udp::LEN;
-    let Some([first, second]) = packet.read::<2>(header_len).filter(|_| payload_len >= 2) else {
+    let Some([first_byte, second_byte]) = packet.read::<2>(header_len).filter(|_| payload_len >= 2)
+    else {
         return Err(Verdict::Drop(Reason::NotMedia));
     };
-    match classify(first, second) {
+    match classify(first_byte, second_byte) {
         Err(reason) => return Err(Verdict::Drop(reason)),
         Ok(Kind::Stun) => return Err(Verdict::Pass(Reason::Stun)),
         Ok(Kind::Dtls) => return Err(Verdict::Pass(Reason::Dtls)),
         Ok(Kind::Rtcp) => return Err(Verdict::Pass(Reason::Rtcp)),
         Ok(Kind::Rtp) => {}
     }
-    let header = rtp_header(packet, header_len, payload_len).map_err(Verdict::Drop)?;
-    let rtp::Header([.., s0, s1, s2, s3]) = header;
+    let ssrc = rtp_ssrc(packet, header_len, payload_len).map_err(Verdict::Drop)?;
     let key = RouteKey {
         source: datagram.source,
         destination: datagram.destination,
-        source_port: [p0, p1],
-        destination_port: [p2, p3],
-        ssrc: [s0, s1, s2, s3],
+        ports,
+        ssrc,
     };
     match lookup.route(&key) {
         None => Err(Verdict::Pass(Reason::UnknownStream)),
@@ -114,140 +131,95 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
     }
 }
 
-/// The fixed RTP header at `at`, if it and what it announces fit into `payload_len` bytes.
+/// Masks of the halves of a word by their place in memory.
+const FIRST_HALF: u32 = u32::from_ne_bytes([0xff, 0xff, 0, 0]);
+const SECOND_HALF: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+
+/// The SSRC, as it lies in memory, of the RTP packet at `at`, if its header and what it announces fit into
+/// `payload_len` bytes.
 ///
 /// # Errors
 /// [`Reason::Malformed`].
 #[inline(always)]
-pub fn rtp_header<P: Packet + ?Sized>(
+pub fn rtp_ssrc<P: Packet + ?Sized>(
     packet: &P,
     at: usize,
     payload_len: usize,
-) -> Result<rtp::Header, Reason> {
-    let Some(bytes) = packet
-        .read::<{ rtp::LEN }>(at)
-        .filter(|_| payload_len >= rtp::LEN)
-    else {
+) -> Result<u32, Reason> {
+    if payload_len < rtp::LEN {
         return Err(Reason::Malformed);
-    };
-    let header = rtp::Header(bytes);
-    let mut len = rtp::LEN + 4 * header.csrc_count();
-    if header.has_extension() {
-        let Some([_, _, w0, w1]) = packet.read::<4>(at + len) else {
-            return Err(Reason::Malformed);
-        };
-        len += 4 + 4 * usize::from(u16::from_be_bytes([w0, w1]));
+    }
+    let [flags, _, ssrc] = packet.words::<3>(at).ok_or(Reason::Malformed)?;
+    let flags = first(flags);
+    let mut len = rtp::LEN + 4 * usize::from(flags >> 8 & 0x0f);
+    // The extension bit (RFC 3550 §5.3.1).
+    if flags & 0x1000 != 0 {
+        let [extension] = packet.words::<1>(at + len).ok_or(Reason::Malformed)?;
+        len += 4 + 4 * usize::from(second(extension));
     }
     if len > payload_len {
         return Err(Reason::Malformed);
     }
-    Ok(header)
+    Ok(ssrc)
 }
 
-/// Finds the UDP datagram of a frame and the destination MAC.
+/// Where the IP header starts and the EtherType in front of it, after up to two VLAN tags.
 #[inline(always)]
-fn datagram<P: Packet + ?Sized>(packet: &P) -> Result<([u8; 6], Datagram), Verdict> {
-    let not_ours = Verdict::Pass(Reason::NotOurs);
-    let Some([d0, d1, d2, d3, d4, d5, _, _, _, _, _, _, e0, e1]) = packet.read::<{ eth::LEN }>(0)
-    else {
-        return Err(not_ours);
-    };
-    let mac = [d0, d1, d2, d3, d4, d5];
-    let mut ether_type = u16::from_be_bytes([e0, e1]);
-    let mut at = eth::LEN;
-    if eth::is_tag(ether_type) {
-        let Some([_, _, e0, e1]) = packet.read::<{ eth::TAG_LEN }>(at) else {
-            return Err(not_ours);
-        };
-        ether_type = u16::from_be_bytes([e0, e1]);
-        at += eth::TAG_LEN;
-        if eth::is_tag(ether_type) {
-            let Some([_, _, e0, e1]) = packet.read::<{ eth::TAG_LEN }>(at) else {
-                return Err(not_ours);
-            };
-            ether_type = u16::from_be_bytes([e0, e1]);
-            at += eth::TAG_LEN;
-        }
+fn skip_tags<P: Packet + ?Sized>(packet: &P, ether_type: u16) -> Option<(usize, u16)> {
+    if !eth::is_tag(ether_type) {
+        return Some((eth::LEN, ether_type));
     }
-    match ether_type {
-        eth::IPV4 => Ok((mac, ipv4(packet, at)?)),
-        eth::IPV6 => Ok((mac, ipv6(packet, at)?)),
-        _ => Err(not_ours),
+    let [tag] = packet.words::<1>(eth::LEN)?;
+    if !eth::is_tag(second(tag)) {
+        return Some((eth::LEN + eth::TAG_LEN, second(tag)));
     }
+    let [tag] = packet.words::<1>(eth::LEN + eth::TAG_LEN)?;
+    Some((eth::LEN + 2 * eth::TAG_LEN, second(tag)))
 }
 
 #[inline(always)]
 fn ipv4<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Verdict> {
-    let Some(
-        [
-            version,
-            _,
-            l0,
-            l1,
-            _,
-            _,
-            f0,
-            f1,
-            _,
-            protocol,
-            _,
-            _,
-            a0,
-            a1,
-            a2,
-            a3,
-            b0,
-            b1,
-            b2,
-            b3,
-        ],
-    ) = packet.read::<{ ip::V4_LEN }>(at)
-    else {
-        return Err(Verdict::Pass(Reason::NotOurs));
-    };
-    if version >> 4 != 4 || protocol != ip::UDP {
-        return Err(Verdict::Pass(Reason::NotOurs));
+    let not_ours = Verdict::Pass(Reason::NotOurs);
+    let [start, fragment, ttl, source, destination] = packet.words::<5>(at).ok_or(not_ours)?;
+    let version_ihl = first(start) >> 8;
+    if version_ihl >> 4 != 4 || first(ttl) & 0xff != u16::from(ip::UDP) {
+        return Err(not_ours);
     }
-    if version != 0x45 {
+    if version_ihl != 0x45 {
         return Err(Verdict::Pass(Reason::IpOptions));
     }
     // More fragments, or an offset (RFC 791 §3.1).
-    if u16::from_be_bytes([f0, f1]) & 0x3fff != 0 {
+    if second(fragment) & 0x3fff != 0 {
         return Err(Verdict::Pass(Reason::Fragment));
     }
-    let total = usize::from(u16::from_be_bytes([l0, l1]));
     Ok(Datagram {
-        source: ip::mapped([a0, a1, a2, a3]),
-        destination: ip::mapped([b0, b1, b2, b3]),
+        source: [0, 0, ip::MAPPED, source],
+        destination: [0, 0, ip::MAPPED, destination],
         udp_at: at + ip::V4_LEN,
-        ip_payload: total.saturating_sub(ip::V4_LEN),
+        ip_payload: usize::from(second(start)).saturating_sub(ip::V4_LEN),
     })
 }
 
 #[inline(always)]
 fn ipv6<P: Packet + ?Sized>(packet: &P, at: usize) -> Result<Datagram, Verdict> {
-    let fixed = packet.read::<8>(at);
-    let source = packet.read::<16>(at + 8);
-    let destination = packet.read::<16>(at + 24);
-    let (Some([version, _, _, _, l0, l1, next, _]), Some(source), Some(destination)) =
-        (fixed, source, destination)
-    else {
-        return Err(Verdict::Pass(Reason::NotOurs));
-    };
-    if version >> 4 != 6 {
-        return Err(Verdict::Pass(Reason::NotOurs));
+    let not_ours = Verdict::Pass(Reason::NotOurs);
+    let [start, len_next, s0, s1, s2, s3, d0, d1, d2, d3] =
+        packet.words::<10>(at).ok_or(not_ours)?;
+    if first(start) >> 12 != 6 {
+        return Err(not_ours);
     }
-    if next != ip::UDP {
-        return Err(Verdict::Pass(if ip::is_extension(next) {
-            Reason::ExtensionHeader
+    let next_header = (second(len_next) >> 8) as u8;
+    if next_header != ip::UDP {
+        return Err(if ip::is_extension(next_header) {
+            Verdict::Pass(Reason::ExtensionHeader)
         } else {
-            Reason::NotOurs
-        }));
+            not_ours
+        });
     }
     Ok(Datagram {
-        source,
-        destination,
+        source: [s0, s1, s2, s3],
+        destination: [d0, d1, d2, d3],
         udp_at: at + ip::V6_LEN,
-        ip_payload: usize::from(u16::from_be_bytes([l0, l1])),
+        ip_payload: usize::from(first(len_next)),
     })
 }

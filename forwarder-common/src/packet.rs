@@ -16,6 +16,12 @@ pub trait Packet {
     /// The `N` bytes at `at`.
     fn read<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
 
+    /// The `4 * N` bytes at `at`, as words in the byte order in which they lie in memory.
+    ///
+    /// Header fields that are compared and copied as words stay words: taken apart into bytes, they would cost BPF
+    /// programs several instructions and a stack slot per byte.
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]>;
+
     /// Stores `N` bytes at `at`.
     #[must_use]
     fn write<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()>;
@@ -38,6 +44,16 @@ impl Packet for [u8] {
     #[inline(always)]
     fn read<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.get(at..at.checked_add(N)?)?.try_into().ok()
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]> {
+        let bytes = self.get(at..at.checked_add(4 * N)?)?;
+        let mut words = [0; N];
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
+            *word = u32::from_ne_bytes(bytes.try_into().ok()?);
+        }
+        Some(words)
     }
 
     #[inline(always)]
@@ -76,6 +92,10 @@ impl Packet for Buffer<'_> {
 
     fn read<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.bytes.read(self.start.checked_add(at)?)
+    }
+
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]> {
+        self.bytes.words(self.start.checked_add(at)?)
     }
 
     fn write<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()> {

@@ -16,42 +16,96 @@ pub const MAX_LEASES: u32 = 4096;
 /// Room for the longest header of a replica (Ethernet, one VLAN tag, IPv6, UDP: 66), in whole words.
 pub const TEMPLATE_LEN: usize = 72;
 
+/// An IP address as it lies in memory, IPv4 mapped into IPv6 (`::ffff:a.b.c.d`).
+pub type Address = [u32; 4];
+
+/// The words of an address.
+#[must_use]
+pub const fn address_words(bytes: [u8; 16]) -> Address {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
+    [
+        u32::from_ne_bytes([a, b, c, d]),
+        u32::from_ne_bytes([e, f, g, h]),
+        u32::from_ne_bytes([i, j, k, l]),
+        u32::from_ne_bytes([m, n, o, p]),
+    ]
+}
+
+/// Two ports as they lie in a UDP header.
+#[must_use]
+pub const fn port_words(source: u16, destination: u16) -> u32 {
+    let ([a, b], [c, d]) = (source.to_be_bytes(), destination.to_be_bytes());
+    u32::from_ne_bytes([a, b, c, d])
+}
+
 /// A local address and port that takes media. Key of the endpoints map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct EndpointKey {
-    /// Address, IPv4 mapped into IPv6.
-    pub address: [u8; 16],
-    /// Port in network order.
-    pub port: [u8; 2],
-    /// Zero.
-    pub zero: [u8; 2],
+    /// Address.
+    pub address: Address,
+    /// [`port_words`] with the local port as destination and 0 as source.
+    pub port: u32,
+}
+
+impl EndpointKey {
+    /// The key of a local address (IPv4 mapped into IPv6) and port.
+    #[must_use]
+    pub const fn new(address: [u8; 16], port: u16) -> Self {
+        Self {
+            address: address_words(address),
+            port: port_words(0, port),
+        }
+    }
 }
 
 /// Value of the endpoints map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Endpoint {
-    /// The MAC that frames to this address must carry.
-    pub mac: [u8; 6],
-    /// Zero.
-    pub zero: [u8; 2],
+    /// The MAC that frames to this address must carry, and two zero bytes, as they lie in memory.
+    pub mac: [u32; 2],
+}
+
+impl Endpoint {
+    /// An address behind an interface with this MAC.
+    #[must_use]
+    pub const fn new(mac: [u8; 6]) -> Self {
+        let [a, b, c, d, e, f] = mac;
+        Self {
+            mac: [
+                u32::from_ne_bytes([a, b, c, d]),
+                u32::from_ne_bytes([e, f, 0, 0]),
+            ],
+        }
+    }
 }
 
 /// Whose stream a packet is: key of the routes map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct RouteKey {
-    /// Source address, IPv4 mapped into IPv6.
-    pub source: [u8; 16],
-    /// Destination address, IPv4 mapped into IPv6.
-    pub destination: [u8; 16],
-    /// Source port in network order.
-    pub source_port: [u8; 2],
-    /// Destination port in network order.
-    pub destination_port: [u8; 2],
-    /// SSRC in network order.
-    pub ssrc: [u8; 4],
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// [`port_words`].
+    pub ports: u32,
+    /// SSRC as it lies in the RTP header.
+    pub ssrc: u32,
+}
+
+impl RouteKey {
+    /// The key of a stream: addresses with IPv4 mapped into IPv6, ports and SSRC as numbers.
+    #[must_use]
+    pub const fn new(source: ([u8; 16], u16), destination: ([u8; 16], u16), ssrc: u32) -> Self {
+        Self {
+            source: address_words(source.0),
+            destination: address_words(destination.0),
+            ports: port_words(source.1, destination.1),
+            ssrc: ssrc.to_be(),
+        }
+    }
 }
 
 /// Where a stream goes. Both heads are in one word, so that one store changes a route.
@@ -230,9 +284,9 @@ macro_rules! layout {
 }
 
 layout! {
-    EndpointKey = 20 align 1,
-    Endpoint = 8 align 1,
-    RouteKey = 40 align 1,
+    EndpointKey = 20 align 4,
+    Endpoint = 8 align 4,
+    RouteKey = 40 align 4,
     Route = 8 align 4,
     Chunk = 528 align 8,
     Hop = 128 align 4,

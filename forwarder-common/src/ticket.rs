@@ -44,100 +44,37 @@ impl Ticket {
     /// Reads the ticket of a frame.
     #[inline(always)]
     pub fn read<P: Packet + ?Sized>(packet: &P) -> Option<Self> {
-        let [
-            t0,
-            t1,
-            t2,
-            t3,
-            c0,
-            c1,
-            c2,
-            c3,
-            m0,
-            m1,
-            m2,
-            m3,
-            m4,
-            m5,
-            m6,
-            m7,
-            n0,
-            n1,
-            n2,
-            n3,
-            n4,
-            n5,
-            n6,
-            n7,
-            l0,
-            l1,
-            s0,
-            s1,
-            header_len,
-            state,
-            round,
-            load,
-        ] = packet.read::<LEN>(0)?;
+        let [tag, chunk, m0, m1, n0, n1, lengths, rest] = packet.words::<{ LEN / 4 }>(0)?;
         Some(Self {
-            tag: u32::from_ne_bytes([t0, t1, t2, t3]),
-            chunk: u32::from_ne_bytes([c0, c1, c2, c3]),
-            mask: u64::from_ne_bytes([m0, m1, m2, m3, m4, m5, m6, m7]),
-            now: u64::from_ne_bytes([n0, n1, n2, n3, n4, n5, n6, n7]),
-            payload_len: u16::from_ne_bytes([l0, l1]),
-            sum: u16::from_ne_bytes([s0, s1]),
-            header_len,
-            state,
-            round,
-            load,
+            tag,
+            chunk,
+            mask: u64::from(m0) | u64::from(m1) << 32,
+            now: u64::from(n0) | u64::from(n1) << 32,
+            payload_len: lengths as u16,
+            sum: (lengths >> 16) as u16,
+            header_len: rest as u8,
+            state: (rest >> 8) as u8,
+            round: (rest >> 16) as u8,
+            load: (rest >> 24) as u8,
         })
     }
 
     /// Writes the ticket over the frame's headers.
     #[inline(always)]
     pub fn write<P: Packet + ?Sized>(&self, packet: &mut P) -> Option<()> {
-        let [t0, t1, t2, t3] = self.tag.to_ne_bytes();
-        let [c0, c1, c2, c3] = self.chunk.to_ne_bytes();
-        let [m0, m1, m2, m3, m4, m5, m6, m7] = self.mask.to_ne_bytes();
-        let [n0, n1, n2, n3, n4, n5, n6, n7] = self.now.to_ne_bytes();
-        let [l0, l1] = self.payload_len.to_ne_bytes();
-        let [s0, s1] = self.sum.to_ne_bytes();
-        packet.write(
-            0,
-            &[
-                t0,
-                t1,
-                t2,
-                t3,
-                c0,
-                c1,
-                c2,
-                c3,
-                m0,
-                m1,
-                m2,
-                m3,
-                m4,
-                m5,
-                m6,
-                m7,
-                n0,
-                n1,
-                n2,
-                n3,
-                n4,
-                n5,
-                n6,
-                n7,
-                l0,
-                l1,
-                s0,
-                s1,
-                self.header_len,
-                self.state,
-                self.round,
-                self.load,
-            ],
-        )
+        let lengths = u32::from(self.payload_len) | u32::from(self.sum) << 16;
+        let rest = u32::from(self.header_len)
+            | u32::from(self.state) << 8
+            | u32::from(self.round) << 16
+            | u32::from(self.load) << 24;
+        packet.write(0, &self.tag.to_ne_bytes())?;
+        packet.write(4, &self.chunk.to_ne_bytes())?;
+        packet.write(8, &(self.mask as u32).to_ne_bytes())?;
+        packet.write(12, &((self.mask >> 32) as u32).to_ne_bytes())?;
+        packet.write(16, &(self.now as u32).to_ne_bytes())?;
+        packet.write(20, &((self.now >> 32) as u32).to_ne_bytes())?;
+        packet.write(24, &lengths.to_ne_bytes())?;
+        packet.write(28, &rest.to_ne_bytes())
     }
 }
 

@@ -25,7 +25,8 @@ pub fn send(frame: &mut Frame) -> bool {
         return false;
     };
     // SAFETY: a map value; volatile because userspace stores to it meanwhile, in whole words.
-    let device = unsafe { core::ptr::read_volatile(&raw const (*chunk).device) } & (MAX_DEVICES - 1);
+    let device =
+        unsafe { core::ptr::read_volatile(&raw const (*chunk).device) } & (MAX_DEVICES - 1);
     let sent = maps::cursor(device)
         .and_then(|cursor| cursor.next_slot(ticket.tag, ticket.mask))
         .ok_or(Reason::Surplus)

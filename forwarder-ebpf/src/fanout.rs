@@ -269,7 +269,9 @@ fn enqueue(frame: &mut Frame, ticket: Ticket, slot: u32, taken: &Taken) -> Resul
 /// Loads the oldest waiting packet into a free frame, if it may be sent in this round.
 #[inline(always)]
 fn dequeue(frame: &mut Frame, pacer: &mut Pacer) -> Result<Option<Ticket>, Reason> {
-    let slot = maps::queue_slot(pacer.head).ok_or(Reason::NoRoom)?.cast::<u8>();
+    let slot = maps::queue_slot(pacer.head)
+        .ok_or(Reason::NoRoom)?
+        .cast::<u8>();
     // SAFETY: a map value of QUEUE_SLOT bytes, of this CPU.
     let (len, ticket) = unsafe {
         let bytes = &*slot

@@ -79,7 +79,11 @@ fn act(reason: Reason, action: u32) -> u32 {
 
 #[inline(always)]
 fn transmit(frame: &mut Frame) -> u32 {
-    if egress::send(frame) { XDP_PASS } else { XDP_DROP }
+    if egress::send(frame) {
+        XDP_PASS
+    } else {
+        XDP_DROP
+    }
 }
 
 #[panic_handler]

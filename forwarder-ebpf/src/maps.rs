@@ -86,7 +86,7 @@ pub struct Tables;
 
 impl Lookup for Tables {
     #[inline(always)]
-    fn endpoint(&self, key: &EndpointKey) -> Option<[u8; 6]> {
+    fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]> {
         // SAFETY: values are plain bytes, replaced as a whole by the kernel.
         unsafe { ENDPOINTS.get(key) }.map(|endpoint| endpoint.mac)
     }
@@ -170,7 +170,9 @@ pub fn pacer() -> Option<&'static mut Pacer> {
 #[inline(always)]
 pub fn cursor(device: u32) -> Option<&'static mut Cursor> {
     // SAFETY: as for the pacer.
-    CURSORS.get_ptr_mut(device).map(|cursor| unsafe { &mut *cursor })
+    CURSORS
+        .get_ptr_mut(device)
+        .map(|cursor| unsafe { &mut *cursor })
 }
 
 /// A slot of this CPU's queue.

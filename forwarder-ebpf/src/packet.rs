@@ -2,9 +2,7 @@
 
 use aya_ebpf::{
     bindings::xdp_md,
-    helpers::{
-        bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_load_bytes, bpf_xdp_store_bytes,
-    },
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_load_bytes, bpf_xdp_store_bytes},
 };
 use forwarder_common::packet::{Packet, Shift};
 
@@ -125,6 +123,22 @@ impl Packet for Frame {
         // SAFETY: `N` bytes lie inside of the frame, as just checked.
         unsafe { copy::<N>(from as *const u8, words.0.as_mut_ptr()) };
         Some(words.0)
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]> {
+        let from = self.start() + at;
+        if from + 4 * N > self.end() {
+            return None;
+        }
+        let mut words = [0; N];
+        let mut i = 0;
+        while i < N {
+            // SAFETY: `N` words lie inside of the frame, as just checked.
+            unsafe { *words.as_mut_ptr().add(i) = *(from as *const u32).add(i) };
+            i += 1;
+        }
+        Some(words)
     }
 
     #[inline(always)]

@@ -31,11 +31,7 @@ pub fn sum_and_punt(frame: &Frame, taken: &Taken, punt: bool) -> Result<u16, Rea
     // SAFETY: the scratch memory holds PUNT_HEADER + MAX_PAYLOAD + 4 bytes and `len` is bounded; the verifier agrees.
     unsafe {
         frame
-            .load(
-                u32::from(taken.header_len),
-                scratch.add(PUNT_HEADER),
-                len,
-            )
+            .load(u32::from(taken.header_len), scratch.add(PUNT_HEADER), len)
             .ok_or(Reason::Malformed)?;
         // Pads the last word.
         scratch

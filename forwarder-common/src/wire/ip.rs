@@ -15,6 +15,9 @@ pub const fn is_extension(next_header: u8) -> bool {
     matches!(next_header, 0 | 43 | 44 | 50 | 51 | 60 | 135 | 139 | 140)
 }
 
+/// The word in front of an IPv4 address mapped into IPv6, as it lies in memory.
+pub const MAPPED: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+
 /// An IPv4 address as IPv6 writes it (`::ffff:a.b.c.d`, RFC 4291 §2.5.5.2), so that one key fits both families.
 #[inline(always)]
 #[must_use]
