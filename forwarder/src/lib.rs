@@ -1,1 +1,4 @@
 //! The forwarder library.
+
+pub mod core;
+pub mod dataplane;

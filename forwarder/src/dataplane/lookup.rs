@@ -1,0 +1,87 @@
+//! Finds the route of a stream, and whether a local address takes media, without a lock: for whoever forwards in
+//! userspace. With XDP the same entries stand in BPF hashes too.
+
+use forwarder_common::tables::{Endpoint, EndpointKey, RouteKey};
+use papaya::{HashMap, HashMapRef, LocalGuard};
+
+use crate::core::ops::TableError;
+
+/// Routes by stream, as seen under one pin: take it once per batch, not per packet.
+pub type Routes<'a> = HashMapRef<'a, RouteKey, u32, std::hash::RandomState, LocalGuard<'a>>;
+
+/// The hashes. Written by the control plane only, so that a check before an insertion holds.
+#[derive(Debug)]
+pub struct Lookup {
+    routes: HashMap<RouteKey, u32>,
+    endpoints: HashMap<EndpointKey, Endpoint>,
+    max_routes: u32,
+    max_endpoints: u32,
+}
+
+impl Lookup {
+    /// Empty hashes.
+    #[must_use]
+    pub fn new(max_routes: u32, max_endpoints: u32) -> Self {
+        Self {
+            routes: HashMap::new(),
+            endpoints: HashMap::new(),
+            max_routes,
+            max_endpoints,
+        }
+    }
+
+    /// A view of the routes to look several streams up in; each look-up sees what is there at that moment.
+    #[must_use]
+    pub fn routes(&self) -> Routes<'_> {
+        self.routes.pin()
+    }
+
+    /// The endpoint of a local address.
+    #[must_use]
+    pub fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint> {
+        self.endpoints.pin().get(key).copied()
+    }
+
+    /// Adds a stream or changes its route.
+    ///
+    /// # Errors
+    /// [`TableError::Full`].
+    pub fn put_route(&self, key: RouteKey, route: u32) -> Result<(), TableError> {
+        let routes = self.routes.pin();
+        if routes.len() >= self.max_routes as usize && !routes.contains_key(&key) {
+            return Err(full("routes", self.max_routes));
+        }
+        routes.insert(key, route);
+        Ok(())
+    }
+
+    /// Removes a stream, if it is there.
+    pub fn drop_route(&self, key: &RouteKey) {
+        self.routes.pin().remove(key);
+    }
+
+    /// Adds a local address or changes its MAC.
+    ///
+    /// # Errors
+    /// [`TableError::Full`].
+    pub fn put_endpoint(&self, key: EndpointKey, endpoint: Endpoint) -> Result<(), TableError> {
+        let endpoints = self.endpoints.pin();
+        if endpoints.len() >= self.max_endpoints as usize && !endpoints.contains_key(&key) {
+            return Err(full("endpoints", self.max_endpoints));
+        }
+        endpoints.insert(key, endpoint);
+        Ok(())
+    }
+
+    /// Removes a local address, if it is there.
+    pub fn drop_endpoint(&self, key: &EndpointKey) {
+        self.endpoints.pin().remove(key);
+    }
+}
+
+fn full(table: &'static str, allowed: u32) -> TableError {
+    TableError::Full {
+        table,
+        allowed: u64::from(allowed),
+    }
+}
