@@ -49,9 +49,7 @@ impl Toolchain {
     /// The toolchain, if all of it is here. Looks at files only: some microseconds.
     pub fn find(workspace: &Workspace) -> Option<Self> {
         let rustup = || find_nightly().zip(find_program("bpf-linker"));
-        if allowed("rustup")
-            && let Some((name, linker)) = rustup()
-        {
+        if let Some((name, linker)) = allowed("rustup").then(rustup).flatten() {
             return Some(Self::Rustup { name, linker });
         }
         let linker = debian_linker(workspace);
