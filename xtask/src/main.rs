@@ -23,23 +23,36 @@ mod toolchain;
 mod verify;
 mod workspace;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Parser as _;
 
 use crate::args::{Args, Task};
 use crate::workspace::Workspace;
 
-fn main() -> Result<()> {
-    let workspace = Workspace::locate();
-    match Args::parse().task {
-        Task::Setup(args) => setup::run(&workspace, &args),
-        Task::Build(args) => build::run(&workspace, &args),
-        Task::Demo(args) => demo::run(&workspace, &args),
-        Task::Test(args) => test::run(&workspace, &args),
-        Task::Lint(args) => lint::run(&workspace, &args),
-        Task::Verify(args) => verify::run(&workspace, &args),
-        Task::Bench(args) => bench::run(&workspace, &args),
-        Task::Run(args) => run::run(&workspace, &args),
-        Task::Ci => ci::run(&workspace),
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match perform(args.task, &Workspace::locate()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // For people: the causes, without anyhow's backtrace.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task, workspace: &Workspace) -> Result<()> {
+    match task {
+        Task::Setup(args) => setup::run(workspace, &args),
+        Task::Build(args) => build::run(workspace, &args),
+        Task::Demo(args) => demo::run(workspace, &args),
+        Task::Test(args) => test::run(workspace, &args),
+        Task::Lint(args) => lint::run(workspace, &args),
+        Task::Verify(args) => verify::run(workspace, &args),
+        Task::Bench(args) => bench::run(workspace, &args),
+        Task::Run(args) => run::run(workspace, &args),
+        Task::Ci => ci::run(workspace),
     }
 }

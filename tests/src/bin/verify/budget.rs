@@ -36,9 +36,18 @@ impl Budget {
     pub fn with_room(objects: &[Object]) -> Self {
         let limits = |object: &Object| Limits {
             map_kib: round_up(object.map_kib() + object.map_kib() / 8, 16),
-            programs: object.programs.iter().map(|(name, size)| (name.clone(), roomy(*size))).collect(),
+            programs: object
+                .programs
+                .iter()
+                .map(|(name, size)| (name.clone(), roomy(*size)))
+                .collect(),
         };
-        Self { objects: objects.iter().map(|object| (object.name.clone(), limits(object))).collect() }
+        Self {
+            objects: objects
+                .iter()
+                .map(|object| (object.name.clone(), limits(object)))
+                .collect(),
+        }
     }
 
     /// The limits of an object.
@@ -59,19 +68,47 @@ impl Budget {
                 over.push(format!("{} is not in the budget", object.name));
                 continue;
             };
-            compare(&mut over, &format!("{}: map_kib", object.name), object.map_kib(), limits.map_kib);
+            compare(
+                &mut over,
+                &format!("{}: map_kib", object.name),
+                object.map_kib(),
+                limits.map_kib,
+            );
             for (name, size) in &object.programs {
                 let what = format!("{}: {name}", object.name);
                 let Some(limit) = limits.programs.get(name) else {
                     over.push(format!("{what} is not in the budget"));
                     continue;
                 };
-                compare(&mut over, &format!("{what}: instructions"), size.instructions, limit.instructions);
-                compare(&mut over, &format!("{what}: verified"), size.verified, limit.verified);
-                compare(&mut over, &format!("{what}: stack"), size.stack, limit.stack);
+                compare(
+                    &mut over,
+                    &format!("{what}: instructions"),
+                    size.instructions,
+                    limit.instructions,
+                );
+                compare(
+                    &mut over,
+                    &format!("{what}: verified"),
+                    size.verified,
+                    limit.verified,
+                );
+                compare(
+                    &mut over,
+                    &format!("{what}: stack"),
+                    size.stack,
+                    limit.stack,
+                );
             }
-            let gone = limits.programs.keys().filter(|name| !object.programs.contains_key(*name));
-            over.extend(gone.map(|name| format!("{}: {name} is in the budget, but not in the object", object.name)));
+            let gone = limits
+                .programs
+                .keys()
+                .filter(|name| !object.programs.contains_key(*name));
+            over.extend(gone.map(|name| {
+                format!(
+                    "{}: {name} is in the budget, but not in the object",
+                    object.name
+                )
+            }));
         }
         over
     }
@@ -104,7 +141,11 @@ mod tests {
     use crate::measure::{Object, Size};
 
     fn object(instructions: u64) -> Object {
-        let size = Size { instructions, verified: 300, stack: 40 };
+        let size = Size {
+            instructions,
+            verified: 300,
+            stack: 40,
+        };
         Object {
             name: "forwarder".to_owned(),
             programs: BTreeMap::from([("ingress".to_owned(), size)]),
@@ -116,7 +157,10 @@ mod tests {
     fn what_was_measured_fits_and_what_grows_does_not() {
         let budget = Budget::with_room(&[object(160)]);
         assert!(budget.check(&[object(160)]).is_empty());
-        assert_eq!(budget.check(&[object(1000)]), ["forwarder: ingress: instructions is 1000, allowed are 192"]);
+        assert_eq!(
+            budget.check(&[object(1000)]),
+            ["forwarder: ingress: instructions is 1000, allowed are 192"]
+        );
     }
 
     #[test]
@@ -128,6 +172,9 @@ mod tests {
 
     #[test]
     fn unknown_objects_are_told() {
-        assert_eq!(Budget::default().check(&[object(1)]), ["forwarder is not in the budget"]);
+        assert_eq!(
+            Budget::default().check(&[object(1)]),
+            ["forwarder is not in the budget"]
+        );
     }
 }

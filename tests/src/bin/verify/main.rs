@@ -32,9 +32,25 @@ struct Args {
     objects: Vec<PathBuf>,
 }
 
-fn main() -> Result<ExitCode> {
-    let args = Args::parse();
-    let objects = args.objects.iter().map(|path| Object::load(path)).collect::<Result<Vec<_>>>()?;
+fn main() -> ExitCode {
+    match verify(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // For people: the causes (the verifier's log among them), without anyhow's backtrace.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether every program is within its budget.
+fn verify(args: &Args) -> Result<bool> {
+    let objects = args
+        .objects
+        .iter()
+        .map(|path| Object::load(path))
+        .collect::<Result<Vec<_>>>()?;
     let cannot = |what: &str| format!("cannot {what} {}", args.budget.display());
     let text = std::fs::read_to_string(&args.budget).with_context(|| cannot("read"))?;
     let mut budget: Budget = toml::from_str(&text).with_context(|| cannot("understand"))?;
@@ -51,8 +67,10 @@ fn main() -> Result<ExitCode> {
             eprintln!("over budget: {line}");
         }
         if !over.is_empty() {
-            eprintln!("make it smaller, or accept it with `cargo xtask verify --update` and commit the budget");
+            eprintln!(
+                "make it smaller, or accept it with `cargo xtask verify --update` and commit the budget"
+            );
         }
     }
-    Ok(if over.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(over.is_empty())
 }

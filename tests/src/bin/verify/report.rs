@@ -10,7 +10,14 @@ use crate::measure::Object;
 pub fn table(objects: &[Object], budget: &Budget) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["object", "program", "instructions", "verified", "stack", "maps (KiB)"]);
+    table.set_header([
+        "object",
+        "program",
+        "instructions",
+        "verified",
+        "stack",
+        "maps (KiB)",
+    ]);
     for object in objects {
         let limits = budget.limits(&object.name);
         for (name, size) in &object.programs {
@@ -26,7 +33,14 @@ pub fn table(objects: &[Object], budget: &Budget) -> String {
         }
         let maps = of(object.map_kib(), limits.map(|limits| limits.map_kib));
         let count = format!("({} maps)", object.maps.len());
-        table.add_row([object.name.clone(), count, String::new(), String::new(), String::new(), maps]);
+        table.add_row([
+            object.name.clone(),
+            count,
+            String::new(),
+            String::new(),
+            String::new(),
+            maps,
+        ]);
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -36,9 +50,14 @@ pub fn table(objects: &[Object], budget: &Budget) -> String {
 
 /// `{"objects": [...], "over": [...]}`.
 pub fn json(objects: &[Object], over: &[String]) -> Result<String> {
-    Ok(serde_json::to_string_pretty(&serde_json::json!({ "objects": objects, "over": over }))?)
+    Ok(serde_json::to_string_pretty(
+        &serde_json::json!({ "objects": objects, "over": over }),
+    )?)
 }
 
 fn of(measured: u64, limit: Option<u64>) -> String {
-    limit.map_or_else(|| format!("{measured} / -"), |limit| format!("{measured} / {limit}"))
+    limit.map_or_else(
+        || format!("{measured} / -"),
+        |limit| format!("{measured} / {limit}"),
+    )
 }
