@@ -14,7 +14,10 @@ fn main() {
     let from = env::var_os(VARIABLE).map_or_else(default_object, PathBuf::from);
     println!("cargo::rerun-if-changed={}", from.display());
     let Ok(bytes) = fs::read(&from) else {
-        println!("cargo::error=the eBPF object {} is missing: run `cargo xtask build`", from.display());
+        println!(
+            "cargo::error=the eBPF object {} is missing: run `cargo xtask build`",
+            from.display()
+        );
         return;
     };
     let to = Path::new(&env::var_os("OUT_DIR").unwrap_or_default()).join(OBJECT);

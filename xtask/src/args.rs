@@ -114,7 +114,7 @@ pub enum Codec {
 pub struct Test {
     /// Only tests whose name contains this.
     pub filter: Option<String>,
-    /// Only the tests that need neither root nor the kernel.
+    /// Only unit, property and doc tests of the crates themselves: no root, no kernel, no suites of tests/.
     #[arg(long)]
     pub quick: bool,
     /// Only this package.
@@ -191,7 +191,7 @@ pub struct BenchFlags {
 
 /// Build and start a node: `forwarder run` with these arguments.
 ///
-/// Runs as root, through `sudo -n` where the user is not root; without either, as the user, on the socket path. See
+/// Runs as root, through sudo where the user is not root; without either, or with `--path socket`, as the user. See
 /// `cargo xtask run -- --help` for the flags of `forwarder run`.
 #[derive(Debug, clap::Args)]
 pub struct Run {

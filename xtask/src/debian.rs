@@ -14,6 +14,12 @@ pub fn has_apt() -> bool {
     Path::new("/etc/debian_version").exists() && find_program("apt-get").is_some()
 }
 
+/// Whether this is Debian itself, which alone has the packages of the eBPF toolchain.
+pub fn is_debian() -> bool {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    release.lines().any(|line| line == "ID=debian") && has_apt()
+}
+
 /// Which of these packages are not installed.
 pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages

@@ -11,12 +11,12 @@ use crate::workspace::Workspace;
 
 /// `cargo xtask demo`.
 pub fn run(workspace: &Workspace, args: &args::Demo) -> Result<()> {
-    setup::packages(setup::DEMO)?;
-    build::all(workspace, Profile::Release)?;
     let Some(mut command) = Privilege::acquire().command(workspace.program("release", "demo"))
     else {
         bail!("the demo makes network namespaces, which needs root: {NO_ROOT}. Run it as root");
     };
+    setup::packages(setup::DEMO)?;
+    build::all(workspace, Profile::Release)?;
     command
         .args(["--receivers", &args.receivers.to_string()])
         .args(["--for", &args.duration])

@@ -17,7 +17,8 @@ pub enum Privilege {
 }
 
 /// Why something is left out, for the user to read.
-pub const NO_ROOT: &str = "the user is not root and `sudo -n` asks for a password";
+pub const NO_ROOT: &str =
+    "the user is not root, and `sudo -n -E` is not allowed or asks for a password";
 
 impl Privilege {
     /// What holds now, without asking the user anything.
@@ -25,7 +26,7 @@ impl Privilege {
         // The owner of /proc/self is the effective user.
         if std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0) {
             Self::Root
-        } else if quiet(Command::new("sudo").args(["-n", "true"])) {
+        } else if quiet(Command::new("sudo").args(["-n", "-E", "true"])) {
             Self::Sudo
         } else {
             Self::None

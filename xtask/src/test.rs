@@ -3,8 +3,7 @@
 use anyhow::Result;
 
 use crate::args;
-use crate::bpf::{self, Variant};
-use crate::build::Profile;
+use crate::build::{self, Profile};
 use crate::privilege::{NO_ROOT, Privilege};
 use crate::process::{cargo, run as run_command};
 use crate::progress;
@@ -21,7 +20,6 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
     if !args.quick {
         setup::packages_if_possible(setup::LAB);
     }
-    bpf::build(workspace, &[Variant::Plain])?;
     let profile = if args.release {
         Profile::Release
     } else {
@@ -29,16 +27,7 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
     };
 
     // The tests start the forwarder as a program; cargo would not build it for the tests of another package.
-    let mut build = cargo(workspace);
-    build.args([
-        "build",
-        "--workspace",
-        "--exclude",
-        "forwarder-ebpf",
-        "--bins",
-    ]);
-    profile.apply(&mut build);
-    run_command(&mut build)?;
+    build::all(workspace, profile)?;
 
     let mut test = cargo(workspace);
     test.arg("test");
@@ -46,6 +35,9 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
         Some(package) => test.args(["--package", package]),
         None => test.args(["--workspace", "--exclude", "forwarder-ebpf"]),
     };
+    if args.quick && args.package.is_none() {
+        test.args(["--exclude", "forwarder-tests"]);
+    }
     if let Some(suite) = &args.suite {
         test.args(["--test", suite]);
     }
@@ -74,7 +66,7 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
 
     match privilege {
         Privilege::None if args.quick => {
-            println!("passed; left out by --quick: the tests that need root")
+            println!("passed; left out by --quick: the suites of tests/")
         }
         Privilege::None => println!("passed; left out: the tests that need root ({NO_ROOT})"),
         Privilege::Root | Privilege::Sudo => println!("passed; nothing was left out"),

@@ -62,7 +62,7 @@ impl Toolchain {
         if let Some(found) = Self::find(workspace) {
             return Ok(found);
         }
-        if !allowed("debian") || !debian::has_apt() {
+        if !allowed("debian") || !debian::is_debian() {
             bail!(manual());
         }
         debian::install(&PACKAGES).with_context(manual)?;
@@ -219,7 +219,7 @@ fn manual() -> String {
         "the eBPF toolchain is not complete. Install one of:\n\
          \x20 a) with rustup:       rustup toolchain install nightly --component rust-src\n\
          \x20                       cargo install bpf-linker      (see its README for the LLVM it needs)\n\
-         \x20 b) on Debian 12, 13:  apt-get install {}\n\
+         \x20 b) on Debian 12:      apt-get install {}\n\
          \x20                       then this command again: it builds bpf-linker itself",
         PACKAGES.join(" ")
     )
