@@ -13,20 +13,20 @@ fn main() {
     println!("cargo::rerun-if-env-changed={VARIABLE}");
     let from = env::var_os(VARIABLE).map_or_else(default_object, PathBuf::from);
     println!("cargo::rerun-if-changed={}", from.display());
-    let Ok(bytes) = fs::read(&from) else {
+    if !from.is_file() {
         println!(
             "cargo::error=the eBPF object {} is missing: run `cargo xtask build`",
             from.display()
         );
         return;
-    };
-    let to = Path::new(&env::var_os("OUT_DIR").unwrap_or_default()).join(OBJECT);
-    // Unchanged bytes keep the file's time, so that nothing is compiled again for them.
-    if fs::read(&to).is_ok_and(|old| old == bytes) {
-        return;
     }
-    if let Err(error) = fs::write(&to, bytes) {
-        println!("cargo::error=cannot write {}: {error}", to.display());
+    let to = Path::new(&env::var_os("OUT_DIR").unwrap_or_default()).join(OBJECT);
+    if let Err(error) = fs::copy(&from, &to) {
+        println!(
+            "cargo::error=cannot copy {} to {}: {error}",
+            from.display(),
+            to.display()
+        );
     }
 }
 

@@ -139,7 +139,7 @@ pub struct Lint {
     /// Let rustfmt change the files, instead of only checking them.
     #[arg(long)]
     pub fix: bool,
-    /// Build cargo-deny into target/lint-tools if it is not there (some minutes); without it that check is left out.
+    /// Build cargo-deny into target/lint-tools if it is not there (two minutes); without it that check is left out.
     #[arg(long)]
     pub install_deny: bool,
 }
