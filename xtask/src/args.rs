@@ -1,0 +1,205 @@
+//! The command line of `cargo xtask`. The flags of `demo` and `bench` are defined here as well, so that
+//! their help is there before anything is built; they are passed on as they are.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Builds, tests, measures and shows the forwarder.
+///
+/// Every task sets up what it needs. Tasks run as the calling user; only built programs are run as root, through
+/// `sudo` where the user is not root.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Args {
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    Setup(Setup),
+    Build(Build),
+    Demo(Demo),
+    Test(Test),
+    Lint(Lint),
+    Verify(Verify),
+    Bench(Bench),
+    Run(Run),
+    /// Do what CI does: lint, then test, then a short bench.
+    Ci,
+}
+
+/// Find or install the eBPF toolchain, and the programs that demo and tests use.
+///
+/// Taken is the first of: a rustup nightly that has rust-src, with bpf-linker in PATH; the Debian packages rustc-web,
+/// libstd-rust-web-dev-bpf and llvm-22-dev (installed with apt-get, as root or through sudo) with bpf-linker built into
+/// target/bpf-tools. Where neither can be had, it says what to install. Does nothing, quickly, when all is there.
+///
+/// FORWARDER_BPF_TOOLCHAIN=rustup or =debian allows only that one.
+#[derive(Debug, clap::Args)]
+pub struct Setup {
+    /// Only the eBPF toolchain, not ip, ethtool, tcpdump and ffmpeg.
+    #[arg(long)]
+    pub toolchain_only: bool,
+}
+
+/// Build the eBPF objects and the host programs (release).
+///
+/// The objects go to target/bpf/ (forwarder.o, lab.o) and are embedded in the programs; target/release/forwarder is
+/// the one file to deploy.
+#[derive(Debug, clap::Args)]
+pub struct Build {
+    /// Embed the eBPF object that logs packets through aya-log. Slow; not for production.
+    #[arg(long)]
+    pub trace: bool,
+    /// Only the eBPF objects.
+    #[arg(long)]
+    pub bpf_only: bool,
+}
+
+/// Forward really encoded video and sound through XDP to many receivers, in namespaces of its own.
+///
+/// ffmpeg encodes and publishes; some receivers decode with ffmpeg, the others count and check every packet. Exit
+/// status 0 only if every receiver got every packet that it should.
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// How many receivers subscribe.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub receivers: u32,
+    /// How long media flows, for example 20s or 2m.
+    #[arg(long = "for", value_name = "DURATION", default_value = "20s")]
+    pub duration: String,
+    /// Which path forwards.
+    #[arg(long, value_enum, default_value_t = Path::Auto)]
+    pub path: Path,
+    /// How the pictures are encoded.
+    #[arg(long, value_enum, default_value_t = Codec::Vp8)]
+    pub codec: Codec,
+    /// Publish and receive over IPv6.
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Print the summary as JSON instead of the live table.
+    #[arg(long)]
+    pub json: bool,
+    /// More arguments for the demo program, as they are.
+    #[arg(last = true, value_name = "ARGS")]
+    pub rest: Vec<String>,
+}
+
+/// A forwarding path.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Path {
+    /// XDP where a leg allows it, else the socket.
+    Auto,
+    /// XDP only.
+    Kernel,
+    /// The UDP socket only; needs no privilege in the forwarder.
+    Socket,
+}
+
+/// A video codec of the demo.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Codec {
+    /// VP8, with Opus for the sound.
+    Vp8,
+    /// H.264, with Opus for the sound.
+    H264,
+}
+
+/// Run the tests: unit, property, doc and kernel tests.
+///
+/// Tests that load programs into the kernel run as root (through `sudo -n` where the user is not root). Where root
+/// cannot be had they are left out, and the run says so. The test programs are told by FORWARDER_TEST_ROOT=1 or 0, and
+/// find the built forwarder in FORWARDER_BIN.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// Only tests whose name contains this.
+    pub filter: Option<String>,
+    /// Only unit, property and doc tests of the crates themselves: no root, no kernel, no suites of tests/.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only this package.
+    #[arg(long, short, value_name = "NAME")]
+    pub package: Option<String>,
+    /// Only this test file (as `cargo test --test`).
+    #[arg(long = "test", value_name = "NAME")]
+    pub suite: Option<String>,
+    /// Test optimised programs, without overflow checks and debug assertions.
+    #[arg(long)]
+    pub release: bool,
+    /// Arguments for the test programs, for example `-- --nocapture`.
+    #[arg(last = true, value_name = "ARGS")]
+    pub rest: Vec<String>,
+}
+
+/// Check form and style: rustfmt, clippy on host and eBPF crates, docs, boundaries, licences and advisories.
+///
+/// Warnings are errors. cargo-deny checks licences, sources and, if its database can be fetched, advisories.
+#[derive(Debug, clap::Args)]
+pub struct Lint {
+    /// Let rustfmt change the files, instead of only checking them.
+    #[arg(long)]
+    pub fix: bool,
+    /// Build cargo-deny into target/lint-tools if it is not there (two minutes); without it that check is left out.
+    #[arg(long)]
+    pub install_deny: bool,
+}
+
+/// Load the eBPF objects into the kernel and hold every program against its budget.
+///
+/// Prints per program instructions, instructions verified and stack, and the memory of the maps, against
+/// forwarder-ebpf/budget.toml. Fails when a program is refused or outgrows it. Both variants are loaded, with and
+/// without `trace`. Needs root.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// Write what was measured, plus some room, as the new budget.
+    #[arg(long)]
+    pub update: bool,
+    /// Print JSON instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measure the forwarder.
+#[derive(Debug, clap::Args)]
+pub struct Bench {
+    #[command(subcommand)]
+    pub what: BenchKind,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchKind {
+    /// Cost per replica by fan-out, payload and path, with the floors interleaved in the same run.
+    Fanout(BenchFlags),
+    /// How throughput grows from one CPU to two.
+    Scaling(BenchFlags),
+    /// Latency that the kernel path adds: p50 and p99.
+    Latency(BenchFlags),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct BenchFlags {
+    /// Print JSON instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Fewer cases and shorter rounds: a smoke test, not figures to quote.
+    #[arg(long)]
+    pub quick: bool,
+    /// More arguments for the bench program, as they are.
+    #[arg(last = true, value_name = "ARGS")]
+    pub rest: Vec<String>,
+}
+
+/// Build and start a node: `forwarder run` with these arguments.
+///
+/// Runs as root, through sudo where the user is not root; without either, or with `--path socket`, as the user. See
+/// `cargo xtask run -- --help` for the flags of `forwarder run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// Arguments for `forwarder run`.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    pub args: Vec<String>,
+}
