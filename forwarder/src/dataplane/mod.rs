@@ -5,6 +5,7 @@
 //! the worker that forwards from UDP sockets.
 
 pub mod counters;
+pub mod kernel;
 pub mod lookup;
 pub mod memory;
 pub mod region;

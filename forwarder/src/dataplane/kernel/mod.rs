@@ -1,0 +1,26 @@
+//! The kernel path: loads the programs, builds what they need, attaches them, and cleans up after them.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`object`] | the embedded object, sized and loaded |
+//! | [`namespace`] | a network namespace of our own, where the loop lives |
+//! | [`loop_pair`] | the veth pair of the loop |
+//! | [`ladder`] | the devmaps that clone |
+//! | [`pins`] | what stays in bpffs when this process dies |
+//! | [`attach`] | programs on interfaces |
+//! | [`tables`] | the operations of the control plane on the maps |
+//! | [`punt`] | the ring of packets for the socket worker |
+//! | [`self_test`] | the proof, at start, that copies come out distinct and whole |
+
+pub mod attach;
+pub mod ladder;
+pub mod loop_pair;
+pub mod namespace;
+pub mod object;
+pub mod pins;
+pub mod punt;
+pub mod self_test;
+pub mod start;
+pub mod tables;
+
+pub use start::{Device, Kernel, Options};

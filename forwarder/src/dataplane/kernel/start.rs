@@ -1,0 +1,272 @@
+//! Brings the kernel path up, in the order in which nothing can be seen half done, and takes it down again.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use aya::maps::Map;
+use forwarder_common::tables::MAX_DEVICES;
+
+use super::{
+    attach, ladder,
+    loop_pair::LoopPair,
+    namespace::Namespace,
+    object::{self, Object, array_data, device_traffic_len},
+    pins::{self, Pins},
+    punt::PuntRing,
+    tables::KernelTables,
+};
+use crate::dataplane::{
+    counters::{Counters, ReasonTable, TrafficTable},
+    memory::{CHUNK_STRIDE, HOP_STRIDE, LEASE_STRIDE, Memory, ROUTE_STRIDE, Sizes},
+    region::Region,
+    shared::SharedTables,
+};
+
+/// An interface that takes and sends media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// Frames that its transmit ring holds.
+    pub ring: u32,
+    /// Transmit queues.
+    pub queues: u32,
+}
+
+/// What the kernel path is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name of the node.
+    pub name: String,
+    /// Media interfaces; their order gives the device numbers.
+    pub devices: Vec<Device>,
+    /// Entries of the tables.
+    pub sizes: Sizes,
+}
+
+/// The kernel path, running. Dropping it leaves everything in place; [`Kernel::stop`] removes it.
+pub struct Kernel {
+    /// Keeps the programs' descriptors; they stay loaded through their links anyway.
+    object: Object,
+    pins: Pins,
+    namespace: Namespace,
+    name: String,
+}
+
+/// A started kernel path and what others need of it.
+pub struct Started {
+    /// To stop it by.
+    pub kernel: Kernel,
+    /// For the control plane.
+    pub tables: KernelTables,
+    /// For the socket worker.
+    pub punt: PuntRing,
+}
+
+impl Kernel {
+    /// Loads, builds, proves and attaches. What an earlier run of the node left behind is replaced.
+    ///
+    /// # Errors
+    /// Anything that the kernel refuses; nothing is left behind then.
+    pub fn start(options: &Options) -> Result<Started> {
+        if options.devices.is_empty() || options.devices.len() > MAX_DEVICES as usize {
+            bail!(
+                "interfaces: {} given, 1 to {MAX_DEVICES} allowed",
+                options.devices.len()
+            );
+        }
+        let sizes = &options.sizes;
+        let window = window(&options.devices, sizes.cpus);
+        let mut object = Object::load(sizes, window)?;
+        let pins = Pins::make(&options.name, object::abi(sizes))?;
+        let run = std::process::id();
+        let namespace = match Namespace::make(&format!("forwarder-{}.{run}", options.name)) {
+            Ok(namespace) => namespace,
+            Err(error) => {
+                let _best_effort = pins.remove();
+                return Err(error);
+            }
+        };
+        match bring_up(options, &mut object, &pins, &namespace) {
+            Ok((tables, punt)) => {
+                let kernel = Self {
+                    object,
+                    pins,
+                    namespace,
+                    name: options.name.clone(),
+                };
+                kernel.sweep_others();
+                Ok(Started {
+                    kernel,
+                    tables,
+                    punt,
+                })
+            }
+            Err(error) => {
+                let _best_effort = pins.remove();
+                let _best_effort = namespace.remove();
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes what earlier runs of this node left behind.
+    fn sweep_others(&self) {
+        let swept = pins::sweep(&self.name, Some(&self.pins));
+        Namespace::sweep(&namespace_prefix(&self.name), Some(&self.namespace));
+        if swept > 0 {
+            log::info!("replaced what {swept} earlier run(s) of this node had left");
+        }
+    }
+
+    /// Detaches everything and leaves nothing behind.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn stop(self) -> Result<()> {
+        let Self {
+            object,
+            pins,
+            namespace,
+            ..
+        } = self;
+        drop(object);
+        pins.remove().context("cannot unpin")?;
+        namespace.remove().context("cannot remove the namespace")?;
+        Ok(())
+    }
+}
+
+/// Removes what dead runs of a node left behind; gives how many runs.
+#[must_use]
+pub fn sweep(name: &str) -> usize {
+    let swept = pins::sweep(name, None);
+    Namespace::sweep(&namespace_prefix(name), None);
+    swept
+}
+
+fn namespace_prefix(name: &str) -> String {
+    format!("forwarder-{name}")
+}
+
+/// Replicas that one CPU may have outstanding: half of the smallest ring, shared with the CPUs on the same queue.
+fn window(devices: &[Device], cpus: u32) -> u32 {
+    devices
+        .iter()
+        .map(|device| device.ring / 2 / cpus.div_ceil(device.queues.max(1)).max(1))
+        .min()
+        .unwrap_or(0)
+        .max(1)
+}
+
+fn bring_up(
+    options: &Options,
+    object: &mut Object,
+    pins: &Pins,
+    namespace: &Namespace,
+) -> Result<(KernelTables, PuntRing)> {
+    let sizes = options.sizes;
+    let pair = LoopPair::make(namespace, sizes.cpus)?;
+    let ifindexes: Vec<u32> = options
+        .devices
+        .iter()
+        .map(|device| device.ifindex)
+        .collect();
+    let egress = object.xdp("egress")?.fd()?.try_clone()?;
+    attach::turn(object, pins, namespace, pair.far)?;
+    let loop_alone = ladder::build(object, namespace, pair.near, &ifindexes, &egress)?;
+    name_devices(object, &ifindexes)?;
+
+    let memory = map_memory(object, sizes)?;
+    let device_traffic = Region::map(
+        fd(array_data(object.map("DEVICE_TRAFFIC")?)?),
+        device_traffic_len(sizes.cpus),
+    )?;
+    pin_maps(object, pins)?;
+    if let Map::DevMap(data) = &loop_alone {
+        data.pin(pins.path("LOOP"))?;
+    }
+    let shared = Arc::new(SharedTables::new(memory, ENDPOINTS)?);
+    let tables = KernelTables::new(
+        shared,
+        object.take_map("ENDPOINTS")?,
+        object.take_map("ROUTE_KEYS")?,
+        device_traffic,
+        ifindexes.len() as u32,
+    )?;
+    let punt = PuntRing::new(object.take_map("PUNT")?)?;
+
+    if let Err(error) = attach::xmit(object, pins) {
+        log::warn!("what devices drop will not be counted: {error:#}");
+    }
+    for device in &options.devices {
+        attach::ingress(object, pins, &options.name, &device.name, device.ifindex)?;
+    }
+    Ok((tables, punt))
+}
+
+/// Entries of the map `ENDPOINTS`.
+const ENDPOINTS: u32 = 4096;
+
+fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
+    use std::os::fd::AsFd;
+    data.fd().as_fd()
+}
+
+/// Tells the trace point which interface is which device.
+fn name_devices(object: &mut Object, ifindexes: &[u32]) -> Result<()> {
+    let mut map = aya::maps::HashMap::<_, u32, u32>::try_from(object.map_mut("DEVICES")?)?;
+    for (number, ifindex) in (0..).zip(ifindexes) {
+        map.insert(ifindex, number, 0)?;
+    }
+    Ok(())
+}
+
+fn map_memory(object: &Object, sizes: Sizes) -> Result<Memory> {
+    let region = |name: &str, len: usize| -> Result<Region> {
+        let map = array_data(object.map(name)?)?;
+        Region::map(fd(map), len).with_context(|| format!("cannot map {name} into memory"))
+    };
+    Ok(Memory {
+        chunks: region("CHUNKS", sizes.chunks as usize * CHUNK_STRIDE)?,
+        hops: region("HOPS", sizes.hops as usize * HOP_STRIDE)?,
+        routes: region("ROUTES", sizes.routes as usize * ROUTE_STRIDE)?,
+        leases: region("LEASES", sizes.leases as usize * LEASE_STRIDE)?,
+        counters: Counters {
+            hops: TrafficTable::new(
+                region("HOP_TRAFFIC", TrafficTable::len(sizes.hops, sizes.cpus))?,
+                sizes.hops,
+                sizes.cpus,
+            ),
+            routes: TrafficTable::new(
+                region("ROUTE_TRAFFIC", TrafficTable::len(sizes.routes, sizes.cpus))?,
+                sizes.routes,
+                sizes.cpus,
+            ),
+            reasons: ReasonTable::new(region("REASONS", ReasonTable::len(sizes.cpus))?, sizes.cpus),
+        },
+        sizes,
+    })
+}
+
+/// Pins the maps that tables and counters live in, for whoever looks at a node from outside.
+fn pin_maps(object: &Object, pins: &Pins) -> Result<()> {
+    for (name, map) in object.maps() {
+        let data = match map {
+            Map::Array(data)
+            | Map::HashMap(data)
+            | Map::PerCpuArray(data)
+            | Map::RingBuf(data)
+            | Map::ArrayOfMaps(data) => data,
+            _ => continue,
+        };
+        // A dot would be refused by bpffs; such maps are the object's own data sections.
+        if !name.contains('.') {
+            data.pin(pins.path(name))
+                .with_context(|| format!("cannot pin {name}"))?;
+        }
+    }
+    Ok(())
+}

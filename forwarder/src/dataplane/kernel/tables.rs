@@ -1,0 +1,151 @@
+//! The control plane's operations on the kernel's maps: flat tables through mapped memory, hashes through system calls.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use aya::maps::{HashMap, Map, MapData, MapError};
+use forwarder_common::{
+    reason::COUNT,
+    tables::{DeviceTraffic, Endpoint, EndpointKey, MAX_DEVICES, RouteKey, Traffic},
+};
+
+use crate::{
+    core::ops::{TableError, TableOp, Tables},
+    dataplane::{region::Region, shared::SharedTables},
+};
+
+/// `E2BIG`: what a full hash answers.
+const FULL: i32 = 7;
+
+/// The tables that XDP forwards by. The socket worker reads the same memory.
+pub struct KernelTables {
+    shared: Arc<SharedTables>,
+    endpoints: HashMap<MapData, EndpointKey, Endpoint>,
+    routes: HashMap<MapData, RouteKey, u32>,
+    device_traffic: Region,
+    devices: u32,
+    cpus: u32,
+}
+
+impl KernelTables {
+    /// Tables around the maps `ENDPOINTS` and `ROUTE_KEYS`, and the mapped `DEVICE_TRAFFIC`.
+    ///
+    /// # Errors
+    /// A map is of another kind.
+    pub fn new(
+        shared: Arc<SharedTables>,
+        endpoints: Map,
+        routes: Map,
+        device_traffic: Region,
+        devices: u32,
+    ) -> Result<Self> {
+        Ok(Self {
+            cpus: shared.memory.sizes.cpus,
+            shared,
+            endpoints: HashMap::try_from(endpoints)?,
+            routes: HashMap::try_from(routes)?,
+            device_traffic,
+            devices,
+        })
+    }
+
+    /// The tables as the socket worker reads them.
+    #[must_use]
+    pub fn shared(&self) -> Arc<SharedTables> {
+        Arc::clone(&self.shared)
+    }
+
+    /// What one device did, over all CPUs.
+    #[must_use]
+    pub fn device(&self, device: u32) -> DeviceTraffic {
+        let mut sum = DeviceTraffic::default();
+        for cpu in 0..self.cpus {
+            let at = (cpu * MAX_DEVICES + device) as usize * size_of::<DeviceTraffic>();
+            let word = |index: usize| {
+                self.device_traffic
+                    .load_u64(at + 8 * index, std::sync::atomic::Ordering::Relaxed)
+            };
+            sum.sent += word(0);
+            sum.drops += word(1);
+            sum.errors += word(2);
+            sum.egress_drops += word(3);
+        }
+        sum
+    }
+}
+
+impl Tables for KernelTables {
+    fn apply(&mut self, op: &TableOp) -> Result<(), TableError> {
+        // The hashes can refuse, the rest cannot: they come first when something is added, last when it is removed.
+        match op {
+            TableOp::PutEndpoint { key, endpoint } => {
+                self.endpoints
+                    .insert(key, endpoint, 0)
+                    .map_err(|error| refused("endpoints", &error, 4096))?;
+            }
+            TableOp::PutRoute { key, route } => {
+                let allowed = u64::from(self.shared.memory.sizes.routes);
+                self.routes
+                    .insert(key, route, 0)
+                    .map_err(|error| refused("routes", &error, allowed))?;
+            }
+            _ => {}
+        }
+        self.shared.apply(op)?;
+        match op {
+            TableOp::DropEndpoint { key } => {
+                ignore_missing("endpoints", self.endpoints.remove(key))
+            }
+            TableOp::DropRoute { key } => ignore_missing("routes", self.routes.remove(key)),
+            _ => Ok(()),
+        }
+    }
+
+    fn hop_traffic(&self, hop: u32) -> Traffic {
+        self.shared.hop_traffic(hop)
+    }
+
+    fn route_traffic(&self, route: u32) -> Traffic {
+        self.shared.route_traffic(route)
+    }
+
+    fn reset_hop(&mut self, hop: u32) {
+        self.shared.reset_hop(hop);
+    }
+
+    fn reset_route(&mut self, route: u32) {
+        self.shared.reset_route(route);
+    }
+
+    fn reasons(&self) -> [u64; COUNT] {
+        self.shared.reasons()
+    }
+
+    fn devices(&self) -> Vec<DeviceTraffic> {
+        (0..self.devices)
+            .map(|device| self.device(device))
+            .collect()
+    }
+}
+
+fn refused(table: &'static str, error: &MapError, allowed: u64) -> TableError {
+    match error {
+        MapError::SyscallError(call) if call.io_error.raw_os_error() == Some(FULL) => {
+            TableError::Full { table, allowed }
+        }
+        _ => TableError::Failed {
+            table,
+            why: error.to_string(),
+        },
+    }
+}
+
+fn ignore_missing(table: &'static str, result: Result<(), MapError>) -> Result<(), TableError> {
+    match result {
+        Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+        Err(error) => Err(TableError::Failed {
+            table,
+            why: error.to_string(),
+        }),
+    }
+}
