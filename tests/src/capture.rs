@@ -5,8 +5,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -63,8 +63,11 @@ pub struct Capture {
     where_: String,
     stop: Arc<AtomicBool>,
     seen: Arc<AtomicU64>,
-    reader: Option<JoinHandle<io::Result<(Vec<Captured>, Count)>>>,
+    reader: Option<JoinHandle<Outcome>>,
 }
+
+/// Whole UDP frames that were kept, and what was counted.
+type Outcome = io::Result<(Vec<Captured>, Count)>;
 
 /// What to do with a frame that is whole UDP; `None` keeps it.
 type EachFrame = Box<dyn FnMut(&Parsed<'_>) + Send>;
@@ -99,13 +102,35 @@ impl Capture {
     ///
     /// # Errors
     /// When the interface is not there or the user may not.
-    pub fn open(netns: &Netns, interface: &str, buffer: usize, each: Option<EachFrame>) -> Result<Self> {
+    pub fn open(
+        netns: &Netns,
+        interface: &str,
+        buffer: usize,
+        each: Option<EachFrame>,
+    ) -> Result<Self> {
         let where_ = format!("{} of {}", interface, netns.name());
-        let socket = netns.enter(|| open_socket(interface, buffer)).with_context(|| format!("capturing on {where_}"))?;
-        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let reader = Reader { socket, stop: Arc::clone(&stop), seen: Arc::clone(&seen), each };
-        let reader = std::thread::Builder::new().name(format!("capture {where_}")).spawn(move || reader.run())?;
-        Ok(Self { where_, stop, seen, reader: Some(reader) })
+        let socket = netns
+            .enter(|| open_socket(interface, buffer))
+            .with_context(|| format!("capturing on {where_}"))?;
+        let (stop, seen) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
+        let reader = Reader {
+            socket,
+            stop: Arc::clone(&stop),
+            seen: Arc::clone(&seen),
+            each,
+        };
+        let reader = std::thread::Builder::new()
+            .name(format!("capture {where_}"))
+            .spawn(move || reader.run())?;
+        Ok(Self {
+            where_,
+            stop,
+            seen,
+            reader: Some(reader),
+        })
     }
 
     /// Frames read so far that are UDP or look like it.
@@ -132,7 +157,9 @@ impl Capture {
     pub fn finish(self) -> Result<Vec<Captured>> {
         let where_ = self.where_.clone();
         let (frames, count) = self.stop()?;
-        count.flawless().with_context(|| format!("capture on {where_}"))?;
+        count
+            .flawless()
+            .with_context(|| format!("capture on {where_}"))?;
         Ok(frames)
     }
 
@@ -147,7 +174,9 @@ impl Capture {
     fn stop(mut self) -> Result<(Vec<Captured>, Count)> {
         self.stop.store(true, Ordering::Release);
         let reader = self.reader.take().context("the capture runs")?;
-        let outcome = reader.join().map_err(|_| anyhow!("the reader of the capture panicked"))?;
+        let outcome = reader
+            .join()
+            .map_err(|_| anyhow!("the reader of the capture panicked"))?;
         outcome.with_context(|| format!("capturing on {}", self.where_))
     }
 }
@@ -167,14 +196,27 @@ impl Count {
     /// # Errors
     /// With what was.
     pub fn flawless(&self) -> Result<()> {
-        ensure!(self.lost == 0, "the socket lost {} frames: nothing exact can be said", self.lost);
-        ensure!(self.faulty == 0, "{} faulty frames:\n{}", self.faulty, self.describe_faults());
+        ensure!(
+            self.lost == 0,
+            "the socket lost {} frames: nothing exact can be said",
+            self.lost
+        );
+        ensure!(
+            self.faulty == 0,
+            "{} faulty frames:\n{}",
+            self.faulty,
+            self.describe_faults()
+        );
         Ok(())
     }
 
     fn describe_faults(&self) -> String {
         let line = |(bytes, why): &(Vec<u8>, String)| {
-            let start: String = bytes.iter().take(80).map(|byte| format!("{byte:02x}")).collect();
+            let start: String = bytes
+                .iter()
+                .take(80)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             format!("  {why} ({} bytes: {start})", bytes.len())
         };
         self.faults.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -189,7 +231,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(mut self) -> io::Result<(Vec<Captured>, Count)> {
+    fn run(mut self) -> Outcome {
         let mut batch = RecvBatch::new(9216);
         let mut count = Count::default();
         let mut raw = Vec::new();
@@ -211,7 +253,10 @@ impl Reader {
                     // Keeping first and judging later empties the socket sooner.
                     None => {
                         udp += u64::from(may_be_udp(bytes));
-                        raw.push(Captured { bytes: bytes.to_vec(), read_ns: crate::rtp::now_ns() });
+                        raw.push(Captured {
+                            bytes: bytes.to_vec(),
+                            read_ns: crate::rtp::now_ns(),
+                        });
                     }
                 }
             }
@@ -272,7 +317,9 @@ fn may_be_udp(bytes: &[u8]) -> bool {
 fn whole_frame<'a>(batch: &'a RecvBatch, n: usize, joined: &'a mut Vec<u8>) -> &'a [u8] {
     let bytes = batch.packet(n);
     // SAFETY: tpacket_auxdata is plain data.
-    let auxiliary = unsafe { batch.control::<libc::tpacket_auxdata>(n, libc::SOL_PACKET, libc::PACKET_AUXDATA) };
+    let auxiliary = unsafe {
+        batch.control::<libc::tpacket_auxdata>(n, libc::SOL_PACKET, libc::PACKET_AUXDATA)
+    };
     match auxiliary {
         Some(tag) if tag.tp_status & libc::TP_STATUS_VLAN_VALID != 0 && bytes.len() >= 12 => {
             let has_type = tag.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
@@ -301,7 +348,12 @@ fn open_socket(interface: &str, buffer: usize) -> io::Result<OwnedFd> {
 fn promiscuous(socket: &OwnedFd, interface: &str) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     let index = nix::net::if_::if_nametoindex(interface)?;
-    let request = libc::packet_mreq { mr_ifindex: index as i32, mr_type: libc::PACKET_MR_PROMISC as u16, mr_alen: 0, mr_address: [0; 8] };
+    let request = libc::packet_mreq {
+        mr_ifindex: index as i32,
+        mr_type: libc::PACKET_MR_PROMISC as u16,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
     // SAFETY: the kernel reads a packet_mreq of the stated size.
     let outcome = unsafe {
         libc::setsockopt(
@@ -312,7 +364,11 @@ fn promiscuous(socket: &OwnedFd, interface: &str) -> io::Result<()> {
             std::mem::size_of::<libc::packet_mreq>() as libc::socklen_t,
         )
     };
-    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if outcome < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Waits for a condition, looking every millisecond.

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{
-    Endpoint, NewEndpoint, NewPublication, NewSubscription, NodeInfo, Problem, Publication, State, Subscription,
+    Endpoint, NewEndpoint, NewPublication, NewSubscription, NodeInfo, Problem, Publication, State,
+    Subscription,
 };
 use crate::netns::Netns;
 
@@ -36,7 +37,7 @@ pub struct Reply {
 #[derive(Debug)]
 pub enum CallError {
     /// The node said no.
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The node could not be reached, or its answer not be understood.
     Broken(anyhow::Error),
 }
@@ -44,7 +45,11 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(problem) => write!(f, "{} {}: {}", problem.status, problem.title, problem.detail),
+            Self::Refused(problem) => write!(
+                f,
+                "{} {}: {}",
+                problem.status, problem.title, problem.detail
+            ),
             Self::Broken(error) => write!(f, "{error:#}"),
         }
     }
@@ -60,7 +65,7 @@ impl CallError {
     #[must_use]
     pub fn problem(self) -> Problem {
         match self {
-            Self::Refused(problem) => problem,
+            Self::Refused(problem) => *problem,
             Self::Broken(error) => panic!("a refusal was expected: {error:#}"),
         }
     }
@@ -83,19 +88,26 @@ impl Client {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (ready, entered) = mpsc::channel();
         let (netns, base) = (netns.clone(), base.trim_end_matches('/').to_owned());
-        std::thread::Builder::new().name("api client".to_owned()).spawn(move || {
-            let outcome = netns.enter_this_thread();
-            let failed = outcome.is_err();
-            let _ = ready.send(outcome);
-            drop(netns);
-            if failed {
-                return;
-            }
-            let agent = agent();
-            for job in inbox {
-                let _ = job.reply.send(call(&agent, job.method, &format!("{base}{}", job.path), job.body.as_deref()));
-            }
-        })?;
+        std::thread::Builder::new()
+            .name("api client".to_owned())
+            .spawn(move || {
+                let outcome = netns.enter_this_thread();
+                let failed = outcome.is_err();
+                let _ = ready.send(outcome);
+                drop(netns);
+                if failed {
+                    return;
+                }
+                let agent = agent();
+                for job in inbox {
+                    let _ = job.reply.send(call(
+                        &agent,
+                        job.method,
+                        &format!("{base}{}", job.path),
+                        job.body.as_deref(),
+                    ));
+                }
+            })?;
         entered.recv().context("the client's thread is gone")??;
         Ok(Self { jobs })
     }
@@ -106,8 +118,16 @@ impl Client {
     /// When the node cannot be reached.
     pub fn request(&self, method: &'static str, path: &str, body: Option<&str>) -> Result<Reply> {
         let (reply, answer) = mpsc::channel();
-        let job = Job { method, path: path.to_owned(), body: body.map(str::to_owned), reply };
-        self.jobs.send(job).ok().context("the client's thread is gone")?;
+        let job = Job {
+            method,
+            path: path.to_owned(),
+            body: body.map(str::to_owned),
+            reply,
+        };
+        self.jobs
+            .send(job)
+            .ok()
+            .context("the client's thread is gone")?;
         answer.recv().context("the client's thread is gone")?
     }
 
@@ -208,8 +228,16 @@ impl Client {
         self.answer("GET", path, None)
     }
 
-    fn answer<T: DeserializeOwned>(&self, method: &'static str, path: &str, body: Option<&str>) -> Result<T, CallError> {
-        let reply = accepted(self.request(method, path, body).map_err(CallError::Broken)?)?;
+    fn answer<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<&str>,
+    ) -> Result<T, CallError> {
+        let reply = accepted(
+            self.request(method, path, body)
+                .map_err(CallError::Broken)?,
+        )?;
         serde_json::from_str(&reply.body)
             .with_context(|| format!("{method} {path} answered {} {}", reply.status, reply.body))
             .map_err(CallError::Broken)
@@ -220,7 +248,11 @@ impl Client {
     }
 
     fn done(&self, method: &'static str, path: &str) -> Result<(), CallError> {
-        accepted(self.request(method, path, None).map_err(CallError::Broken)?).map(drop)
+        accepted(
+            self.request(method, path, None)
+                .map_err(CallError::Broken)?,
+        )
+        .map(drop)
     }
 }
 
@@ -229,8 +261,15 @@ fn accepted(reply: Reply) -> Result<Reply, CallError> {
         return Ok(reply);
     }
     match serde_json::from_str(&reply.body) {
-        Ok(problem) => Err(CallError::Refused(Problem { status: reply.status, ..problem })),
-        Err(_) => Err(CallError::Broken(anyhow::anyhow!("status {} without a problem document: {}", reply.status, reply.body))),
+        Ok(problem) => Err(CallError::Refused(Box::new(Problem {
+            status: reply.status,
+            ..problem
+        }))),
+        Err(_) => Err(CallError::Broken(anyhow::anyhow!(
+            "status {} without a problem document: {}",
+            reply.status,
+            reply.body
+        ))),
     }
 }
 
@@ -245,7 +284,10 @@ fn agent() -> ureq::Agent {
 }
 
 fn call(agent: &ureq::Agent, method: &str, url: &str, body: Option<&str>) -> Result<Reply> {
-    let request = ureq::http::Request::builder().method(method).uri(url).header("content-type", "application/json");
+    let request = ureq::http::Request::builder()
+        .method(method)
+        .uri(url)
+        .header("content-type", "application/json");
     let start = Instant::now();
     let response = match body {
         Some(body) => agent.run(request.body(body.to_owned())?),
@@ -253,7 +295,22 @@ fn call(agent: &ureq::Agent, method: &str, url: &str, body: Option<&str>) -> Res
         None => agent.run(request.body(())?),
     };
     let mut response = response.with_context(|| format!("{method} {url}"))?;
-    let body = response.body_mut().with_config().limit(256 << 20).read_to_string().with_context(|| format!("{method} {url}"))?;
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-    Ok(Reply { status: response.status().as_u16(), content_type, body, took: start.elapsed() })
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(256 << 20)
+        .read_to_string()
+        .with_context(|| format!("{method} {url}"))?;
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("")
+        .to_owned();
+    Ok(Reply {
+        status: response.status().as_u16(),
+        content_type,
+        body,
+        took: start.elapsed(),
+    })
 }

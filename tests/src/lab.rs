@@ -96,13 +96,26 @@ impl Star {
     /// When the user may not, or `ip` or `tc` is missing or refuses. What was made until then is removed.
     pub fn build(self) -> Result<Lab> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        ensure!(self.publishers + self.receivers <= 64, "a star has at most 64 legs");
-        let turn = if self.exclusive { Some(wait_for_turn()?) } else { None };
+        ensure!(
+            self.publishers + self.receivers <= 64,
+            "a star has at most 64 legs"
+        );
+        let turn = if self.exclusive {
+            Some(wait_for_turn()?)
+        } else {
+            None
+        };
         sweep::sweep_the_dead();
         let name = sweep::lab_name(COUNT.fetch_add(1, Ordering::Relaxed));
         let fwd = make_namespace(&name, "fwd")?;
         // From here on the guard removes what there is, should a later step fail.
-        let mut lab = Lab { name, fwd, publishers: Vec::new(), receivers: Vec::new(), _turn: turn };
+        let mut lab = Lab {
+            name,
+            fwd,
+            publishers: Vec::new(),
+            receivers: Vec::new(),
+            _turn: turn,
+        };
         lab.fwd.ip(&["link set lo up"])?;
         for leg in 0..self.publishers + self.receivers {
             let role = match leg.checked_sub(self.publishers) {
@@ -110,15 +123,23 @@ impl Star {
                 Some(n) => format!("rx{n}"),
             };
             let leaf = Leaf::new(role.clone(), make_namespace(&lab.name, &role)?, leg);
-            let list = if leg < self.publishers { &mut lab.publishers } else { &mut lab.receivers };
+            let list = if leg < self.publishers {
+                &mut lab.publishers
+            } else {
+                &mut lab.receivers
+            };
             list.push(leaf.clone());
-            self.wire(&lab.fwd, &leaf).with_context(|| format!("wiring {role}"))?;
+            self.wire(&lab.fwd, &leaf)
+                .with_context(|| format!("wiring {role}"))?;
         }
         Ok(lab)
     }
 
     fn wire(&self, fwd: &Netns, leaf: &Leaf) -> Result<()> {
-        let queues = format!("mtu {} numtxqueues {} numrxqueues {}", self.mtu, self.queues, self.queues);
+        let queues = format!(
+            "mtu {} numtxqueues {} numrxqueues {}",
+            self.mtu, self.queues, self.queues
+        );
         fwd.ip(&[format!(
             "link add name {} address {} {queues} type veth peer name {LEAF_INTERFACE} address {} {queues} netns {}",
             leaf.fwd_interface(),
@@ -136,7 +157,9 @@ impl Star {
             veth::set_queue(&leaf.netns, LEAF_INTERFACE, packets)?;
         }
         leaf.netns.ip(&leaf.leaf_lines(self.neighbours))?;
-        fwd.ip(&leaf.fwd_lines(self.neighbours, self.pool))
+        fwd.ip(&leaf.fwd_lines(self.neighbours, self.pool))?;
+        veth::settle_link(&leaf.netns, LEAF_INTERFACE)?;
+        veth::settle_link(fwd, leaf.fwd_interface())
     }
 }
 
@@ -205,7 +228,8 @@ impl Lab {
     /// # Errors
     /// When `ip` refuses.
     pub fn change_mac(&self, leaf: &Leaf, mac: Mac) -> Result<()> {
-        leaf.netns.ip(&[format!("link set {LEAF_INTERFACE} address {mac}")])?;
+        leaf.netns
+            .ip(&[format!("link set {LEAF_INTERFACE} address {mac}")])?;
         self.pin_neighbour(leaf, mac)
     }
 
@@ -215,7 +239,11 @@ impl Lab {
     /// When `ip` refuses.
     pub fn pin_neighbour(&self, leaf: &Leaf, mac: Mac) -> Result<()> {
         let line = |family| {
-            format!("neigh replace {} lladdr {mac} dev {} nud permanent", leaf.addr(family), leaf.fwd_interface())
+            format!(
+                "neigh replace {} lladdr {mac} dev {} nud permanent",
+                leaf.addr(family),
+                leaf.fwd_interface()
+            )
         };
         self.fwd.ip(&[line(Family::V4), line(Family::V6)])
     }
@@ -259,12 +287,19 @@ fn make_namespace(lab: &str, role: &str) -> Result<Netns> {
 fn wait_for_turn() -> Result<Flock<File>> {
     let path = "/run/forwarder-lab.lock";
     let open = || {
-        OpenOptions::new().create(true).truncate(false).write(true).open(path).with_context(|| format!("cannot open {path}"))
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .with_context(|| format!("cannot open {path}"))
     };
     match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
         Ok(turn) => return Ok(turn),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => {}
         Err((_, error)) => return Err(error).with_context(|| format!("cannot lock {path}")),
     }
-    Flock::lock(open()?, FlockArg::LockExclusive).map_err(|(_, error)| error).with_context(|| format!("cannot lock {path}"))
+    Flock::lock(open()?, FlockArg::LockExclusive)
+        .map_err(|(_, error)| error)
+        .with_context(|| format!("cannot lock {path}"))
 }

@@ -44,7 +44,10 @@ impl RecvBatch {
     /// # Errors
     /// Of the system call.
     pub fn recv(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        let mut vectors: [libc::iovec; BATCH] = std::array::from_fn(|_| libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 });
+        let mut vectors: [libc::iovec; BATCH] = std::array::from_fn(|_| libc::iovec {
+            iov_base: ptr::null_mut(),
+            iov_len: 0,
+        });
         for (n, vector) in vectors.iter_mut().enumerate() {
             vector.iov_base = self.bytes[n * self.snap..].as_mut_ptr().cast();
             vector.iov_len = self.snap;
@@ -60,12 +63,25 @@ impl RecvBatch {
         // SAFETY: every header points at buffers of the stated lengths that live in `self` or on this stack until after the
         // call, no two of them overlapping.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), BATCH as _, libc::MSG_WAITFORONE as _, ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                BATCH as _,
+                libc::MSG_WAITFORONE as _,
+                ptr::null_mut(),
+            )
         };
         match usize::try_from(count) {
             Ok(count) => Ok(count),
             Err(_) => match io::Error::last_os_error() {
-                error if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+                error
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) =>
+                {
+                    Ok(0)
+                }
                 error => Err(error),
             },
         }
@@ -98,7 +114,8 @@ impl RecvBatch {
             while let Some(found) = message.as_ref() {
                 if found.cmsg_level == level && found.cmsg_type == kind {
                     let room = found.cmsg_len - libc::CMSG_LEN(0) as usize;
-                    return (room >= mem::size_of::<T>()).then(|| ptr::read_unaligned(libc::CMSG_DATA(message).cast::<T>()));
+                    return (room >= mem::size_of::<T>())
+                        .then(|| ptr::read_unaligned(libc::CMSG_DATA(message).cast::<T>()));
                 }
                 message = libc::CMSG_NXTHDR(header, message);
             }
@@ -124,7 +141,10 @@ pub fn send_all(socket: BorrowedFd<'_>, packets: &[impl AsRef<[u8]>]) -> io::Res
     let mut rest = packets;
     while !rest.is_empty() {
         let now = &rest[..rest.len().min(BATCH)];
-        let mut vectors: [libc::iovec; BATCH] = std::array::from_fn(|_| libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 });
+        let mut vectors: [libc::iovec; BATCH] = std::array::from_fn(|_| libc::iovec {
+            iov_base: ptr::null_mut(),
+            iov_len: 0,
+        });
         // SAFETY: mmsghdr is plain data for which all zeroes is a value.
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
         for ((packet, vector), header) in now.iter().zip(&mut vectors).zip(&mut headers) {
@@ -135,7 +155,8 @@ pub fn send_all(socket: BorrowedFd<'_>, packets: &[impl AsRef<[u8]>]) -> io::Res
         }
         // SAFETY: the first `now.len()` headers point at vectors on this stack and through them at the caller's packets, which
         // sendmmsg only reads.
-        let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), now.len() as _, 0) };
+        let sent =
+            unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), now.len() as _, 0) };
         if let Ok(sent) = usize::try_from(sent) {
             refused = 0;
             rest = &rest[sent..];
@@ -145,7 +166,9 @@ pub fn send_all(socket: BorrowedFd<'_>, packets: &[impl AsRef<[u8]>]) -> io::Res
         refused += 1;
         match error.raw_os_error() {
             Some(libc::EINTR | libc::ECONNREFUSED) if refused < 1000 => {}
-            Some(libc::ENOBUFS | libc::EAGAIN) if refused < 1000 => std::thread::sleep(Duration::from_millis(1)),
+            Some(libc::ENOBUFS | libc::EAGAIN) if refused < 1000 => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
             _ => return Err(error),
         }
     }
@@ -179,9 +202,20 @@ pub fn set_receive_timeout(socket: &impl std::os::fd::AsFd, timeout: Duration) -
 /// Of the system call.
 pub fn set_flag(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
     // SAFETY: the option's value is read from `value`, which is an int as its length says.
-    let outcome =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), mem::size_of::<i32>() as _) };
-    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            mem::size_of::<i32>() as _,
+        )
+    };
+    if outcome < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Frames that a packet socket (saw, lost) since the last call.
@@ -189,7 +223,10 @@ pub fn set_flag(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> 
 /// # Errors
 /// Of the system call.
 pub fn packet_statistics(socket: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
-    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut statistics = libc::tpacket_stats {
+        tp_packets: 0,
+        tp_drops: 0,
+    };
     let mut length = mem::size_of::<libc::tpacket_stats>() as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes to `statistics`, which has that size.
     let outcome = unsafe {
@@ -201,7 +238,11 @@ pub fn packet_statistics(socket: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
             &raw mut length,
         )
     };
-    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok((statistics.tp_packets, statistics.tp_drops)) }
+    if outcome < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok((statistics.tp_packets, statistics.tp_drops))
+    }
 }
 
 /// Packets that the socket lost because its buffer was full, ever since it was made (`SO_MEMINFO`).
@@ -215,9 +256,19 @@ pub fn socket_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     let mut length = mem::size_of_val(&values) as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes to `values`, which has that size.
     let outcome = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, values.as_mut_ptr().cast(), &raw mut length)
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            values.as_mut_ptr().cast(),
+            &raw mut length,
+        )
     };
-    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(values[DROPS]) }
+    if outcome < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(values[DROPS])
+    }
 }
 
 /// A packet socket on an interface of the calling thread's namespace, for frames of `protocol` (0 to receive none).
@@ -236,7 +287,12 @@ pub fn packet_socket(interface: &str, protocol: u16) -> io::Result<std::os::fd::
         }
         std::os::fd::OwnedFd::from_raw_fd(raw)
     };
-    set_flag(std::os::fd::AsFd::as_fd(&socket), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    set_flag(
+        std::os::fd::AsFd::as_fd(&socket),
+        libc::SOL_PACKET,
+        libc::PACKET_IGNORE_OUTGOING,
+        1,
+    )?;
     // SAFETY: sockaddr_ll is plain data for which all zeroes is a value.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
@@ -244,7 +300,15 @@ pub fn packet_socket(interface: &str, protocol: u16) -> io::Result<std::os::fd::
     address.sll_ifindex = index as i32;
     // SAFETY: the kernel reads a sockaddr_ll of the stated size.
     let outcome = unsafe {
-        libc::bind(socket.as_raw_fd(), (&raw const address).cast(), mem::size_of::<libc::sockaddr_ll>() as libc::socklen_t)
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            mem::size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
     };
-    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
+    if outcome < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(socket)
+    }
 }

@@ -39,7 +39,13 @@ impl NewEndpoint {
     /// An endpoint without VLAN and with the node's DSCP.
     #[must_use]
     pub fn new(local: SocketAddr, remote: SocketAddr, mode: Mode) -> Self {
-        Self { local, remote, mode, vlan: None, dscp: None }
+        Self {
+            local,
+            remote,
+            mode,
+            vlan: None,
+            dscp: None,
+        }
     }
 
     /// The same with a VLAN.

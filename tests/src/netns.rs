@@ -46,8 +46,12 @@ impl Netns {
     /// When there is none of that name.
     pub fn open(name: &str) -> Result<Self> {
         let path = PathBuf::from(RUN_NETNS).join(name);
-        let file = File::open(&path).with_context(|| format!("cannot open namespace {}", path.display()))?;
-        Ok(Self(Arc::new(Inner { name: name.to_owned(), file })))
+        let file = File::open(&path)
+            .with_context(|| format!("cannot open namespace {}", path.display()))?;
+        Ok(Self(Arc::new(Inner {
+            name: name.to_owned(),
+            file,
+        })))
     }
 
     /// The name under /run/netns.
@@ -66,7 +70,8 @@ impl Netns {
             let thread = std::thread::Builder::new()
                 .name(format!("in {}", self.name()))
                 .spawn_scoped(scope, || {
-                    self.enter_this_thread().expect("the lab enters its own namespace");
+                    self.enter_this_thread()
+                        .expect("the lab enters its own namespace");
                     work()
                 })
                 .expect("a thread can be started");
@@ -80,7 +85,8 @@ impl Netns {
     /// # Errors
     /// When the user may not.
     pub fn enter_this_thread(&self) -> Result<()> {
-        setns(self.0.file.as_fd(), CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter namespace {}", self.name()))
+        setns(self.0.file.as_fd(), CloneFlags::CLONE_NEWNET)
+            .with_context(|| format!("cannot enter namespace {}", self.name()))
     }
 
     /// A command that will run inside the namespace. Mounts are the caller's own, bpffs included.
@@ -91,9 +97,11 @@ impl Netns {
         // SAFETY: between fork and exec the closure only calls setns, which is a bare system call: it takes no lock and
         // allocates nothing. The descriptor is kept open by the Arc that moved in.
         unsafe {
-            command.pre_exec(move || match libc::setns(inner.file.as_raw_fd(), libc::CLONE_NEWNET) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
+            command.pre_exec(move || {
+                match libc::setns(inner.file.as_raw_fd(), libc::CLONE_NEWNET) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
             });
         }
         command
@@ -112,9 +120,17 @@ impl Netns {
     /// # Errors
     /// When `ip` fails.
     pub fn ask_ip(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command("ip").args(arguments).output().context("cannot run ip")?;
+        let output = self
+            .command("ip")
+            .args(arguments)
+            .output()
+            .context("cannot run ip")?;
         if !output.status.success() {
-            bail!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "ip {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -127,7 +143,8 @@ impl Netns {
         self.enter(|| {
             for (name, value) in values {
                 let path = format!("/proc/sys/net/{name}");
-                std::fs::write(&path, value).with_context(|| format!("cannot write {value} to {path}"))?;
+                std::fs::write(&path, value)
+                    .with_context(|| format!("cannot write {value} to {path}"))?;
             }
             Ok(())
         })
@@ -139,7 +156,8 @@ impl Netns {
     /// When there is no such interface.
     pub fn link_statistics(&self, interface: &str) -> Result<HashMap<String, u64>> {
         let text = self.ask_ip(&["-json", "-stats", "link", "show", "dev", interface])?;
-        let links: serde_json::Value = serde_json::from_str(&text).context("ip -json printed no JSON")?;
+        let links: serde_json::Value =
+            serde_json::from_str(&text).context("ip -json printed no JSON")?;
         let mut all = HashMap::new();
         for direction in ["rx", "tx"] {
             if let Some(values) = links[0]["stats64"][direction].as_object() {
@@ -184,10 +202,18 @@ fn run_ip<L: AsRef<str>>(mut ip: Command, lines: &[L]) -> Result<()> {
         text.push('\n');
     }
     // A failing batch closes its input early; what it says on the way out tells more than the broken pipe.
-    let written = child.stdin.take().context("ip has no input")?.write_all(text.as_bytes());
+    let written = child
+        .stdin
+        .take()
+        .context("ip has no input")?
+        .write_all(text.as_bytes());
     let output = child.wait_with_output()?;
     if !output.status.success() {
-        bail!("ip: {}\nin the batch:\n{}", String::from_utf8_lossy(&output.stderr).trim(), shorten(&text));
+        bail!(
+            "ip: {}\nin the batch:\n{}",
+            String::from_utf8_lossy(&output.stderr).trim(),
+            shorten(&text)
+        );
     }
     written.context("cannot write to ip")
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -51,8 +52,15 @@ impl Node {
     /// # Errors
     /// As for [`Node::start`].
     pub fn start_on_all(lab: &Lab, arguments: &[&str]) -> Result<Self> {
-        let interfaces = lab.fwd_interfaces().flat_map(|interface| ["--iface", interface]);
-        Self::start(lab, &interfaces.chain(arguments.iter().copied()).collect::<Vec<_>>())
+        let interfaces = lab
+            .fwd_interfaces()
+            .flat_map(|interface| ["--iface", interface]);
+        Self::start(
+            lab,
+            &interfaces
+                .chain(arguments.iter().copied())
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// The same under a name of its own, which must start with the lab's: by it leftovers are found.
@@ -60,11 +68,21 @@ impl Node {
     /// # Errors
     /// As for [`Node::start`].
     pub fn start_named(lab: &Lab, name: &str, arguments: &[&str]) -> Result<Self> {
-        assert!(name.starts_with(lab.name()), "a node's name starts with its lab's");
-        let binary = forwarder_binary()?;
+        Self::start_binary(lab, &forwarder_binary()?, name, arguments)
+    }
+
+    /// The same with another binary, such as an older build to take over from.
+    ///
+    /// # Errors
+    /// As for [`Node::start`].
+    pub fn start_binary(lab: &Lab, binary: &Path, name: &str, arguments: &[&str]) -> Result<Self> {
+        assert!(
+            name.starts_with(lab.name()),
+            "a node's name starts with its lab's"
+        );
         let mut child = lab
             .fwd
-            .command(&binary)
+            .command(binary)
             .args(["run", "--name", name])
             .args(arguments)
             .stdin(Stdio::null())
@@ -77,11 +95,11 @@ impl Node {
         let stdout = child.stdout.take().context("its output is piped")?;
         let stderr = child.stderr.take().context("its errors are piped")?;
         keep(stdout, Arc::clone(&log), Some(ready));
-        keep(stderr, Arc::clone(&log), None);
+        let errors = keep(stderr, Arc::clone(&log), None);
         let mut node = Self {
             child,
             netns: lab.fwd.clone(),
-            binary,
+            binary: binary.to_owned(),
             name: name.to_owned(),
             log,
             ready_line: String::new(),
@@ -91,7 +109,12 @@ impl Node {
         match is_ready.recv_timeout(READY) {
             Ok(line) => node.ready_line = line,
             Err(why) => {
-                let ended = node.has_ended();
+                // Its output has ended; let its end and its last words come in.
+                let moment = Duration::from_millis(500);
+                wait_until(moment, || {
+                    errors.is_finished() && node.has_ended().is_some()
+                });
+                let ended = node.status;
                 let said = node.log().join("\n");
                 bail!("the forwarder was not ready ({why}; ended: {ended:?}). It said:\n{said}");
             }
@@ -110,7 +133,8 @@ impl Node {
     /// # Errors
     /// When the line names none.
     pub fn api(&self) -> Result<&str> {
-        self.word_after("api").ok_or_else(|| anyhow!("no api in {:?}", self.ready_line))
+        self.word_after("api")
+            .ok_or_else(|| anyhow!("no api in {:?}", self.ready_line))
     }
 
     /// Its path, from that line: `kernel` or `socket`.
@@ -148,7 +172,10 @@ impl Node {
     /// All lines it printed so far.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// CPU time it has used, user and system, all threads.
@@ -158,9 +185,20 @@ impl Node {
     pub fn cpu_time(&self) -> Result<Duration> {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
         // proc(5): the name, in parentheses, may contain anything; utime and stime are the 12th and 13th after it.
-        let fields: Vec<&str> = text.rsplit_once(')').context("no name in stat")?.1.split_whitespace().collect();
-        let ticks: u64 = fields.get(11..13).context("too few fields in stat")?.iter().map(|n| n.parse().unwrap_or(0)).sum();
-        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("no clock tick")? as u64;
+        let fields: Vec<&str> = text
+            .rsplit_once(')')
+            .context("no name in stat")?
+            .1
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields
+            .get(11..13)
+            .context("too few fields in stat")?
+            .iter()
+            .map(|n| n.parse().unwrap_or(0))
+            .sum();
+        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?
+            .context("no clock tick")? as u64;
         Ok(Duration::from_millis(ticks * 1000 / per_second))
     }
 
@@ -199,7 +237,10 @@ impl Node {
             None => {
                 self.kill()?;
                 self.killed = false;
-                bail!("the forwarder did not end within {timeout:?} and was killed. It said:\n{}", self.log().join("\n"))
+                bail!(
+                    "the forwarder did not end within {timeout:?} and was killed. It said:\n{}",
+                    self.log().join("\n")
+                )
             }
         }
     }
@@ -228,7 +269,11 @@ impl Drop for Node {
             let _ = self.command(&["stop", "--name", &self.name]);
         }
         if std::thread::panicking() {
-            eprintln!("---- the forwarder {} said:\n{}\n----", self.name, self.log().join("\n"));
+            eprintln!(
+                "---- the forwarder {} said:\n{}\n----",
+                self.name,
+                self.log().join("\n")
+            );
         }
     }
 }
@@ -243,17 +288,32 @@ pub fn forwarder_binary() -> Result<PathBuf> {
     }
     let own = std::env::current_exe().context("this program's own path")?;
     // Tests are in target/PROFILE/deps, programs in target/PROFILE.
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join("forwarder")).find(|path| is_program(path));
-    found.with_context(|| format!("no forwarder beside {}: run `cargo xtask build`, or set FORWARDER_BIN", own.display()))
+    let found = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("forwarder"))
+        .find(|path| is_program(path));
+    found.with_context(|| {
+        format!(
+            "no forwarder beside {}: run `cargo xtask build`, or set FORWARDER_BIN",
+            own.display()
+        )
+    })
 }
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Keeps what the node prints, and passes the ready line on.
-fn keep(output: impl std::io::Read + Send + 'static, log: Arc<Mutex<Vec<String>>>, ready: Option<mpsc::Sender<String>>) {
+fn keep(
+    output: impl std::io::Read + Send + 'static,
+    log: Arc<Mutex<Vec<String>>>,
+    ready: Option<mpsc::Sender<String>>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut ready = ready;
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -262,7 +322,9 @@ fn keep(output: impl std::io::Read + Send + 'static, log: Arc<Mutex<Vec<String>>
                     let _ = ready.send(line.clone());
                 }
             }
-            log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            log.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(line);
         }
-    });
+    })
 }

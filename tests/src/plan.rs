@@ -72,7 +72,13 @@ pub struct Leaf {
 
 impl Leaf {
     pub(crate) fn new(role: String, netns: Netns, leg: u8) -> Self {
-        Self { role, netns, mac: Mac([2, 0, 0, 0, leg, 2]), fwd_mac: Mac([2, 0, 0, 0, leg, 1]), leg }
+        Self {
+            role,
+            netns,
+            mac: Mac([2, 0, 0, 0, leg, 2]),
+            fwd_mac: Mac([2, 0, 0, 0, leg, 1]),
+            leg,
+        }
     }
 
     /// The forwarder's interface on this wire, in the forwarder's namespace.
@@ -109,7 +115,10 @@ impl Leaf {
     #[must_use]
     pub fn pool_index(&self, addr: IpAddr) -> Option<usize> {
         let (family, host) = match addr {
-            IpAddr::V4(v4) => (Family::V4, u16::from_be_bytes([v4.octets()[2], v4.octets()[3]])),
+            IpAddr::V4(v4) => (
+                Family::V4,
+                u16::from_be_bytes([v4.octets()[2], v4.octets()[3]]),
+            ),
             IpAddr::V6(v6) => (Family::V6, v6.segments()[7]),
         };
         let n = usize::from(host).checked_sub(1)?;
@@ -119,7 +128,9 @@ impl Leaf {
     /// The MAC of receiver `n` under [`Pool::Individual`].
     #[must_use]
     pub fn pool_mac(&self, n: usize) -> Mac {
-        let [high, low] = u16::try_from(n).expect("a receiver's number fits its pool").to_be_bytes();
+        let [high, low] = u16::try_from(n)
+            .expect("a receiver's number fits its pool")
+            .to_be_bytes();
         Mac([2, 1, 0, self.leg, high, low])
     }
 
@@ -144,7 +155,17 @@ impl Leaf {
     fn wire(&self, family: Family, host: u8) -> IpAddr {
         match family {
             Family::V4 => Ipv4Addr::new(10, 200, self.leg, host).into(),
-            Family::V6 => Ipv6Addr::new(0xfd00, 0x200, u16::from(self.leg), 0, 0, 0, 0, u16::from(host)).into(),
+            Family::V6 => Ipv6Addr::new(
+                0xfd00,
+                0x200,
+                u16::from(self.leg),
+                0,
+                0,
+                0,
+                0,
+                u16::from(host),
+            )
+            .into(),
         }
     }
 
@@ -159,14 +180,20 @@ impl Leaf {
             format!("addr add {own6}/64 dev {dev} nodad"),
             format!("link set {dev} up"),
             // AnyIP: every address of the pool is local here, without 1,024 entries.
-            format!("route add local {}/16 dev lo", Ipv4Addr::new(10, 64 + self.leg, 0, 0)),
+            format!(
+                "route add local {}/16 dev lo",
+                Ipv4Addr::new(10, 64 + self.leg, 0, 0)
+            ),
             format!("route add local fd00:64:{:x}::/64 dev lo", self.leg),
             format!("route add default via {fwd4}"),
             format!("route add ::/0 via {fwd6}"),
         ];
         if neighbours == Neighbours::Pinned {
             for fwd in [fwd4, fwd6] {
-                lines.push(format!("neigh replace {fwd} lladdr {} dev {dev} nud permanent", self.fwd_mac));
+                lines.push(format!(
+                    "neigh replace {fwd} lladdr {} dev {dev} nud permanent",
+                    self.fwd_mac
+                ));
             }
         }
         lines
@@ -183,10 +210,16 @@ impl Leaf {
         ];
         if neighbours == Neighbours::Pinned {
             for own in [own4, own6] {
-                lines.push(format!("neigh replace {own} lladdr {} dev {dev} nud permanent", self.mac));
+                lines.push(format!(
+                    "neigh replace {own} lladdr {} dev {dev} nud permanent",
+                    self.mac
+                ));
             }
         }
-        let (net4, net6) = (format!("10.{}.0.0/16", 64 + self.leg), format!("fd00:64:{:x}::/64", self.leg));
+        let (net4, net6) = (
+            format!("10.{}.0.0/16", 64 + self.leg),
+            format!("fd00:64:{:x}::/64", self.leg),
+        );
         let pinned = match pool {
             Pool::Gateway => {
                 lines.push(format!("route add {net4} via {own4}"));
@@ -198,9 +231,16 @@ impl Leaf {
         lines.push(format!("route add {net4} dev {dev}"));
         lines.push(format!("route add {net6} dev {dev}"));
         for n in 0..pinned {
-            let mac = if matches!(pool, Pool::Individual(_)) { self.pool_mac(n) } else { self.mac };
+            let mac = if matches!(pool, Pool::Individual(_)) {
+                self.pool_mac(n)
+            } else {
+                self.mac
+            };
             for family in [Family::V4, Family::V6] {
-                lines.push(format!("neigh replace {} lladdr {mac} dev {dev} nud permanent", self.pool_addr(family, n)));
+                lines.push(format!(
+                    "neigh replace {} lladdr {mac} dev {dev} nud permanent",
+                    self.pool_addr(family, n)
+                ));
             }
         }
         lines

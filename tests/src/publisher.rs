@@ -32,7 +32,10 @@ impl Pace {
     #[must_use]
     pub fn per_second(packets: u64) -> Self {
         let burst = (packets / 10_000).max(1);
-        Self::Bursts { burst: burst as usize, every: Duration::from_nanos(1_000_000_000 * burst / packets) }
+        Self::Bursts {
+            burst: burst as usize,
+            every: Duration::from_nanos(1_000_000_000 * burst / packets),
+        }
     }
 }
 
@@ -48,7 +51,11 @@ impl Publisher {
     /// # Errors
     /// When the port is taken or there is no route.
     pub fn open(leaf: &Leaf, port: u16, remote: SocketAddr) -> Result<Self> {
-        let family = if remote.is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = if remote.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
+        };
         Self::between(&leaf.netns, leaf.socket(family, port), remote)
     }
 
@@ -80,20 +87,34 @@ impl Publisher {
     /// # Errors
     /// Of the system call.
     pub fn send(&self, stream: &Stream, range: Range<u64>, pace: Pace) -> Result<()> {
-        let packets = |range: Range<u64>| -> Vec<Vec<u8>> { range.map(|index| stream.packet(index)).collect() };
-        in_bursts(range, pace, |burst| mmsg::send_all(self.socket.as_fd(), &packets(burst)))
-            .with_context(|| format!("sending stream {}", stream.id))
+        let packets = |range: Range<u64>| -> Vec<Vec<u8>> {
+            range.map(|index| stream.packet(index)).collect()
+        };
+        in_bursts(range, pace, |burst| {
+            mmsg::send_all(self.socket.as_fd(), &packets(burst))
+        })
+        .with_context(|| format!("sending stream {}", stream.id))
     }
 
     /// Sends the packets `range` of several streams, interleaved: packet n of all, then n + 1 of all. A burst counts per stream.
     ///
     /// # Errors
     /// Of the system call.
-    pub fn send_interleaved(&self, streams: &[Stream], range: Range<u64>, pace: Pace) -> Result<()> {
+    pub fn send_interleaved(
+        &self,
+        streams: &[Stream],
+        range: Range<u64>,
+        pace: Pace,
+    ) -> Result<()> {
         let packets = |range: Range<u64>| -> Vec<Vec<u8>> {
-            range.flat_map(|index| streams.iter().map(move |stream| stream.packet(index))).collect()
+            range
+                .flat_map(|index| streams.iter().map(move |stream| stream.packet(index)))
+                .collect()
         };
-        in_bursts(range, pace, |burst| mmsg::send_all(self.socket.as_fd(), &packets(burst))).context("sending streams")
+        in_bursts(range, pace, |burst| {
+            mmsg::send_all(self.socket.as_fd(), &packets(burst))
+        })
+        .context("sending streams")
     }
 
     /// Sends these datagrams, whatever they are.
@@ -147,7 +168,11 @@ impl RawSender {
 }
 
 /// Cuts the range into bursts and sends each when its time has come. A late burst is not caught up with by a faster one.
-fn in_bursts(range: Range<u64>, pace: Pace, mut send: impl FnMut(Range<u64>) -> io::Result<()>) -> io::Result<()> {
+fn in_bursts(
+    range: Range<u64>,
+    pace: Pace,
+    mut send: impl FnMut(Range<u64>) -> io::Result<()>,
+) -> io::Result<()> {
     let (burst, every) = match pace {
         Pace::Full => (mmsg::BATCH as u64, Duration::ZERO),
         Pace::Bursts { burst, every } => (burst.max(1) as u64, every),
@@ -169,9 +194,10 @@ fn wait_for(due: Instant) {
     loop {
         match due.checked_duration_since(Instant::now()) {
             None => return,
-            Some(left) if left > Duration::from_micros(150) => std::thread::sleep(left - Duration::from_micros(100)),
+            Some(left) if left > Duration::from_micros(150) => {
+                std::thread::sleep(left - Duration::from_micros(100))
+            }
             Some(_) => std::thread::yield_now(),
         }
     }
 }
-

@@ -55,9 +55,17 @@ impl Receivers {
     /// # Errors
     /// When the port is taken.
     pub fn start(leaf: &Leaf, port: u16) -> Result<Self> {
-        let shared =
-            Arc::new(Shared { stop: AtomicBool::new(false), received: AtomicU64::new(0), state: Mutex::default() });
-        let mut receivers = Self { leaf: leaf.clone(), port, shared, threads: Vec::new() };
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            state: Mutex::default(),
+        });
+        let mut receivers = Self {
+            leaf: leaf.clone(),
+            port,
+            shared,
+            threads: Vec::new(),
+        };
         for family in [Family::V4, Family::V6] {
             let socket = leaf
                 .netns
@@ -75,15 +83,31 @@ impl Receivers {
     /// The address of receiver `n`, to subscribe with; [`LEAF_ITSELF`] for the leaf's own.
     #[must_use]
     pub fn socket(&self, family: Family, n: usize) -> SocketAddr {
-        if n == LEAF_ITSELF { self.leaf.socket(family, self.port) } else { self.leaf.pool_socket(family, n, self.port) }
+        if n == LEAF_ITSELF {
+            self.leaf.socket(family, self.port)
+        } else {
+            self.leaf.pool_socket(family, n, self.port)
+        }
     }
 
     /// From now on receiver `n` is to get this stream. A packet that nobody expects is a fault, so say so before subscribing. What
     /// it got of the same SSRC before is kept; pass the stream as the receiver must see it ([`Stream::rewritten`]).
     pub fn expect(&self, n: usize, stream: Stream) {
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Expected { stream, tally: Tally::default() };
-        state.report.streams.entry((n, stream.ssrc)).or_insert_with(fresh).stream = stream;
+        let mut state = self
+            .shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Expected {
+            stream,
+            tally: Tally::default(),
+        };
+        state
+            .report
+            .streams
+            .entry((n, stream.ssrc))
+            .or_insert_with(fresh)
+            .stream = stream;
     }
 
     /// Packets read so far, right or wrong.
@@ -106,7 +130,11 @@ impl Receivers {
     /// What came up to now.
     #[must_use]
     pub fn report(&self) -> Report {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).report()
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .report()
     }
 
     /// Stops after reading what has arrived, and reports.
@@ -116,7 +144,10 @@ impl Receivers {
     pub fn finish(mut self) -> Result<Report> {
         self.shared.stop.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
-            thread.join().map_err(|_| anyhow::anyhow!("a receiver's thread panicked"))?.context("receiving")?;
+            thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a receiver's thread panicked"))?
+                .context("receiving")?;
         }
         Ok(self.report())
     }
@@ -133,14 +164,23 @@ impl Drop for Receivers {
 
 impl State {
     fn report(&self) -> Report {
-        Report { lost: self.lost.values().sum(), ..self.report.clone() }
+        Report {
+            lost: self.lost.values().sum(),
+            ..self.report.clone()
+        }
     }
 
     fn note(&mut self, receiver: Option<usize>, addr: IpAddr, packet: &[u8], now_ns: u64) {
         let report = &mut self.report;
-        let expected = receiver.zip(rtp::ssrc_of(packet)).and_then(|key| report.streams.get_mut(&key));
+        let expected = receiver
+            .zip(rtp::ssrc_of(packet))
+            .and_then(|key| report.streams.get_mut(&key));
         let outcome = match expected {
-            None => Err(format!("nobody at {addr} expects ssrc {:#x?} ({} bytes)", rtp::ssrc_of(packet), packet.len())),
+            None => Err(format!(
+                "nobody at {addr} expects ssrc {:#x?} ({} bytes)",
+                rtp::ssrc_of(packet),
+                packet.len()
+            )),
             Some(expected) => match expected.stream.check(packet) {
                 Ok(arrival) => {
                     expected.tally.note(arrival.index, packet.len());
@@ -172,9 +212,15 @@ fn receive(leaf: &Leaf, family: Family, socket: &OwnedFd, shared: &Shared) -> io
             let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
             for n in 0..received {
                 let Some(addr) = destination(&batch, n, family) else {
-                    return Err(io::Error::other("the socket did not say whom a packet was for"));
+                    return Err(io::Error::other(
+                        "the socket did not say whom a packet was for",
+                    ));
                 };
-                let receiver = if addr == leaf.addr(family) { Some(LEAF_ITSELF) } else { leaf.pool_index(addr) };
+                let receiver = if addr == leaf.addr(family) {
+                    Some(LEAF_ITSELF)
+                } else {
+                    leaf.pool_index(addr)
+                };
                 state.note(receiver, addr, batch.packet(n), now_ns);
             }
             drop(state);
@@ -193,18 +239,30 @@ fn receive(leaf: &Leaf, family: Family, socket: &OwnedFd, shared: &Shared) -> io
 }
 
 fn open_socket(family: Family, port: u16) -> io::Result<OwnedFd> {
-    let domain = if family == Family::V4 { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let domain = if family == Family::V4 {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
     let socket = socket(domain, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     if family == Family::V6 {
         // Leaves IPv4 to the socket of its own.
         mmsg::set_flag(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
     }
-    bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(family.any(), port)))?;
+    bind(
+        socket.as_raw_fd(),
+        &SockaddrStorage::from(SocketAddr::new(family.any(), port)),
+    )?;
     mmsg::set_receive_buffer(&socket, BUFFER)?;
     mmsg::set_receive_timeout(&socket, Duration::from_millis(20))?;
     match family {
         Family::V4 => mmsg::set_flag(socket.as_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?,
-        Family::V6 => mmsg::set_flag(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?,
+        Family::V6 => mmsg::set_flag(
+            socket.as_fd(),
+            libc::IPPROTO_IPV6,
+            libc::IPV6_RECVPKTINFO,
+            1,
+        )?,
     }
     Ok(socket)
 }
@@ -214,12 +272,16 @@ fn destination(batch: &RecvBatch, n: usize, family: Family) -> Option<IpAddr> {
     match family {
         Family::V4 => {
             // SAFETY: in_pktinfo is plain data.
-            let info = unsafe { batch.control::<libc::in_pktinfo>(n, libc::IPPROTO_IP, libc::IP_PKTINFO) }?;
+            let info = unsafe {
+                batch.control::<libc::in_pktinfo>(n, libc::IPPROTO_IP, libc::IP_PKTINFO)
+            }?;
             Some(IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes()))
         }
         Family::V6 => {
             // SAFETY: in6_pktinfo is plain data.
-            let info = unsafe { batch.control::<libc::in6_pktinfo>(n, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) }?;
+            let info = unsafe {
+                batch.control::<libc::in6_pktinfo>(n, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO)
+            }?;
             Some(IpAddr::from(info.ipi6_addr.s6_addr))
         }
     }

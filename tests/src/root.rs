@@ -7,13 +7,18 @@ use nix::sched::{CloneFlags, unshare};
 #[must_use]
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
-        && std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNET).is_ok()).join().unwrap_or(false)
+        && std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNET).is_ok())
+            .join()
+            .unwrap_or(false)
 }
 
 /// Prints the line by which the test command counts what was left out. The test's name is that of its thread.
 pub fn say_left_out() {
     let thread = std::thread::current();
-    println!("left out: needs root: {}", thread.name().unwrap_or("a test"));
+    println!(
+        "left out: needs root: {}",
+        thread.name().unwrap_or("a test")
+    );
 }
 
 /// Returns from the calling test, with one printed line, unless network namespaces can be made here.

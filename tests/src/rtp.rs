@@ -149,48 +149,78 @@ impl Stream {
         let fault = |what: String| Err(Fault(what));
         let header = self.header_len();
         if packet.len() < header {
-            return fault(format!("{} bytes, the header alone has {header}", packet.len()));
+            return fault(format!(
+                "{} bytes, the header alone has {header}",
+                packet.len()
+            ));
         }
         let (head, payload) = packet.split_at(header);
         let arrival = if payload.len() < BODY {
             if payload != &short()[..payload.len()] {
                 return fault(format!("short payload {payload:02x?}"));
             }
-            Arrival { index: self.index_by_header(head), sent_ns: None }
+            Arrival {
+                index: self.index_by_header(head),
+                sent_ns: None,
+            }
         } else {
             self.check_body(payload)?
         };
         if payload.len() != self.payload_len {
-            return fault(format!("packet {}: {} bytes of payload, {} were sent", arrival.index, payload.len(), self.payload_len));
+            return fault(format!(
+                "packet {}: {} bytes of payload, {} were sent",
+                arrival.index,
+                payload.len(),
+                self.payload_len
+            ));
         }
         let mut right = Vec::with_capacity(header);
         self.write_header(arrival.index, &mut right);
         if head != right {
-            return fault(format!("packet {}: header {head:02x?}, right is {right:02x?}", arrival.index));
+            return fault(format!(
+                "packet {}: header {head:02x?}, right is {right:02x?}",
+                arrival.index
+            ));
         }
         Ok(arrival)
     }
 
     fn check_body(&self, payload: &[u8]) -> Result<Arrival, Fault> {
         let fault = |what: String| Err(Fault(what));
-        let number = |at: usize, n: usize| payload[at..at + n].iter().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
+        let number = |at: usize, n: usize| {
+            payload[at..at + n]
+                .iter()
+                .fold(0u64, |all, byte| all << 8 | u64::from(*byte))
+        };
         if number(0, 2) != u64::from(MAGIC) {
             return fault(format!("payload starts {:02x?}", &payload[..4]));
         }
-        let (length, id, index, sent_ns) = (number(2, 2), number(4, 4), number(8, 8), number(16, 8));
+        let (length, id, index, sent_ns) =
+            (number(2, 2), number(4, 4), number(8, 8), number(16, 8));
         if id != u64::from(self.id) {
-            return fault(format!("a packet of stream {id} where one of {} belongs", self.id));
+            return fault(format!(
+                "a packet of stream {id} where one of {} belongs",
+                self.id
+            ));
         }
         if length != payload.len() as u64 {
-            return fault(format!("packet {index}: {} bytes of payload, {length} were sent", payload.len()));
+            return fault(format!(
+                "packet {index}: {} bytes of payload, {length} were sent",
+                payload.len()
+            ));
         }
         if number(24, 8) != mix(self.id, index, sent_ns) {
-            return fault(format!("packet {index}: stream, index or time do not match their check"));
+            return fault(format!(
+                "packet {index}: stream, index or time do not match their check"
+            ));
         }
         if &payload[BODY..] != pattern(self.id, index, payload.len() - BODY) {
             return fault(format!("packet {index}: the payload's pattern is damaged"));
         }
-        Ok(Arrival { index, sent_ns: Some(sent_ns) })
+        Ok(Arrival {
+            index,
+            sent_ns: Some(sent_ns),
+        })
     }
 
     /// The index of a packet whose payload does not say: the timestamp tells, being longer than the sequence number. A header
@@ -198,14 +228,22 @@ impl Stream {
     fn index_by_header(&self, head: &[u8]) -> u64 {
         let timestamp = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
         let sequence = u16::from_be_bytes([head[2], head[3]]);
-        match timestamp.wrapping_sub(self.first_timestamp).checked_div(self.timestamp_step) {
+        match timestamp
+            .wrapping_sub(self.first_timestamp)
+            .checked_div(self.timestamp_step)
+        {
             Some(index) => index.into(),
             None => sequence.wrapping_sub(self.first_sequence).into(),
         }
     }
 
     fn header_len(&self) -> usize {
-        HEADER + if self.extension_words > 0 { 4 + 4 * usize::from(self.extension_words) } else { 0 }
+        HEADER
+            + if self.extension_words > 0 {
+                4 + 4 * usize::from(self.extension_words)
+            } else {
+                0
+            }
     }
 
     fn write_header(&self, index: u64, out: &mut Vec<u8>) {
@@ -213,7 +251,9 @@ impl Stream {
         out.push(0x80 | if self.extension_words > 0 { 0x10 } else { 0 });
         out.push(self.payload_type & 0x7f | u8::from(marker) << 7);
         out.extend_from_slice(&self.first_sequence.wrapping_add(index as u16).to_be_bytes());
-        let timestamp = self.first_timestamp.wrapping_add(self.timestamp_step.wrapping_mul(index as u32));
+        let timestamp = self
+            .first_timestamp
+            .wrapping_add(self.timestamp_step.wrapping_mul(index as u32));
         out.extend_from_slice(&timestamp.to_be_bytes());
         out.extend_from_slice(&self.ssrc.to_be_bytes());
         if self.extension_words > 0 {
@@ -228,20 +268,27 @@ impl Stream {
 /// The synchronisation source of a packet, if it is long enough to have one.
 #[must_use]
 pub fn ssrc_of(packet: &[u8]) -> Option<u32> {
-    packet.get(8..12).map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    packet
+        .get(8..12)
+        .map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
 /// CLOCK_MONOTONIC, nanoseconds: one clock for all namespaces of the machine.
 #[must_use]
 pub fn now_ns() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("the kernel has a monotonic clock");
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .expect("the kernel has a monotonic clock");
     now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
 }
 
 /// A table of noise; a payload's pattern is a window into it, so that writing is a copy and checking a comparison of memory, fast in debug builds too.
 fn noise() -> &'static [u8] {
     static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
-    NOISE.get_or_init(|| (0..1u64 << 15).flat_map(|n| spread(n).to_be_bytes()).collect())
+    NOISE.get_or_init(|| {
+        (0..1u64 << 15)
+            .flat_map(|n| spread(n).to_be_bytes())
+            .collect()
+    })
 }
 
 fn pattern(id: u32, index: u64, length: usize) -> &'static [u8] {
@@ -273,12 +320,18 @@ mod tests {
     #[test]
     fn packets_of_every_length_are_recognised() {
         for length in (0..80).chain([1200, 1452]) {
-            let stream = Stream { extension_words: (length % 3) as u8, ..Stream::new(7, 0x1234).with_payload(length) };
+            let stream = Stream {
+                extension_words: (length % 3) as u8,
+                ..Stream::new(7, 0x1234).with_payload(length)
+            };
             for index in [0, 1, 35, 36, 70_000] {
                 let packet = stream.packet(index);
                 assert_eq!(packet.len(), stream.packet_len());
                 let arrival = stream.check(&packet).unwrap();
-                assert_eq!((arrival.index, arrival.sent_ns.is_some()), (index, length >= BODY));
+                assert_eq!(
+                    (arrival.index, arrival.sent_ns.is_some()),
+                    (index, length >= BODY)
+                );
             }
         }
     }
@@ -286,7 +339,10 @@ mod tests {
     #[test]
     fn every_changed_bit_is_seen() {
         for length in [0, 5, 31, 32, 100] {
-            let stream = Stream { extension_words: 2, ..Stream::new(7, 0x1234).with_payload(length) };
+            let stream = Stream {
+                extension_words: 2,
+                ..Stream::new(7, 0x1234).with_payload(length)
+            };
             let packet = stream.packet(3);
             for bit in 0..packet.len() * 8 {
                 let mut bent = packet.clone();
@@ -294,7 +350,10 @@ mod tests {
                 assert!(stream.check(&bent).is_err(), "length {length}, bit {bit}");
             }
             for end in 0..packet.len() {
-                assert!(stream.check(&packet[..end]).is_err(), "length {length}, cut at {end}");
+                assert!(
+                    stream.check(&packet[..end]).is_err(),
+                    "length {length}, cut at {end}"
+                );
             }
         }
     }
@@ -302,14 +361,20 @@ mod tests {
     #[test]
     fn a_rewritten_stream_is_another_one() {
         let stream = Stream::new(7, 0x1234);
-        let rewrite =
-            Rewrite { ssrc: Some(9), payload_type: Some(100), sequence_offset: 65_535, timestamp_offset: 1 << 31 };
+        let rewrite = Rewrite {
+            ssrc: Some(9),
+            payload_type: Some(100),
+            sequence_offset: 65_535,
+            timestamp_offset: 1 << 31,
+        };
         let seen = stream.rewritten(rewrite);
         let mut packet = stream.packet(40);
         assert!(seen.check(&packet).is_err());
         packet[1] = packet[1] & 0x80 | 100;
         packet[2..4].copy_from_slice(&(65_500u16.wrapping_add(40).wrapping_sub(1)).to_be_bytes());
-        let timestamp = (u32::MAX - 30_000).wrapping_add(40 * 3_000).wrapping_add(1 << 31);
+        let timestamp = (u32::MAX - 30_000)
+            .wrapping_add(40 * 3_000)
+            .wrapping_add(1 << 31);
         packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
         packet[8..12].copy_from_slice(&9u32.to_be_bytes());
         assert_eq!(seen.check(&packet).unwrap().index, 40);

@@ -22,14 +22,22 @@ pub fn lab_name(count: usize) -> String {
 
 /// The process that a name of the lab belongs to; `forwarder-` before it, as a node's own namespace has, is looked past.
 fn owner(name: &str) -> Option<i32> {
-    let rest = name.strip_prefix("forwarder-").unwrap_or(name).strip_prefix(PREFIX)?;
+    let rest = name
+        .strip_prefix("forwarder-")
+        .unwrap_or(name)
+        .strip_prefix(PREFIX)?;
     let (pid, rest) = rest.split_once('n')?;
-    rest.starts_with(|c: char| c.is_ascii_digit()).then(|| pid.parse().ok()).flatten()
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        .then(|| pid.parse().ok())
+        .flatten()
 }
 
 /// Removes what labs of dead processes left. Best effort: another lab may be sweeping at the same time.
 pub fn sweep_the_dead() {
-    let dead = |name: &str| owner(name).is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH));
+    let dead = |name: &str| {
+        owner(name)
+            .is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH))
+    };
     for name in entries(RUN_NETNS).filter(|name| dead(name)) {
         if let Ok(netns) = Netns::open(&name) {
             remove_with_processes(&netns);
@@ -51,7 +59,8 @@ pub fn remove_state_of(lab: &str) {
 /// Whether `name` is that of a node of `lab`: `fwl1n0` itself or `fwl1n0-b`, but not `fwl1n01`.
 fn owned_by(name: &str, lab: &str) -> bool {
     let name = name.strip_prefix("forwarder-").unwrap_or(name);
-    name.strip_prefix(lab).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    name.strip_prefix(lab)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Pins and locks of nodes whose name (the file's, up to its extension) is chosen.
@@ -62,12 +71,20 @@ fn remove_node_state(chosen: impl Fn(&str) -> bool) {
     }
     for name in entries("/run/forwarder").filter(|name| chosen(name)) {
         let path = Path::new("/run/forwarder").join(name);
-        let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        let _ = if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        };
     }
 }
 
 fn entries(folder: &str) -> impl Iterator<Item = String> {
-    fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok())
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
 }
 
 /// Ends the processes inside the namespace, then removes it. Only ever called on the lab's own.
@@ -82,12 +99,17 @@ pub fn remove_with_processes(netns: &Netns) {
 #[must_use]
 pub fn processes_in(netns: &Netns) -> Vec<i32> {
     use std::os::unix::fs::MetadataExt;
-    let Ok(identity) = netns.identity() else { return Vec::new() };
+    let Ok(identity) = netns.identity() else {
+        return Vec::new();
+    };
     let own = std::process::id();
     entries("/proc")
         .filter_map(|name| name.parse::<u32>().ok())
         .filter(|pid| *pid != own)
-        .filter(|pid| fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|ns| (ns.dev(), ns.ino()) == identity))
+        .filter(|pid| {
+            fs::metadata(format!("/proc/{pid}/ns/net"))
+                .is_ok_and(|ns| (ns.dev(), ns.ino()) == identity)
+        })
         .filter_map(|pid| i32::try_from(pid).ok())
         .collect()
 }

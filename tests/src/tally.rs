@@ -45,7 +45,9 @@ impl Tally {
     /// Whether packet `index` came.
     #[must_use]
     pub fn has(&self, index: u64) -> bool {
-        self.seen.get((index / 64) as usize).is_some_and(|word| word >> (index % 64) & 1 != 0)
+        self.seen
+            .get((index / 64) as usize)
+            .is_some_and(|word| word >> (index % 64) & 1 != 0)
     }
 
     /// The packets of `wanted` that did not come.
@@ -57,13 +59,17 @@ impl Tally {
     #[must_use]
     pub fn differs_from(&self, wanted: std::ops::Range<u64>) -> Option<String> {
         let missing: Vec<u64> = self.missing(wanted.clone()).collect();
-        let surplus = self.packets - (wanted.end.saturating_sub(wanted.start) - missing.len() as u64);
+        let surplus =
+            self.packets - (wanted.end.saturating_sub(wanted.start) - missing.len() as u64);
         let mut differences = Vec::new();
         if let Some(first) = missing.first() {
             differences.push(format!("{} missing, the first is {first}", missing.len()));
         }
         if surplus > 0 {
-            differences.push(format!("{surplus} outside {wanted:?} (came {:?} to {:?})", self.first, self.last));
+            differences.push(format!(
+                "{surplus} outside {wanted:?} (came {:?} to {:?})",
+                self.first, self.last
+            ));
         }
         if self.duplicates > 0 {
             differences.push(format!("{} twice", self.duplicates));
@@ -129,13 +135,18 @@ impl Report {
     /// All packets that came as they should, duplicates aside.
     #[must_use]
     pub fn packets(&self) -> u64 {
-        self.streams.values().map(|expected| expected.tally.packets).sum()
+        self.streams
+            .values()
+            .map(|expected| expected.tally.packets)
+            .sum()
     }
 
     /// What receiver `n` got of the stream it sees under this SSRC.
     #[must_use]
     pub fn tally(&self, receiver: usize, ssrc: u32) -> Option<&Tally> {
-        self.streams.get(&(receiver, ssrc)).map(|expected| &expected.tally)
+        self.streams
+            .get(&(receiver, ssrc))
+            .map(|expected| &expected.tally)
     }
 
     /// Every receiver got the packets `wanted` of every stream it expects, once each, and nothing else.
@@ -149,7 +160,11 @@ impl Report {
                 differences.push(format!("receiver {receiver}, ssrc {ssrc:#x}: {difference}"));
             }
         }
-        anyhow::ensure!(self.lost == 0, "the receivers' own sockets lost {} packets: nothing exact can be said", self.lost);
+        anyhow::ensure!(
+            self.lost == 0,
+            "the receivers' own sockets lost {} packets: nothing exact can be said",
+            self.lost
+        );
         let count = differences.len();
         differences.truncate(12);
         anyhow::ensure!(
@@ -172,10 +187,24 @@ mod tests {
         for index in [0, 1, 3, 2, 70] {
             tally.note(index, 100);
         }
-        assert_eq!((tally.packets, tally.bytes, tally.reordered, tally.duplicates), (5, 500, 1, 0));
-        assert_eq!(tally.differs_from(0..4).unwrap(), "1 outside 0..4 (came Some(0) to Some(70))");
+        assert_eq!(
+            (
+                tally.packets,
+                tally.bytes,
+                tally.reordered,
+                tally.duplicates
+            ),
+            (5, 500, 1, 0)
+        );
+        assert_eq!(
+            tally.differs_from(0..4).unwrap(),
+            "1 outside 0..4 (came Some(0) to Some(70))"
+        );
         tally.note(3, 100);
-        assert_eq!(tally.differs_from(0..71).unwrap(), "66 missing, the first is 4, 1 twice");
+        assert_eq!(
+            tally.differs_from(0..71).unwrap(),
+            "66 missing, the first is 4, 1 twice"
+        );
         assert_eq!(Tally::default().differs_from(5..5), None);
     }
 }

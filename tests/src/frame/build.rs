@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{
-    EtherType, Ethernet2Header, IpFragOffset, IpNumber, Ipv4Header, Ipv4Options, Ipv6Header, SingleVlanHeader, UdpHeader, VlanId,
-    VlanPcp,
+    EtherType, Ethernet2Header, IpFragOffset, IpNumber, Ipv4Header, Ipv4Options, Ipv6Header,
+    SingleVlanHeader, UdpHeader, VlanId, VlanPcp,
 };
 
 use super::{Mac, Tag};
@@ -44,8 +44,18 @@ impl Frame {
     /// # Panics
     /// When the two addresses differ in family.
     #[must_use]
-    pub fn udp(source: Mac, destination: Mac, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Self {
-        assert_eq!(from.is_ipv4(), to.is_ipv4(), "a frame's addresses are of one family");
+    pub fn udp(
+        source: Mac,
+        destination: Mac,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &[u8],
+    ) -> Self {
+        assert_eq!(
+            from.is_ipv4(),
+            to.is_ipv4(),
+            "a frame's addresses are of one family"
+        );
         Self {
             destination,
             source,
@@ -122,7 +132,11 @@ impl Frame {
     /// multiple of 8.
     #[must_use]
     pub fn extension(mut self, number: u8, body: &[u8]) -> Self {
-        assert_eq!(body.len() % 8, 6, "an IPv6 extension header is a multiple of 8 bytes");
+        assert_eq!(
+            body.len() % 8,
+            6,
+            "an IPv6 extension header is a multiple of 8 bytes"
+        );
         self.extension = Some((number, body.to_vec()));
         self
     }
@@ -180,9 +194,22 @@ impl Frame {
     }
 
     fn ethernet(&self) -> Vec<u8> {
-        let last = if self.from.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
-        let types: Vec<EtherType> = self.tags.iter().map(|tag| EtherType(tag.ethertype)).chain([last]).collect();
-        let header = Ethernet2Header { source: self.source.0, destination: self.destination.0, ether_type: types[0] };
+        let last = if self.from.is_ipv4() {
+            EtherType::IPV4
+        } else {
+            EtherType::IPV6
+        };
+        let types: Vec<EtherType> = self
+            .tags
+            .iter()
+            .map(|tag| EtherType(tag.ethertype))
+            .chain([last])
+            .collect();
+        let header = Ethernet2Header {
+            source: self.source.0,
+            destination: self.destination.0,
+            ether_type: types[0],
+        };
         let mut bytes = header.to_bytes().to_vec();
         for (tag, next) in self.tags.iter().zip(&types[1..]) {
             let header = SingleVlanHeader {
@@ -198,17 +225,21 @@ impl Frame {
 
     fn ipv4(&self, from: [u8; 4], to: [u8; 4], bytes: &mut Vec<u8>) {
         let mut udp = self.udp_header();
-        let right = udp.calc_checksum_ipv4_raw(from, to, &self.payload).expect("a payload that fits IPv4");
+        let right = udp
+            .calc_checksum_ipv4_raw(from, to, &self.payload)
+            .expect("a payload that fits IPv4");
         udp.checksum = self.udp_checksum.of(right);
         let length = u16::try_from(8 + self.payload.len()).expect("a payload that fits IPv4");
-        let mut ip = Ipv4Header::new(length, self.hop_limit, IpNumber::UDP, from, to).expect("a payload that fits IPv4");
+        let mut ip = Ipv4Header::new(length, self.hop_limit, IpNumber::UDP, from, to)
+            .expect("a payload that fits IPv4");
         let [dscp, ecn] = [self.traffic_class >> 2, self.traffic_class & 3];
         ip.dscp = dscp.try_into().expect("six bits");
         ip.ecn = ecn.try_into().expect("two bits");
         ip.identification = self.identification;
         ip.dont_fragment = self.dont_fragment;
         if !self.options.is_empty() {
-            ip.options = Ipv4Options::try_from(&self.options[..]).expect("options of up to 40 bytes, in fours");
+            ip.options = Ipv4Options::try_from(&self.options[..])
+                .expect("options of up to 40 bytes, in fours");
             ip.total_len += u16::try_from(self.options.len()).expect("at most 40");
         }
         if let Some((offset, more)) = self.fragment {
@@ -223,7 +254,9 @@ impl Frame {
 
     fn ipv6(&self, from: [u8; 16], to: [u8; 16], bytes: &mut Vec<u8>) {
         let mut udp = self.udp_header();
-        let right = udp.calc_checksum_ipv6_raw(from, to, &self.payload).expect("a payload that fits IPv6");
+        let right = udp
+            .calc_checksum_ipv6_raw(from, to, &self.payload)
+            .expect("a payload that fits IPv6");
         udp.checksum = self.udp_checksum.of(right);
         let mut extensions = Vec::new();
         let mut first = IpNumber::UDP;
@@ -235,8 +268,12 @@ impl Frame {
             extensions.extend_from_slice(&u32::from(self.identification).to_be_bytes());
         }
         if let Some((number, body)) = &self.extension {
-            let units = u8::try_from((body.len() + 2) / 8 - 1).expect("an extension header of at most 2048 bytes");
-            extensions.splice(0..0, [first.0, units].into_iter().chain(body.iter().copied()));
+            let units = u8::try_from((body.len() + 2) / 8 - 1)
+                .expect("an extension header of at most 2048 bytes");
+            extensions.splice(
+                0..0,
+                [first.0, units].into_iter().chain(body.iter().copied()),
+            );
             first = IpNumber(*number);
         }
         let length = extensions.len() + 8 + self.payload.len();
@@ -257,7 +294,12 @@ impl Frame {
 
     fn udp_header(&self) -> UdpHeader {
         let length = u16::try_from(8 + self.payload.len()).expect("a payload that fits UDP");
-        UdpHeader { source_port: self.from.port(), destination_port: self.to.port(), length, checksum: 0 }
+        UdpHeader {
+            source_port: self.from.port(),
+            destination_port: self.to.port(),
+            length,
+            checksum: 0,
+        }
     }
 }
 
@@ -266,7 +308,13 @@ impl Checksum {
         match self {
             Self::Right => right,
             // Neither zero (none) nor the same in ones' complement (0 and 0xffff).
-            Self::Wrong => if right == 0x1234 { 0x4321 } else { 0x1234 },
+            Self::Wrong => {
+                if right == 0x1234 {
+                    0x4321
+                } else {
+                    0x1234
+                }
+            }
             Self::Zero => 0,
         }
     }

@@ -28,13 +28,19 @@ impl Tag {
     /// A customer tag of priority 0.
     #[must_use]
     pub const fn customer(id: u16) -> Self {
-        Self { ethertype: 0x8100, control: id & 0xfff }
+        Self {
+            ethertype: 0x8100,
+            control: id & 0xfff,
+        }
     }
 
     /// A service tag (802.1ad) of priority 0.
     #[must_use]
     pub const fn service(id: u16) -> Self {
-        Self { ethertype: 0x88a8, control: id & 0xfff }
+        Self {
+            ethertype: 0x88a8,
+            control: id & 0xfff,
+        }
     }
 
     /// The VLAN's identifier.
@@ -61,9 +67,13 @@ impl FromStr for Mac {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || format!("{text:?} is no MAC address: six hexadecimal bytes with colons between are");
-        let bytes: Vec<u8> =
-            text.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().map_err(|_| bad())?;
+        let bad =
+            || format!("{text:?} is no MAC address: six hexadecimal bytes with colons between are");
+        let bytes: Vec<u8> = text
+            .split(':')
+            .map(|byte| u8::from_str_radix(byte, 16))
+            .collect::<Result<_, _>>()
+            .map_err(|_| bad())?;
         bytes.try_into().map(Self).map_err(|_| bad())
     }
 }
