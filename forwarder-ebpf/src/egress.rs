@@ -11,6 +11,7 @@ use crate::{
     counters::{self, count},
     maps,
     packet::Frame,
+    xmit,
 };
 
 /// Rewrites the frame for its member; false where it must not leave.
@@ -27,6 +28,7 @@ pub fn send(frame: &mut Frame) -> bool {
     // SAFETY: a map value; volatile because userspace stores to it meanwhile, in whole words.
     let device =
         unsafe { core::ptr::read_volatile(&raw const (*chunk).device) } & (MAX_DEVICES - 1);
+    xmit::note(device);
     let sent = maps::cursor(device)
         .and_then(|cursor| cursor.next_slot(ticket.tag, ticket.mask))
         .ok_or(Reason::Surplus)

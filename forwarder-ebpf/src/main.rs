@@ -19,8 +19,8 @@ mod xmit;
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_PASS},
-    macros::{tracepoint, xdp},
-    programs::{TracePointContext, XdpContext},
+    macros::{raw_tracepoint, xdp},
+    programs::{RawTracePointContext, XdpContext},
 };
 use forwarder_common::{
     ingress::{Verdict, judge},
@@ -65,8 +65,8 @@ pub fn egress_test(context: XdpContext) -> u32 {
 }
 
 /// At the trace point `xdp:xdp_devmap_xmit`.
-#[tracepoint]
-pub fn xmit(context: TracePointContext) -> u32 {
+#[raw_tracepoint]
+pub fn xmit(context: RawTracePointContext) -> u32 {
     let _unknown_device = xmit::record(&context);
     0
 }

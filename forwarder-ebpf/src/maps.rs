@@ -38,8 +38,9 @@ static ROUTE_TRAFFIC: Array<Traffic> = Array::with_max_entries(1, BPF_F_MMAPABLE
 static HOP_TRAFFIC: Array<Traffic> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][hop]
 #[map]
 static DEVICE_TRAFFIC: Array<DeviceTraffic> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][device]
+/// The device of the bulk that egress is working on, plus one.
 #[map]
-static DEVICES: HashMap<u32, u32> = HashMap::with_max_entries(MAX_DEVICES, 0);
+static BULK: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 
 /// Devmaps for 0-64 clones, see `ladder_index`; made once at start, since changing a map of maps waits for RCU.
 #[btf_map]
@@ -152,11 +153,11 @@ pub fn device_traffic(device: u32) -> Option<*mut DeviceTraffic> {
     DEVICE_TRAFFIC.get_ptr_mut(cpu() * MAX_DEVICES + device)
 }
 
-/// The number of one of our devices.
+/// This CPU's note of the bulk in hand.
 #[inline(always)]
-pub fn device(ifindex: u32) -> Option<u32> {
-    // SAFETY: values are plain words.
-    unsafe { DEVICES.get(ifindex) }.copied()
+pub fn bulk() -> Option<&'static mut u32> {
+    // SAFETY: per CPU, and between egress and the trace point nothing else of ours runs on it.
+    BULK.get_ptr_mut(0).map(|bulk| unsafe { &mut *bulk })
 }
 
 /// This CPU's pacer.

@@ -1,33 +1,38 @@
 //! What the devices took: there is no other way to see replicas that a full ring threw away.
+//!
+//! The kernel runs `egress` over a bulk of clones, gives what it left to the driver, and reports the bulk to the trace
+//! point, all on one CPU and without a pause (`bq_xmit_all` in kernel/bpf/devmap.c). So the device that egress noted
+//! last is the one that the report is about; interface indices would not do, since they repeat between namespaces.
 
-use aya_ebpf::programs::TracePointContext;
+use aya_ebpf::programs::RawTracePointContext;
 
 use crate::maps;
 
-// Offsets of include/trace/events/xdp.h, event xdp_devmap_xmit, as its format file in tracefs prints them.
-const TO_IFINDEX: usize = 20;
-const DROPS: usize = 24;
-const SENT: usize = 28;
-const ERR: usize = 32;
+// Arguments of include/trace/events/xdp.h, event xdp_devmap_xmit: from_dev, to_dev, sent, drops, err.
+const SENT: usize = 2;
+const DROPS: usize = 3;
+const ERR: usize = 4;
 
-/// Counts one bulk that a device was given.
+/// Notes the device of the bulk that egress is working on.
 #[inline(always)]
-pub fn record(context: &TracePointContext) -> Option<()> {
-    // SAFETY: the offsets are those of the event, whose record is longer than all of them.
-    let (ifindex, drops, sent, err) = unsafe {
-        (
-            context.read_at::<i32>(TO_IFINDEX).ok()?,
-            context.read_at::<i32>(DROPS).ok()?,
-            context.read_at::<i32>(SENT).ok()?,
-            context.read_at::<i32>(ERR).ok()?,
-        )
-    };
-    let traffic = maps::device_traffic(maps::device(ifindex as u32)?)?;
-    // SAFETY: this CPU's element of the map.
+pub fn note(device: u32) {
+    if let Some(bulk) = maps::bulk() {
+        *bulk = device + 1;
+    }
+}
+
+/// Counts one bulk that a device was given; bulks that `egress` had no part in are not ours.
+#[inline(always)]
+pub fn record(context: &RawTracePointContext) -> Option<()> {
+    let bulk = maps::bulk()?;
+    let device = bulk.checked_sub(1)?;
+    *bulk = 0;
+    let traffic = maps::device_traffic(device)?;
+    // SAFETY: the event has five arguments, and the element is this CPU's.
     unsafe {
-        (*traffic).sent += sent as u64;
-        (*traffic).drops += drops as u64;
-        (*traffic).errors += u64::from(err < 0);
+        (*traffic).sent += u64::from(context.arg::<u64>(SENT) as u32);
+        (*traffic).drops += u64::from(context.arg::<u64>(DROPS) as u32);
+        (*traffic).errors += u64::from((context.arg::<u64>(ERR) as i32) < 0);
     }
     Some(())
 }

@@ -70,11 +70,10 @@ pub fn turn(object: &mut Object, pins: &Pins, namespace: &Namespace, far: u32) -
 /// Attaches the program that counts what devices took.
 ///
 /// # Errors
-/// No tracefs, or no such trace point.
+/// No such trace point.
 pub fn xmit(object: &mut Object, pins: &Pins) -> Result<()> {
-    pins::mount_tracefs()?;
     let program = object.trace_point("xmit")?;
-    let id = program.attach("xdp", "xdp_devmap_xmit")?;
+    let id = program.attach("xdp_devmap_xmit")?;
     let link: FdLink = program.take_link(id)?.try_into()?;
     link.pin(pins.path("xmit"))?;
     Ok(())

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData},
-    programs::{TracePoint, Xdp},
+    programs::{RawTracePoint, Xdp},
 };
 use forwarder_common::{
     pacer::QUEUE,
@@ -92,8 +92,8 @@ impl Object {
     ///
     /// # Errors
     /// As for [`Self::xdp`].
-    pub fn trace_point(&mut self, name: &str) -> Result<&mut TracePoint> {
-        let program: &mut TracePoint = self
+    pub fn trace_point(&mut self, name: &str) -> Result<&mut RawTracePoint> {
+        let program: &mut RawTracePoint = self
             .ebpf
             .program_mut(name)
             .with_context(|| format!("the eBPF object has no program {name}"))?

@@ -11,11 +11,10 @@ use std::{
 use anyhow::{Context, Result};
 use nix::{
     mount::{MsFlags, mount},
-    sys::statfs::{BPF_FS_MAGIC, TRACEFS_MAGIC, statfs},
+    sys::statfs::{BPF_FS_MAGIC, statfs},
 };
 
 const BPFFS: &str = "/sys/fs/bpf";
-const TRACEFS: &str = "/sys/kernel/tracing";
 
 /// The directory of one run of a node.
 #[derive(Debug)]
@@ -109,24 +108,4 @@ fn mount_bpffs() -> Result<()> {
         Some("mode=0700"),
     )
     .with_context(|| format!("cannot mount bpffs at {BPFFS}: run `mount -t bpf bpf {BPFFS}`"))
-}
-
-/// Mounts tracefs where it is not: the trace point of device drops is found there.
-///
-/// # Errors
-/// No privilege, or no tracefs in this kernel.
-pub fn mount_tracefs() -> Result<()> {
-    if statfs(TRACEFS).is_ok_and(|stat| stat.filesystem_type() == TRACEFS_MAGIC) {
-        return Ok(());
-    }
-    mount(
-        Some("tracefs"),
-        TRACEFS,
-        Some("tracefs"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
-        None::<&str>,
-    )
-    .with_context(|| {
-        format!("cannot mount tracefs at {TRACEFS}: run `mount -t tracefs tracefs {TRACEFS}`")
-    })
 }

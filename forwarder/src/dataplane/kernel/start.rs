@@ -177,7 +177,6 @@ fn bring_up(
     let egress = object.xdp("egress")?.fd()?.try_clone()?;
     attach::turn(object, pins, namespace, pair.far)?;
     let loop_alone = ladder::build(object, namespace, pair.near, &ifindexes, &egress)?;
-    name_devices(object, &ifindexes)?;
 
     let memory = map_memory(object, sizes)?;
     let device_traffic = Region::map(
@@ -213,15 +212,6 @@ const ENDPOINTS: u32 = 4096;
 fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
     use std::os::fd::AsFd;
     data.fd().as_fd()
-}
-
-/// Tells the trace point which interface is which device.
-fn name_devices(object: &mut Object, ifindexes: &[u32]) -> Result<()> {
-    let mut map = aya::maps::HashMap::<_, u32, u32>::try_from(object.map_mut("DEVICES")?)?;
-    for (number, ifindex) in (0..).zip(ifindexes) {
-        map.insert(ifindex, number, 0)?;
-    }
-    Ok(())
 }
 
 fn map_memory(object: &Object, sizes: Sizes) -> Result<Memory> {
