@@ -12,7 +12,7 @@ use std::{
 
 use forwarder_common::wire::rtp;
 
-use super::destination::Marks;
+use super::sockets::Differences;
 
 /// Datagrams that are received at once.
 pub const RECEIVE: usize = 64;
@@ -157,7 +157,7 @@ struct Message {
     name: Name,
     name_len: libc::socklen_t,
     controls: [Control; 2],
-    controls_len: usize,
+    controls_count: usize,
     head: [u8; rtp::LEN],
     head_len: usize,
     tail: *const u8,
@@ -179,7 +179,7 @@ impl Outbox {
             name: Name::zeroed(),
             name_len: 0,
             controls: [Control::new(0, 0, 0); 2],
-            controls_len: 0,
+            controls_count: 0,
             head: [0; rtp::LEN],
             head_len: 0,
             tail: ptr::null(),
@@ -240,13 +240,13 @@ impl<'p> Outgoing<'_, 'p> {
         self.len = 0;
     }
 
-    /// Adds a message of `head`, if any, and then `tail`; `marks` where they differ from the socket's own. `None` where
-    /// there is no room.
+    /// Adds a message of `head`, if any, and then `tail`, marked as the socket is but for `marks`. `None` where there is
+    /// no room.
     #[must_use]
     pub fn push(
         &mut self,
         to: SocketAddr,
-        marks: Option<Marks>,
+        marks: Differences,
         head: Option<&[u8; rtp::LEN]>,
         tail: &'p [u8],
     ) -> Option<()> {
@@ -279,13 +279,12 @@ impl<'p> Outgoing<'_, 'p> {
                 (libc::IPPROTO_IPV6, libc::IPV6_TCLASS, libc::IPV6_HOPLIMIT)
             }
         };
-        message.controls_len = 0;
-        if let Some(marks) = marks {
-            message.controls = [
-                Control::new(level, class, marks.traffic_class),
-                Control::new(level, limit, marks.hop_limit),
-            ];
-            message.controls_len = mem::size_of_val(&message.controls);
+        let class = marks.traffic_class.map(|value| (class, value));
+        let limit = marks.hop_limit.map(|value| (limit, value));
+        message.controls_count = 0;
+        for ((kind, value), control) in class.into_iter().chain(limit).zip(&mut message.controls) {
+            *control = Control::new(level, kind, value);
+            message.controls_count += 1;
         }
         message.head_len = 0;
         if let Some(head) = head {
@@ -333,7 +332,7 @@ impl<'p> Outgoing<'_, 'p> {
             header.msg_name = ptr::from_ref(&message.name).cast_mut().cast();
             header.msg_namelen = message.name_len;
             header.msg_control = ptr::from_ref(&message.controls).cast_mut().cast();
-            header.msg_controllen = message.controls_len;
+            header.msg_controllen = message.controls_count * mem::size_of::<Control>();
             count += 1;
         }
         // SAFETY: the first `count` headers were just set: they point to a name, control data and a head inside of

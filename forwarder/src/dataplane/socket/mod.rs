@@ -4,20 +4,21 @@
 //! see (no privilege, no driver support, loopback), and for legs that it cannot serve, whose packets XDP hands over
 //! through a [`Punt`]. Nothing is allocated, locked or logged per packet.
 //!
-//! [`judge`] says what a datagram is, [`fanout`] makes the replicas, [`send`] sends them by [`batch`], and [`worker`] is the
+//! `judge` says what a datagram is, `fanout` makes the replicas, `send` sends them by way of `batch`, and `worker` is the
 //! thread around it.
 
-pub mod batch;
-pub mod bind;
+mod batch;
+mod bind;
 pub mod destination;
-pub mod fanout;
-pub mod judge;
-pub mod send;
-pub mod sockets;
-pub mod stash;
-pub mod worker;
+mod fanout;
+mod judge;
+mod send;
+mod sockets;
+mod stash;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
+pub use sockets::MAX_SOCKETS;
 pub use worker::{Handle, Punt, SocketWorker};

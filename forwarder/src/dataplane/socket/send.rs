@@ -1,6 +1,7 @@
 //! Sends replicas in batches, and counts what became of each: one that cannot be sent never holds up the others.
 
 use std::{
+    io,
     net::SocketAddr,
     os::fd::{AsFd, BorrowedFd},
 };
@@ -98,8 +99,13 @@ impl<'p> Sending<'_, 'p> {
         if self.outgoing.is_full() {
             self.flush();
         }
+        let Some(bound) = self.sockets.find(label.socket) else {
+            self.tables.worker.reasons.add(0, Reason::SendFailed, 1);
+            return;
+        };
+        let marks = bound.differences(label.marks);
         let position = self.outgoing.len();
-        let pushed = self.outgoing.push(label.to, Some(label.marks), head, tail);
+        let pushed = self.outgoing.push(label.to, marks, head, tail);
         if let (Some(()), Some(parcel)) = (pushed, self.parcels.get_mut(position)) {
             *parcel = Parcel {
                 hop: label.hop,
@@ -111,6 +117,9 @@ impl<'p> Sending<'_, 'p> {
 
     /// Sends all that was pushed, in order as far as one socket is concerned.
     pub fn flush(&mut self) {
+        if self.outgoing.is_empty() {
+            return;
+        }
         let len = self.outgoing.len();
         let (Some(order), Some(parcels)) = (self.order.get_mut(..len), self.parcels.get(..len))
         else {
@@ -130,15 +139,14 @@ impl<'p> Sending<'_, 'p> {
         let mut patience = Patience::default();
         for run in order.chunk_by(|&a, &b| socket(a) == socket(b)) {
             let number = run.first().map_or(0, |&position| socket(position));
-            match self.sockets.find(number) {
-                Some(bound) => send_run(
-                    &mut self.outgoing,
-                    bound.as_fd(),
+            // It was there when they were pushed, and goes only between batches.
+            if let Some(bound) = self.sockets.find(number) {
+                send_run(
                     run,
-                    &mut patience,
+                    |positions| self.outgoing.send(bound.as_fd(), positions),
+                    || patience.wait(bound.as_fd()),
                     |outcome, positions| count(self.tables, parcels, self.now, outcome, positions),
-                ),
-                None => count(self.tables, parcels, self.now, Reason::SendFailed, run),
+                );
             }
         }
         self.outgoing.clear();
@@ -146,17 +154,17 @@ impl<'p> Sending<'_, 'p> {
     }
 }
 
-/// Sends what leaves from one socket, and tells what became of it.
+/// Sends what leaves from one socket: `send` takes messages and says how many of the first have left, `wait` waits for
+/// room and says whether there is any, `count` is told what became of each.
 fn send_run(
-    outgoing: &mut Outgoing<'_, '_>,
-    socket: BorrowedFd<'_>,
     mut run: &[u16],
-    patience: &mut Patience,
+    mut send: impl FnMut(&[u16]) -> io::Result<usize>,
+    mut wait: impl FnMut() -> bool,
     mut count: impl FnMut(Reason, &[u16]),
 ) {
     let mut retried = false;
     while let Some((first, others)) = run.split_first() {
-        let failure = match outgoing.send(socket, run) {
+        let failure = match send(run) {
             Ok(sent) => {
                 let (sent, rest) = run.split_at_checked(sent).unwrap_or((run, &[]));
                 count(Reason::Sent, sent);
@@ -168,7 +176,7 @@ fn send_run(
         };
         match failure {
             Errno::EINTR => {}
-            Errno::EAGAIN if patience.wait(socket) => {}
+            Errno::EAGAIN if wait() => {}
             Errno::EAGAIN => {
                 count(Reason::SendFailed, run);
                 return;
@@ -224,5 +232,73 @@ impl Patience {
             poll(&mut fds, PollTimeout::from(milliseconds)),
             Ok(1..) | Err(Errno::EINTR)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends messages 0 to 9 to a socket that answers with `script` and then takes everything, and has room again after
+    /// the first `rooms` waits; gives what became of each message, and how often it was waited.
+    fn outcomes(script: &[Result<usize, Errno>], rooms: usize) -> (Vec<(Reason, u16)>, usize) {
+        let (mut script, mut waits) = (script.iter(), 0);
+        let mut outcomes = Vec::new();
+        send_run(
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+            |run| match script.next() {
+                Some(Ok(sent)) => Ok(*sent),
+                Some(Err(error)) => Err((*error).into()),
+                None => Ok(run.len()),
+            },
+            || {
+                waits += 1;
+                waits <= rooms
+            },
+            |reason, positions| outcomes.extend(positions.iter().map(|&at| (reason, at))),
+        );
+        (outcomes, waits)
+    }
+
+    /// All sent, but for these.
+    fn sent_except(others: &[(Reason, u16)]) -> Vec<(Reason, u16)> {
+        let other = |at| others.iter().find(|(_, other)| *other == at).copied();
+        (0..10)
+            .map(|at| other(at).unwrap_or((Reason::Sent, at)))
+            .collect()
+    }
+
+    #[test]
+    fn what_a_call_leaves_over_is_sent_by_the_next() {
+        assert_eq!(outcomes(&[], 0), (sent_except(&[]), 0));
+        let script = [Ok(3), Err(Errno::EINTR), Ok(1), Ok(5)];
+        assert_eq!(outcomes(&script, 0), (sent_except(&[]), 0));
+    }
+
+    #[test]
+    fn a_message_that_fails_twice_is_skipped_alone() {
+        use Errno::{ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENOBUFS};
+        // An error left by somebody else's ICMP message is not this message's fault.
+        let script = [Ok(2), Err(ECONNREFUSED)];
+        assert_eq!(outcomes(&script, 0).0, sent_except(&[]));
+        let script = [Ok(2), Err(ECONNREFUSED), Err(EHOSTUNREACH), Err(ENOBUFS)];
+        assert_eq!(
+            outcomes(&script, 0).0,
+            sent_except(&[(Reason::SendFailed, 2)])
+        );
+        let script = [Err(EMSGSIZE), Ok(8), Err(EMSGSIZE)];
+        let expected = [(Reason::TooBig, 0), (Reason::TooBig, 9)];
+        assert_eq!(outcomes(&script, 0).0, sent_except(&expected));
+        let script = [ENOBUFS; 4].map(Err);
+        let expected = [(Reason::SendFailed, 0), (Reason::SendFailed, 1)];
+        assert_eq!(outcomes(&script, 0).0, sent_except(&expected));
+    }
+
+    #[test]
+    fn a_full_buffer_is_waited_for_as_long_as_patience_lasts() {
+        let script = [Ok(4), Err(Errno::EAGAIN), Ok(1), Err(Errno::EAGAIN)];
+        assert_eq!(outcomes(&script, 2), (sent_except(&[]), 2));
+        let expected: Vec<_> = (5..10).map(|at| (Reason::SendFailed, at)).collect();
+        assert_eq!(outcomes(&script, 1), (sent_except(&expected), 2));
     }
 }

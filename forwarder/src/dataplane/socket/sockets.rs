@@ -1,12 +1,15 @@
 //! The sockets that the worker serves, by number.
 
 use std::{
+    cell::Cell,
     io,
-    net::UdpSocket,
+    net::{SocketAddr, UdpSocket},
     os::fd::{AsFd, BorrowedFd},
 };
 
-use super::destination::mapped;
+use nix::sys::socket::{setsockopt, sockopt};
+
+use super::destination::{Marks, mapped};
 
 /// Numbers are below this.
 pub const MAX_SOCKETS: u32 = 4096;
@@ -19,6 +22,17 @@ pub struct Bound {
     pub address: [u8; 16],
     /// In network order.
     pub port: [u8; 2],
+    /// How the system marks what is sent without saying how; set once, by the first leg.
+    marks: Cell<Option<Marks>>,
+}
+
+/// Where a message is to be marked otherwise than its socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// DSCP and ECN.
+    pub traffic_class: Option<u8>,
+    /// TTL or hop limit.
+    pub hop_limit: Option<u8>,
 }
 
 impl Bound {
@@ -32,7 +46,42 @@ impl Bound {
             socket,
             address: mapped(local.ip()),
             port: local.port().to_be_bytes(),
+            marks: Cell::new(None),
         })
+    }
+
+    /// What a message must say to be marked like this.
+    ///
+    /// Mostly nothing: the first leg's marks become the socket's own, and legs of one socket tend to be marked alike.
+    /// That matters, since for the ancillary data of both marks the kernel allocates memory (`____sys_sendmsg` has room
+    /// for one).
+    #[inline]
+    pub fn differences(&self, wanted: Marks) -> Differences {
+        let own = self.marks.get().unwrap_or_else(|| self.adopt(wanted));
+        Differences {
+            traffic_class: (wanted.traffic_class != own.traffic_class)
+                .then_some(wanted.traffic_class),
+            hop_limit: (wanted.hop_limit != own.hop_limit).then_some(wanted.hop_limit),
+        }
+    }
+
+    #[cold]
+    fn adopt(&self, wanted: Marks) -> Marks {
+        let (class, limit) = (wanted.traffic_class.into(), wanted.hop_limit.into());
+        let done = match self.socket.local_addr() {
+            Ok(SocketAddr::V4(_)) => setsockopt(self, sockopt::Ipv4Tos, &class)
+                .and_then(|()| setsockopt(self, sockopt::Ipv4Ttl, &limit)),
+            _ => setsockopt(self, sockopt::Ipv6TClass, &class)
+                .and_then(|()| setsockopt(self, sockopt::Ipv6Ttl, &limit)),
+        };
+        // No leg is marked like this (ECN is never set, a hop limit never 0), so each says how it is to be marked.
+        let unknown = Marks {
+            traffic_class: u8::MAX,
+            hop_limit: 0,
+        };
+        let own = done.map_or(unknown, |()| wanted);
+        self.marks.set(Some(own));
+        own
     }
 }
 

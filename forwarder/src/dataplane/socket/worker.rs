@@ -269,7 +269,6 @@ fn forward(stash: &mut Stash, sender: &mut Sender, tables: &SharedTables, socket
         fan_out(&mut sending, route, payload, Origin::Punt);
     }
     sending.flush();
-    drop(sending);
     stash.clear();
 }
 

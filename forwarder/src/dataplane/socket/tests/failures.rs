@@ -92,7 +92,7 @@ fn the_mtu_of_the_hop_holds_to_the_byte() {
 fn what_the_interface_cannot_carry_is_too_big_and_never_fragmented() {
     use std::os::fd::AsFd;
 
-    use crate::dataplane::socket::{batch::Outbox, bind::open};
+    use crate::dataplane::socket::{batch::Outbox, bind::open, sockets::Differences};
 
     // Loopback carries 65536 bytes, more than a hop can be given; so this asks the socket itself.
     for ip in [V4, V6] {
@@ -102,7 +102,9 @@ fn what_the_interface_cannot_carry_is_too_big_and_never_fragmented() {
         let mut outbox = Outbox::new();
         let mut outgoing = outbox.open();
         let to = listener.local_addr().unwrap();
-        outgoing.push(to, None, None, &payload).unwrap();
+        outgoing
+            .push(to, Differences::default(), None, &payload)
+            .unwrap();
         let error = outgoing.send(socket.as_fd(), &[0]).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
     }
