@@ -1,3 +1,5 @@
+//! The tables hold what is put, lie in memory as the ABI says, and never show a mixture.
+
 use std::sync::atomic::AtomicBool;
 
 use forwarder_common::tables::{CHUNK_SLOTS, DEVICE_SOCKET, TEMPLATE_LEN};

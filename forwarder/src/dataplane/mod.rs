@@ -4,6 +4,7 @@
 //! is both together, [`soft`] implements the control plane's table operations on it without a kernel, and [`socket`] is
 //! the worker that forwards from UDP sockets.
 
+pub mod clock;
 pub mod counters;
 pub mod kernel;
 pub mod lookup;

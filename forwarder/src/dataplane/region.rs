@@ -158,6 +158,24 @@ mod tests {
     }
 
     #[test]
+    fn mappings_of_one_file_are_the_same_memory() {
+        use nix::{
+            sys::memfd::{MFdFlags, memfd_create},
+            unistd::ftruncate,
+        };
+        use std::os::fd::AsFd;
+
+        // What a BPF map does, without the privilege that one takes.
+        let file = memfd_create(c"region", MFdFlags::MFD_CLOEXEC).unwrap();
+        ftruncate(&file, 8192).unwrap();
+        let writer = Region::map(file.as_fd(), 8192).unwrap();
+        let reader = Region::map(file.as_fd(), 8192).unwrap();
+        writer.store_u64(8184, 3, Ordering::Release).unwrap();
+        drop(writer);
+        assert_eq!(reader.load_u64(8184, Ordering::Acquire), 3);
+    }
+
+    #[test]
     fn an_overlong_region_is_an_error() {
         assert!(Region::heap(usize::MAX).is_err());
         assert!(Region::heap(usize::MAX / 2).is_err());
