@@ -1,1 +1,4 @@
 //! The forwarder library.
+
+pub mod doctor;
+pub mod net;
