@@ -162,10 +162,11 @@ pub async fn follow(shared: Weak<Shared>, outbox: Arc<Outbox>, mut notifications
 
 /// Notifications were lost: takes a fresh dump instead.
 ///
-/// The error is reported ahead of notifications that were queued before it, so applying those on top of the dump would bring old
-/// times back. The connection reads its socket empty before it hands anything on: whatever waits here now is older than the dump.
+/// The error is reported ahead of notifications that were queued before it, and applying those on top of the dump would bring old
+/// times back: they are thrown away first. What comes afterwards is complete and in order.
 async fn start_over(shared: &Shared, notifications: &mut Notifications, changes: &mut BTreeSet<Change>) {
     loop {
+        shared.kernel.catch_up().await;
         while notifications.try_recv().is_ok() {}
         match shared.kernel.dump().await {
             Ok(facts) => {

@@ -31,6 +31,9 @@ pub type Notifications = UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>,
 /// The kernel answers at once; should it not, a caller of the control API must not hang.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the answer of [`Kernel::catch_up`] may take before it counts as lost.
+const CATCH_UP_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Bytes of notifications that the socket may hold while the task does not run; the kernel caps it at `net.core.rmem_max`.
 const NOTIFICATION_BUFFER: libc::c_int = 4 << 20;
 
@@ -76,6 +79,7 @@ impl fmt::Display for ProbeError {
 #[derive(Debug)]
 pub struct Kernel {
     handle: Handle,
+    listening: Handle,
     connections: [AbortHandle; 2],
 }
 
@@ -91,11 +95,11 @@ impl Kernel {
     /// Opens both sockets in the namespace of the calling thread. Notifications gather from now on, so that a dump made
     /// afterwards misses nothing.
     pub fn open() -> io::Result<(Self, Notifications)> {
-        let (mut listening, _, notifications) = rtnetlink::new_multicast_connection(&GROUPS)?;
-        listening.socket_mut().socket_mut().set_rx_buf_sz(NOTIFICATION_BUFFER)?;
+        let (mut listener, listening, notifications) = rtnetlink::new_multicast_connection(&GROUPS)?;
+        listener.socket_mut().socket_mut().set_rx_buf_sz(NOTIFICATION_BUFFER)?;
         let (asking, handle, _) = rtnetlink::new_connection()?;
-        let connections = [tokio::spawn(listening).abort_handle(), tokio::spawn(asking).abort_handle()];
-        Ok((Self { handle, connections }, notifications))
+        let connections = [tokio::spawn(listener).abort_handle(), tokio::spawn(asking).abort_handle()];
+        Ok((Self { handle, listening, connections }, notifications))
     }
 
     /// All links, addresses and neighbours.
@@ -134,6 +138,28 @@ impl Kernel {
             }
         }
         anyhow::bail!("the tables changed during each of {DUMP_ATTEMPTS} attempts")
+    }
+
+    /// Returns when every notification that was sent before the call waits in [`Notifications`]. The proof is a question asked on
+    /// the listening socket itself: its answer queues up behind them.
+    pub async fn catch_up(&self) {
+        const LO: u32 = 1;
+        let mut question = LinkMessage::default();
+        question.header.index = LO;
+        loop {
+            let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(question.clone()));
+            request.header.flags = NLM_F_REQUEST;
+            let Ok(answers) = self.listening.clone().request(request) else { return };
+            // The answer itself is lost when the buffer is full once more. And a notification may pass for an answer, since it
+            // carries the sequence number of whoever caused it: hence the look at what it says.
+            let answers: Vec<_> = tokio::time::timeout(CATCH_UP_PATIENCE, answers.collect()).await.unwrap_or_default();
+            let about_lo = |m: &NetlinkMessage<RouteNetlinkMessage>| {
+                matches!(&m.payload, NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(l)) if l.header.index == LO)
+            };
+            if answers.iter().any(about_lo) {
+                return;
+            }
+        }
     }
 
     /// Asks which route packets of `query` take.
