@@ -336,6 +336,22 @@ fn entries_set_by_hand_survive_probes() {
 }
 
 #[test]
+fn entries_pinned_this_instant_survive_too() {
+    let Some(pair) = Pair::new() else { return };
+    pair.enter(async |resolver, mut changes| {
+        let device = resolver.link_by_name("f0").unwrap().index;
+        for n in 100..150 {
+            // No await in between: the copy of the table cannot have heard of it.
+            pair.in_a(&format!("neigh replace 10.9.0.{n} dev f0 lladdr 02:00:00:00:01:{:02x} nud permanent", n - 100));
+            resolver.probe(Neighbour { device, address: ip(&format!("10.9.0.{n}")) }).await.unwrap();
+            let asked = query("10.9.0.1", &format!("10.9.0.{n}"));
+            let known = |a: &Result<NextHop, Unreachable>| a.as_ref().is_ok_and(|hop| hop.destination_mac.is_some());
+            eventually(&resolver, &mut changes, asked, known).await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn keep_fresh_renews_stale_neighbours() {
     let Some(pair) = Pair::new() else { return };
     // Waits 5 s before it probes a stale entry by default.

@@ -21,7 +21,7 @@ use netlink_sys::{AsyncSocket as _, SocketAddr};
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::task::AbortHandle;
 
-use super::facts::{Fact, Neighbour, Route, Target};
+use super::facts::{Fact, Neighbour, Resolved, Route, Target};
 use super::hop::{Query, Unreachable};
 use super::parse;
 
@@ -198,18 +198,34 @@ impl Kernel {
     }
 
     /// Asks the kernel to resolve a neighbour, or to check that a known one is still there, as if a packet were sent to it
-    /// (`NTF_USE`). Must not be called for permanent entries: the kernel takes the mark for a request to make them ordinary
-    /// ones (`__neigh_update`: `new = old & ~NUD_PERMANENT`) and forgets their address.
+    /// (`NTF_USE`).
+    ///
+    /// Permanent entries are left alone: the kernel takes the mark for a request to make them ordinary ones (`__neigh_update`:
+    /// `new = old & ~NUD_PERMANENT`) and forgets their address. The copy of the table may not know yet that somebody pinned the
+    /// entry, so the kernel is asked first.
     pub async fn probe(&self, neighbour: Neighbour) -> Result<(), ProbeError> {
         let mut message = NeighbourMessage::default();
         message.header.family = family(neighbour.address);
         message.header.ifindex = neighbour.device;
-        message.header.flags = NeighbourFlags::Use;
         let address = match neighbour.address {
             IpAddr::V4(v4) => NeighbourAddress::Inet(v4),
             IpAddr::V6(v6) => NeighbourAddress::Inet6(v6),
         };
         message.attributes.push(NeighbourAttribute::Destination(address));
+        let known = self
+            .ask(RouteNetlinkMessage::GetNeighbour(message.clone()), NLM_F_REQUEST)
+            .await
+            .map_err(|error| ProbeError::Other(error.to_string()))?;
+        let pinned = |answer: &NetlinkMessage<RouteNetlinkMessage>| match &answer.payload {
+            NetlinkPayload::InnerMessage(inner) => {
+                matches!(parse::fact(inner), Some(Fact::Neighbour(_, Some(Resolved { fixed: true, .. }))))
+            }
+            _ => false,
+        };
+        if known.iter().any(pinned) {
+            return Ok(());
+        }
+        message.header.flags = NeighbourFlags::Use;
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
         let answers = self
             .ask(RouteNetlinkMessage::NewNeighbour(message), flags)

@@ -64,8 +64,8 @@ impl Resolver {
     /// # Errors
     /// When the process lacks `CAP_NET_ADMIN` or the device is gone.
     pub async fn probe(&self, neighbour: Neighbour) -> Result<(), ProbeError> {
-        let fixed = self.shared.table().neighbour(&neighbour).is_some_and(|known| known.fixed);
-        if fixed { Ok(()) } else { self.shared.kernel.probe(neighbour).await }
+        let pinned = self.shared.table().neighbour(&neighbour).is_some_and(|known| known.fixed);
+        if pinned { Ok(()) } else { self.shared.kernel.probe(neighbour).await }
     }
 
     /// Whether the neighbour's MAC address is known.
