@@ -1,107 +1,26 @@
 //! Next hops in real network namespaces.
 //!
-//! ```text
-//!   namespace A (the resolver)          namespace B
-//!   f0 10.9.0.1/24  fd09::1/64  ─veth─  f0 10.9.0.2/24 10.9.0.3/24  fd09::2/64
-//!   f1 10.8.0.1/24              ─veth─  f1 10.8.0.2/24
-//! ```
-//!
 //! Needs root; without it the tests say so and pass.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::IpAddr;
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use forwarder::net::{Change, Changes, Neighbour, NextHop, Query, Resolver, SocketOnly, Unreachable, keep_fresh};
 use nix::sched::{CloneFlags, setns};
 use tokio::time::timeout;
 
-const MAC_A: [u8; 6] = [2, 0, 0, 0, 0, 0xa];
-const MAC_B: [u8; 6] = [2, 0, 0, 0, 0, 0xb];
+use namespaces::{MAC_A, MAC_B, Pair};
 
-/// Two namespaces and the veth pairs between them, removed on drop.
-struct Pair {
-    a: String,
-    b: String,
-}
+mod namespaces;
 
-impl Pair {
-    fn new() -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        if !nix::unistd::geteuid().is_root() {
-            println!("left out: needs root to make network namespaces");
-            return None;
-        }
-        let tag = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let pair = Self { a: format!("fwd-res-{tag}a"), b: format!("fwd-res-{tag}b") };
-        run(&format!("netns add {}", pair.a));
-        run(&format!("netns add {}", pair.b));
-        for (link, mac_a, mac_b) in [("f0", MAC_A, MAC_B), ("f1", [2, 0, 0, 0, 1, 0xa], [2, 0, 0, 0, 1, 0xb])] {
-            let (a, b) = (&pair.a, &pair.b);
-            run(&format!(
-                "link add {link} netns {a} address {} type veth peer name {link} netns {b} address {}",
-                text(mac_a),
-                text(mac_b)
-            ));
-        }
-        pair.in_a("link set lo up");
-        pair.in_a("link set f0 up");
-        pair.in_b("link set f0 up");
-        pair.in_a("link set f1 up");
-        pair.in_b("link set f1 up");
-        pair.in_a("address add 10.9.0.1/24 dev f0");
-        pair.in_a("address add fd09::1/64 dev f0 nodad");
-        pair.in_a("address add 10.8.0.1/24 dev f1");
-        for address in ["10.9.0.2/24", "10.9.0.3/24", "fd09::2/64"] {
-            pair.in_b(&format!("address add {address} dev f0 {}", if address.contains(':') { "nodad" } else { "" }));
-        }
-        pair.in_b("address add 10.8.0.2/24 dev f1");
-        Some(pair)
-    }
-
-    fn in_a(&self, arguments: &str) {
-        run(&format!("-n {} {arguments}", self.a));
-    }
-
-    fn in_b(&self, arguments: &str) {
-        run(&format!("-n {} {arguments}", self.b));
-    }
-
-    /// Runs `body` on a thread of its own inside namespace A.
-    fn enter<T: Send>(&self, body: impl AsyncFnOnce(Resolver, Changes) -> T + Send) -> T {
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                let namespace = File::open(format!("/run/netns/{}", self.a)).unwrap();
-                setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(async {
-                    let (resolver, changes) = Resolver::new().await.unwrap();
-                    body(resolver, changes).await
-                })
-            });
-            thread.join().unwrap()
-        })
-    }
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        for name in [&self.a, &self.b] {
-            let _ = Command::new("ip").args(["netns", "del", name]).status();
-        }
-    }
-}
-
-fn run(arguments: &str) {
-    let done = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
-    assert!(done.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
-fn text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
+/// Runs `body` with a resolver in namespace A.
+fn enter<T: Send>(pair: &Pair, body: impl AsyncFnOnce(Resolver, Changes) -> T + Send) -> T {
+    enter(&pair, async || {
+        let (resolver, changes) = Resolver::new().await.unwrap();
+        body(resolver, changes).await
+    })
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -151,7 +70,7 @@ fn has_mac(mac: [u8; 6]) -> impl Fn(&Result<NextHop, Unreachable>) -> bool {
 #[test]
 fn on_link_neighbours_are_resolved_on_demand() {
     let Some(pair) = Pair::new() else { return };
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         for (local, remote) in [("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")] {
             let first = resolver.resolve(query(local, remote)).await.unwrap();
             assert_eq!(first.destination_mac, None, "nobody has talked to {remote} yet");
@@ -169,7 +88,7 @@ fn gateways_of_both_families_and_the_mtu_of_the_route() {
     pair.in_a("route add 192.0.2.0/25 via 10.9.0.2 mtu 1280");
     pair.in_a("route add 192.0.2.128/25 via inet6 fd09::2 dev f0");
     pair.in_a("route add 2001:db8::/32 via fd09::2");
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         for (local, remote, gateway, mtu) in [
             ("10.9.0.1", "192.0.2.1", "10.9.0.2", 1280),
             ("10.9.0.1", "192.0.2.129", "fd09::2", 1500),
@@ -187,7 +106,7 @@ fn link_local_addresses() {
     let Some(pair) = Pair::new() else { return };
     pair.in_a("address add fe80::a/64 dev f0 nodad");
     pair.in_b("address add fe80::b/64 dev f0 nodad");
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         let by_address = query("fe80::a", "fe80::b");
         let hop = eventually(&resolver, &mut changes, by_address, has_mac(MAC_B)).await.unwrap();
         assert_eq!(hop.device_name, "f0");
@@ -201,7 +120,7 @@ fn link_local_addresses() {
 #[test]
 fn addresses_of_this_host_are_for_the_socket_path() {
     let Some(pair) = Pair::new() else { return };
-    pair.enter(async |resolver, _| {
+    enter(&pair, async |resolver, _| {
         for (local, remote) in
             [("10.9.0.1", "10.9.0.1"), ("127.0.0.1", "127.0.0.1"), ("10.9.0.1", "10.8.0.1"), ("fd09::1", "fd09::1")]
         {
@@ -221,7 +140,7 @@ fn what_cannot_be_reached_says_why() {
         pair.in_a(&format!("route add {kind} 198.51.100.{}/32", kind.len()));
         pair.in_a(&format!("route add {kind} 2001:db8::{}/128", kind.len()));
     }
-    pair.enter(async |resolver, _| {
+    enter(&pair, async |resolver, _| {
         for (local, number) in [("10.9.0.1", "198.51.100."), ("fd09::1", "2001:db8::")] {
             let to = |kind: &str| ip(&format!("{number}{}", kind.len()));
             let ask = async |kind: &str| resolver.resolve(Query::new(ip(local), to(kind))).await.unwrap_err();
@@ -245,7 +164,7 @@ fn what_cannot_be_reached_says_why() {
 #[test]
 fn changes_are_told_and_followed() {
     let Some(pair) = Pair::new() else { return };
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         let asked = query("10.9.0.1", "10.9.0.2");
         let hop = eventually(&resolver, &mut changes, asked, has_mac(MAC_B)).await.unwrap();
 
@@ -283,7 +202,7 @@ fn changes_are_told_and_followed() {
 #[test]
 fn an_address_that_comes_later_is_noticed() {
     let Some(pair) = Pair::new() else { return };
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         let asked = query("10.9.0.77", "10.9.0.2");
         assert_eq!(resolver.resolve(asked).await, Err(Unreachable::NotLocal(asked.local)));
         pair.in_a("address add 10.9.0.77/24 dev f0");
@@ -298,7 +217,7 @@ fn an_address_that_comes_later_is_noticed() {
 #[test]
 fn lost_notifications_are_made_up_for() {
     let Some(pair) = Pair::new() else { return };
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         let asked = query("10.9.0.1", "10.9.0.3");
         eventually(&resolver, &mut changes, asked, has_mac(MAC_B)).await.unwrap();
         // Far more than a socket buffer holds, while nothing reads: this thread runs the only task.
@@ -324,7 +243,7 @@ fn lost_notifications_are_made_up_for() {
 fn entries_set_by_hand_survive_probes() {
     let Some(pair) = Pair::new() else { return };
     pair.in_a("neigh replace 10.9.0.9 dev f0 lladdr 02:00:00:00:00:99 nud permanent");
-    pair.enter(async |resolver, _| {
+    enter(&pair, async |resolver, _| {
         let asked = query("10.9.0.1", "10.9.0.9");
         let hop = resolver.resolve(asked).await.unwrap();
         assert_eq!(hop.destination_mac, Some([2, 0, 0, 0, 0, 0x99]));
@@ -338,7 +257,7 @@ fn entries_set_by_hand_survive_probes() {
 #[test]
 fn entries_pinned_this_instant_survive_too() {
     let Some(pair) = Pair::new() else { return };
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         let device = resolver.link_by_name("f0").unwrap().index;
         for n in 100..150 {
             // No await in between: the copy of the table cannot have heard of it.
@@ -365,7 +284,7 @@ fn keep_fresh_renews_stale_neighbours() {
     });
     // An outdated MAC address: only a probe finds out, since nothing is ever sent.
     pair.in_a("neigh replace 10.9.0.2 dev f0 lladdr 02:00:00:00:00:0c nud stale");
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         let asked = query("10.9.0.1", "10.9.0.2");
         let hop = resolver.resolve(asked).await.unwrap();
         assert_eq!(hop.destination_mac, Some([2, 0, 0, 0, 0, 0xc]));
@@ -390,7 +309,7 @@ fn keep_fresh_renews_stale_neighbours() {
 fn ten_thousand_endpoints() {
     let Some(pair) = Pair::new() else { return };
     pair.in_a("route add 172.16.0.0/12 via 10.9.0.2");
-    pair.enter(async |resolver, mut changes| {
+    enter(&pair, async |resolver, mut changes| {
         let queries: Vec<Query> = (0..10_000u32)
             .map(|n| Query::new(ip("10.9.0.1"), IpAddr::V4((0xac10_0000 + n).into())))
             .collect();
