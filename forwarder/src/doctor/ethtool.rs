@@ -110,18 +110,30 @@ impl Ethtool {
         let mut name = [0; libc::IFNAMSIZ];
         // The last byte stays zero.
         if interface.len() >= name.len() || interface.bytes().any(|byte| byte == 0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "interface names have at most 15 bytes"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "interface names have at most 15 bytes",
+            ));
         }
         for (to, from) in name.iter_mut().zip(interface.bytes()) {
             *to = from.cast_signed();
         }
-        let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+        let socket = socket(
+            AddressFamily::Inet,
+            SockType::Datagram,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )?;
         Ok(Self { socket, name })
     }
 
     /// Name of the driver.
     pub fn driver(&self) -> io::Result<String> {
-        let mut answer = Driver { command: GET_DRIVER, driver: [0; 32], rest: [0; 160] };
+        let mut answer = Driver {
+            command: GET_DRIVER,
+            driver: [0; 32],
+            rest: [0; 160],
+        };
         // SAFETY: `Driver` is `struct ethtool_drvinfo`, whose size is asserted above.
         unsafe { self.ask(&mut answer)? };
         Ok(text(&answer.driver))
@@ -129,29 +141,62 @@ impl Ethtool {
 
     /// Ring sizes.
     pub fn rings(&self) -> io::Result<Rings> {
-        let mut answer = RingParameters { command: GET_RINGS, ..RingParameters::default() };
+        let mut answer = RingParameters {
+            command: GET_RINGS,
+            ..RingParameters::default()
+        };
         // SAFETY: `RingParameters` is `struct ethtool_ringparam`.
         unsafe { self.ask(&mut answer)? };
-        Ok(Rings { rx: answer.rx, tx: answer.tx, max_rx: answer.rx_max, max_tx: answer.tx_max })
+        Ok(Rings {
+            rx: answer.rx,
+            tx: answer.tx,
+            max_rx: answer.rx_max,
+            max_tx: answer.tx_max,
+        })
     }
 
     /// Numbers of queues.
     pub fn channels(&self) -> io::Result<Channels> {
-        let mut answer = ChannelCounts { command: GET_CHANNELS, ..ChannelCounts::default() };
+        let mut answer = ChannelCounts {
+            command: GET_CHANNELS,
+            ..ChannelCounts::default()
+        };
         // SAFETY: `ChannelCounts` is `struct ethtool_channels`.
         unsafe { self.ask(&mut answer)? };
-        let ChannelCounts { max_rx, max_tx, max_combined, rx, tx, combined, .. } = answer;
-        Ok(Channels { rx, tx, combined, max_rx, max_tx, max_combined })
+        let ChannelCounts {
+            max_rx,
+            max_tx,
+            max_combined,
+            rx,
+            tx,
+            combined,
+            ..
+        } = answer;
+        Ok(Channels {
+            rx,
+            tx,
+            combined,
+            max_rx,
+            max_tx,
+            max_combined,
+        })
     }
 
     /// Offloads by name.
     pub fn offloads(&self) -> io::Result<BTreeMap<String, Offload>> {
-        let mut count = StringCount { command: GET_STRING_COUNT, reserved: 0, mask: 1 << FEATURE_NAMES, count: [0; 2] };
+        let mut count = StringCount {
+            command: GET_STRING_COUNT,
+            reserved: 0,
+            mask: 1 << FEATURE_NAMES,
+            count: [0; 2],
+        };
         // SAFETY: `StringCount` is `struct ethtool_sset_info` with room for two counts, and one set is asked for.
         unsafe { self.ask(&mut count)? };
         let wanted = count.count[0] as usize;
         if wanted > 32 * BLOCKS {
-            return Err(io::Error::other(format!("the kernel has {wanted} offloads, more than this program has room for")));
+            return Err(io::Error::other(format!(
+                "the kernel has {wanted} offloads, more than this program has room for"
+            )));
         }
         let mut names = Box::new(Strings {
             command: GET_STRINGS,
@@ -162,17 +207,31 @@ impl Ethtool {
         // SAFETY: `Strings` is `struct ethtool_gstrings`; the kernel writes as many names as it counted above, and there is room.
         unsafe { self.ask(&mut *names)? };
         let blocks = u32::try_from(wanted.div_ceil(32)).unwrap_or_default();
-        let mut features =
-            Features { command: GET_FEATURES, size: blocks, blocks: [FeatureBlock::default(); BLOCKS] };
+        let mut features = Features {
+            command: GET_FEATURES,
+            size: blocks,
+            blocks: [FeatureBlock::default(); BLOCKS],
+        };
         // SAFETY: `Features` is `struct ethtool_gfeatures`; the kernel writes at most `size` blocks, and there is room.
         unsafe { self.ask(&mut features)? };
-        let offloads = names.names.iter().take(wanted).enumerate().filter_map(|(at, name)| {
-            let block = features.blocks.get(at / 32)?;
-            let bit = 1 << (at % 32);
-            let changeable = block.available & bit != 0 && block.never_changed & bit == 0;
-            let name = text(name);
-            (!name.is_empty()).then_some((name, Offload { on: block.active & bit != 0, changeable }))
-        });
+        let offloads = names
+            .names
+            .iter()
+            .take(wanted)
+            .enumerate()
+            .filter_map(|(at, name)| {
+                let block = features.blocks.get(at / 32)?;
+                let bit = 1 << (at % 32);
+                let changeable = block.available & bit != 0 && block.never_changed & bit == 0;
+                let name = text(name);
+                (!name.is_empty()).then_some((
+                    name,
+                    Offload {
+                        on: block.active & bit != 0,
+                        changeable,
+                    },
+                ))
+            });
         Ok(offloads.collect())
     }
 
@@ -187,11 +246,23 @@ impl Ethtool {
         request.ifr_name = self.name;
         request.ifr_ifru.ifru_data = std::ptr::from_mut(question).cast();
         // SAFETY: the socket is open, `request` outlives the call, and what it points to fits by the caller's promise.
-        let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
-        if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        let done = unsafe {
+            libc::ioctl(
+                self.socket.as_raw_fd(),
+                libc::SIOCETHTOOL as _,
+                &raw mut request,
+            )
+        };
+        if done < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 }
 
 fn text(bytes: &[u8]) -> String {
-    CStr::from_bytes_until_nul(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), CStr::to_string_lossy).into_owned()
+    CStr::from_bytes_until_nul(bytes)
+        .map_or_else(|_| String::from_utf8_lossy(bytes), CStr::to_string_lossy)
+        .into_owned()
 }

@@ -61,12 +61,25 @@ pub struct LinkFacts {
 }
 
 /// An XDP program that is attached to an interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attached {
     /// The program's id, as `bpftool prog show id` takes it.
     pub id: u32,
     /// How it is attached.
     pub mode: Mode,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose an attached program is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// Pinned by the node of ours of this name.
+    Node(String),
+    /// Not pinned by any node of ours.
+    Other,
+    /// This process may not look at what is pinned.
+    Hidden,
 }
 
 /// How an XDP program is attached.
@@ -132,8 +145,6 @@ pub struct HostFacts {
     pub jit: Option<bool>,
     /// Effective capabilities of this process, as bits; `None` if the kernel does not say.
     pub capabilities: Option<u64>,
-    /// Nodes of ours that have pinned something in the BPF file system.
-    pub pinned_nodes: Vec<String>,
 }
 
 /// Whether a file system of the kernel can be used.

@@ -7,14 +7,14 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp, XdpAttached};
+use netlink_packet_route::link::{
+    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp, XdpAttached,
+};
 
 use super::ethtool::Ethtool;
 use super::facts::{Attached, Facts, FileSystem, HostFacts, LinkFacts, Mode};
+use super::pins;
 use super::xdp_features::xdp_features;
-
-/// Where nodes of ours pin maps and links, a directory for each.
-const PINS: &str = "/sys/fs/bpf/forwarder";
 
 /// Gathers everything about `interface` and the host, in the network namespace of the calling thread.
 ///
@@ -45,20 +45,29 @@ async fn link(interface: &str) -> anyhow::Result<Option<LinkFacts>> {
     if interface.is_empty() || interface.len() >= libc::IFNAMSIZ {
         return Ok(None);
     }
-    let (connection, mut handle, _) = rtnetlink::new_connection().context("a netlink socket cannot be opened")?;
+    let (connection, mut handle, _) =
+        rtnetlink::new_connection().context("a netlink socket cannot be opened")?;
     let connection = tokio::spawn(connection);
     let mut question = LinkMessage::default();
-    question.attributes.push(LinkAttribute::IfName(interface.into()));
+    question
+        .attributes
+        .push(LinkAttribute::IfName(interface.into()));
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(question));
     request.header.flags = NLM_F_REQUEST;
-    let answers = handle.request(request).context("the netlink connection is closed")?;
+    let answers = handle
+        .request(request)
+        .context("the netlink connection is closed")?;
     let answers: Vec<_> = answers.collect().await;
     connection.abort();
     for answer in answers {
         match answer.payload {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => return Ok(Some(link_facts(&message))),
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
+                return Ok(Some(link_facts(&message)));
+            }
             NetlinkPayload::Error(error) if -error.raw_code() == libc::ENODEV => return Ok(None),
-            NetlinkPayload::Error(error) => return Err(error.to_io()).context(format!("look-up of link {interface}")),
+            NetlinkPayload::Error(error) => {
+                return Err(error.to_io()).context(format!("look-up of link {interface}"));
+            }
             _ => {}
         }
     }
@@ -80,7 +89,9 @@ fn link_facts(message: &LinkMessage) -> LinkFacts {
             LinkAttribute::Mtu(mtu) => facts.mtu = *mtu,
             LinkAttribute::NumRxQueues(queues) => facts.rx_queues = *queues,
             LinkAttribute::NumTxQueues(queues) => facts.tx_queues = *queues,
-            LinkAttribute::Controller(index) => facts.controller = Some(*index).filter(|index| *index != 0),
+            LinkAttribute::Controller(index) => {
+                facts.controller = Some(*index).filter(|index| *index != 0)
+            }
             LinkAttribute::Link(index) => facts.peer = Some(*index).filter(|index| *index != 0),
             LinkAttribute::LinkNetNsId(_) => elsewhere = true,
             LinkAttribute::LinkInfo(infos) => {
@@ -109,12 +120,22 @@ fn attached(xdp: &[LinkXdp]) -> Option<Attached> {
     })?;
     // With several programs the general id is 0, and each mode has its own.
     let id = xdp.iter().find_map(|x| match x {
-        LinkXdp::ProgId(id) | LinkXdp::DrvProgId(id) | LinkXdp::SkbProgId(id) | LinkXdp::HwProgId(id) if *id != 0 => {
+        LinkXdp::ProgId(id)
+        | LinkXdp::DrvProgId(id)
+        | LinkXdp::SkbProgId(id)
+        | LinkXdp::HwProgId(id)
+            if *id != 0 =>
+        {
             Some(*id)
         }
         _ => None,
     });
-    Some(Attached { id: id.unwrap_or_default(), mode })
+    let id = id.unwrap_or_default();
+    Some(Attached {
+        id,
+        mode,
+        owner: pins::owner(id),
+    })
 }
 
 fn host() -> HostFacts {
@@ -122,15 +143,22 @@ fn host() -> HostFacts {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     HostFacts {
         cpus: online_cpus(),
-        release: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into(),
+        release: fs::read_to_string("/proc/sys/kernel/osrelease")
+            .unwrap_or_default()
+            .trim()
+            .into(),
         realtime: fs::read_to_string("/sys/kernel/realtime").is_ok_and(|text| text.trim() == "1")
             || fs::read_to_string("/proc/version").is_ok_and(|text| text.contains("PREEMPT_RT")),
         btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         bpffs: file_system("bpf", &filesystems, &mounts, &["/sys/fs/bpf"]),
-        tracefs: file_system("tracefs", &filesystems, &mounts, &["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]),
+        tracefs: file_system(
+            "tracefs",
+            &filesystems,
+            &mounts,
+            &["/sys/kernel/tracing", "/sys/kernel/debug/tracing"],
+        ),
         jit: jit(),
         capabilities: capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
-        pinned_nodes: pinned_nodes(),
     }
 }
 
@@ -150,7 +178,12 @@ fn file_system(name: &str, known: &str, mounts: &str, places: &[&str]) -> FileSy
         let place = fields.next().unwrap_or_default();
         fields.next() == Some(name) && places.contains(&place)
     });
-    match (mounted, known.lines().any(|line| line.split_whitespace().last() == Some(name))) {
+    match (
+        mounted,
+        known
+            .lines()
+            .any(|line| line.split_whitespace().last() == Some(name)),
+    ) {
         (true, _) => FileSystem::Mounted,
         (false, true) => FileSystem::Known,
         (false, false) => FileSystem::Missing,
@@ -166,18 +199,10 @@ fn jit() -> Option<bool> {
 
 /// `CapEff` of /proc/self/status.
 fn capabilities(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
-}
-
-fn pinned_nodes() -> Vec<String> {
-    let mut nodes: Vec<String> = fs::read_dir(PINS)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    nodes.sort();
-    nodes
 }
 
 #[cfg(test)]
@@ -187,15 +212,28 @@ mod tests {
     #[test]
     fn file_systems() {
         let known = "nodev\tsysfs\nnodev\tbpf\n\text4\n";
-        let mounts = "sysfs /sys sysfs rw 0 0\nbpf /sys/fs/bpf bpf rw 0 0\nbpf /elsewhere bpf rw 0 0\n";
-        assert_eq!(file_system("bpf", known, mounts, &["/sys/fs/bpf"]), FileSystem::Mounted);
-        assert_eq!(file_system("bpf", known, "bpf /elsewhere bpf rw 0 0", &["/sys/fs/bpf"]), FileSystem::Known);
-        assert_eq!(file_system("tracefs", known, mounts, &["/sys/kernel/tracing"]), FileSystem::Missing);
+        let mounts =
+            "sysfs /sys sysfs rw 0 0\nbpf /sys/fs/bpf bpf rw 0 0\nbpf /elsewhere bpf rw 0 0\n";
+        assert_eq!(
+            file_system("bpf", known, mounts, &["/sys/fs/bpf"]),
+            FileSystem::Mounted
+        );
+        assert_eq!(
+            file_system("bpf", known, "bpf /elsewhere bpf rw 0 0", &["/sys/fs/bpf"]),
+            FileSystem::Known
+        );
+        assert_eq!(
+            file_system("tracefs", known, mounts, &["/sys/kernel/tracing"]),
+            FileSystem::Missing
+        );
     }
 
     #[test]
     fn effective_capabilities() {
-        assert_eq!(capabilities("CapPrm:\t0\nCapEff:\t000001ffffffffff\n"), Some(0x1ff_ffff_ffff));
+        assert_eq!(
+            capabilities("CapPrm:\t0\nCapEff:\t000001ffffffffff\n"),
+            Some(0x1ff_ffff_ffff)
+        );
         assert_eq!(capabilities("nothing"), None);
     }
 }

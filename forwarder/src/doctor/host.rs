@@ -8,7 +8,11 @@ const OLDEST: (u32, u32) = (6, 1);
 
 /// Capabilities that loading and attaching take, with their numbers (include/uapi/linux/capability.h). `CAP_SYS_ADMIN` stands for
 /// `CAP_BPF` and `CAP_PERFMON`; a network namespace of our own takes it in any case.
-const CAPABILITIES: [(&str, u32); 3] = [("CAP_NET_ADMIN", 12), ("CAP_SYS_ADMIN", 21), ("CAP_BPF", 39)];
+const CAPABILITIES: [(&str, u32); 3] = [
+    ("CAP_NET_ADMIN", 12),
+    ("CAP_SYS_ADMIN", 21),
+    ("CAP_BPF", 39),
+];
 const SYS_ADMIN: u32 = 21;
 
 /// Judges the facts about the host.
@@ -17,8 +21,22 @@ pub fn judge(host: &HostFacts) -> Vec<Finding> {
         kernel(host),
         btf(host),
         jit(host),
-        mounted(host.bpffs, "bpffs", "/sys/fs/bpf", "bpf", Verdict::Fail, "maps and links are pinned there, so that media goes on when the control plane is restarted"),
-        mounted(host.tracefs, "tracefs", "/sys/kernel/tracing", "tracefs", Verdict::Warn, "drops of the device are only seen through a tracepoint"),
+        mounted(
+            host.bpffs,
+            "bpffs",
+            "/sys/fs/bpf",
+            "bpf",
+            Verdict::Fail,
+            "maps and links are pinned there, so that media goes on when the control plane is restarted",
+        ),
+        mounted(
+            host.tracefs,
+            "tracefs",
+            "/sys/kernel/tracing",
+            "tracefs",
+            Verdict::Warn,
+            "drops of the device are only seen through a tracepoint",
+        ),
         privileges(host),
     ]
 }
@@ -27,10 +45,21 @@ fn kernel(host: &HostFacts) -> Finding {
     const CHECK: &str = "kernel";
     let release = host.release.clone();
     match version(&release) {
-        None => Finding::bad(Verdict::Unknown, CHECK, release, "its version is not understood; the forwarder needs 6.1"),
-        Some(version) if version < OLDEST => {
-            Finding::bad(Verdict::Fail, CHECK, release, format!("the forwarder needs Linux {}.{} or later", OLDEST.0, OLDEST.1))
-        }
+        None => Finding::bad(
+            Verdict::Unknown,
+            CHECK,
+            release,
+            "its version is not understood; the forwarder needs 6.1",
+        ),
+        Some(version) if version < OLDEST => Finding::bad(
+            Verdict::Fail,
+            CHECK,
+            release,
+            format!(
+                "the forwarder needs Linux {}.{} or later",
+                OLDEST.0, OLDEST.1
+            ),
+        ),
         Some(_) if host.realtime => Finding::bad(
             Verdict::Fail,
             CHECK,
@@ -59,8 +88,13 @@ fn btf(host: &HostFacts) -> Finding {
 fn jit(host: &HostFacts) -> Finding {
     match host.jit {
         Some(true) => Finding::ok("BPF JIT", "on", ""),
-        Some(false) => Finding::bad(Verdict::Warn, "BPF JIT", "off", "programs are interpreted, many times slower")
-            .mend("sysctl -w net.core.bpf_jit_enable=1"),
+        Some(false) => Finding::bad(
+            Verdict::Warn,
+            "BPF JIT",
+            "off",
+            "programs are interpreted, many times slower",
+        )
+        .mend("sysctl -w net.core.bpf_jit_enable=1"),
         None => Finding::bad(
             Verdict::Unknown,
             "BPF JIT",
@@ -70,37 +104,59 @@ fn jit(host: &HostFacts) -> Finding {
     }
 }
 
-fn mounted(state: FileSystem, check: &'static str, place: &str, kind: &str, missing: Verdict, why: &str) -> Finding {
+fn mounted(
+    state: FileSystem,
+    check: &'static str,
+    place: &str,
+    kind: &str,
+    missing: Verdict,
+    why: &str,
+) -> Finding {
     match state {
         FileSystem::Mounted => Finding::ok(check, "mounted", ""),
         FileSystem::Known => {
             let why = format!(
                 "{why}. `forwarder run` mounts it itself where it may. (`ip netns exec` hides it; `nsenter --net=` does not)"
             );
-            Finding::bad(Verdict::Warn, check, "not mounted", why).mend(format!("mount -t {kind} {kind} {place}"))
+            Finding::bad(Verdict::Warn, check, "not mounted", why)
+                .mend(format!("mount -t {kind} {kind} {place}"))
         }
-        FileSystem::Missing => {
-            Finding::bad(missing, check, "not in this kernel", format!("{why}; use a kernel that has it"))
-        }
+        FileSystem::Missing => Finding::bad(
+            missing,
+            check,
+            "not in this kernel",
+            format!("{why}; use a kernel that has it"),
+        ),
     }
 }
 
 fn privileges(host: &HostFacts) -> Finding {
     const CHECK: &str = "privileges";
     let Some(held) = host.capabilities else {
-        return Finding::bad(Verdict::Unknown, CHECK, "not told", "/proc/self/status cannot be read");
+        return Finding::bad(
+            Verdict::Unknown,
+            CHECK,
+            "not told",
+            "/proc/self/status cannot be read",
+        );
     };
     let has = |bit: u32| held & (1 << bit) != 0;
     let missing: Vec<_> = CAPABILITIES
         .iter()
-        .filter(|(name, bit)| !has(*bit) && !(*name == "CAP_BPF" && has(SYS_ADMIN)))
+        .filter(|(name, bit)| !(has(*bit) || *name == "CAP_BPF" && has(SYS_ADMIN)))
         .map(|(name, _)| *name)
         .collect();
     if missing.is_empty() {
         return Finding::ok(CHECK, "enough", "");
     }
     let why = "loading and attaching XDP programs takes them; without, the forwarder runs on the socket path";
-    Finding::bad(Verdict::Fail, CHECK, format!("missing {}", missing.join(", ")), why).mend("sudo forwarder run …")
+    Finding::bad(
+        Verdict::Fail,
+        CHECK,
+        format!("missing {}", missing.join(", ")),
+        why,
+    )
+    .mend("sudo forwarder run …")
 }
 
 #[cfg(test)]
@@ -117,17 +173,24 @@ mod tests {
             tracefs: FileSystem::Mounted,
             jit: Some(true),
             capabilities: Some(u64::MAX),
-            pinned_nodes: vec![],
         }
     }
 
     fn verdict(host: &HostFacts, check: &str) -> Verdict {
-        judge(host).into_iter().find(|finding| finding.check == check).unwrap().verdict
+        judge(host)
+            .into_iter()
+            .find(|finding| finding.check == check)
+            .unwrap()
+            .verdict
     }
 
     #[test]
     fn a_good_host_has_nothing_to_mend() {
-        assert!(judge(&good()).iter().all(|finding| finding.verdict == Verdict::Ok && finding.mend.is_none()));
+        assert!(
+            judge(&good())
+                .iter()
+                .all(|finding| finding.verdict == Verdict::Ok && finding.mend.is_none())
+        );
     }
 
     #[test]
@@ -140,29 +203,109 @@ mod tests {
             ("6.12.8", true, Verdict::Fail),
             ("strange", false, Verdict::Unknown),
         ] {
-            let host = HostFacts { release: release.into(), realtime, ..good() };
+            let host = HostFacts {
+                release: release.into(),
+                realtime,
+                ..good()
+            };
             assert_eq!(verdict(&host, "kernel"), expected, "{release}");
         }
     }
 
     #[test]
     fn file_systems_jit_and_btf() {
-        assert_eq!(verdict(&HostFacts { bpffs: FileSystem::Known, ..good() }, "bpffs"), Verdict::Warn);
-        assert_eq!(verdict(&HostFacts { bpffs: FileSystem::Missing, ..good() }, "bpffs"), Verdict::Fail);
-        assert_eq!(verdict(&HostFacts { tracefs: FileSystem::Missing, ..good() }, "tracefs"), Verdict::Warn);
-        assert_eq!(verdict(&HostFacts { jit: Some(false), ..good() }, "BPF JIT"), Verdict::Warn);
-        assert_eq!(verdict(&HostFacts { jit: None, ..good() }, "BPF JIT"), Verdict::Unknown);
-        assert_eq!(verdict(&HostFacts { btf: false, ..good() }, "BTF"), Verdict::Warn);
+        assert_eq!(
+            verdict(
+                &HostFacts {
+                    bpffs: FileSystem::Known,
+                    ..good()
+                },
+                "bpffs"
+            ),
+            Verdict::Warn
+        );
+        assert_eq!(
+            verdict(
+                &HostFacts {
+                    bpffs: FileSystem::Missing,
+                    ..good()
+                },
+                "bpffs"
+            ),
+            Verdict::Fail
+        );
+        assert_eq!(
+            verdict(
+                &HostFacts {
+                    tracefs: FileSystem::Missing,
+                    ..good()
+                },
+                "tracefs"
+            ),
+            Verdict::Warn
+        );
+        assert_eq!(
+            verdict(
+                &HostFacts {
+                    jit: Some(false),
+                    ..good()
+                },
+                "BPF JIT"
+            ),
+            Verdict::Warn
+        );
+        assert_eq!(
+            verdict(
+                &HostFacts {
+                    jit: None,
+                    ..good()
+                },
+                "BPF JIT"
+            ),
+            Verdict::Unknown
+        );
+        assert_eq!(
+            verdict(
+                &HostFacts {
+                    btf: false,
+                    ..good()
+                },
+                "BTF"
+            ),
+            Verdict::Warn
+        );
     }
 
     #[test]
     fn capabilities() {
-        let with = |bits: &[u32]| HostFacts { capabilities: Some(bits.iter().map(|b| 1 << b).sum()), ..good() };
-        assert_eq!(verdict(&with(&[12, 21]), "privileges"), Verdict::Ok, "CAP_SYS_ADMIN includes CAP_BPF");
+        let with = |bits: &[u32]| HostFacts {
+            capabilities: Some(bits.iter().map(|b| 1 << b).sum()),
+            ..good()
+        };
+        assert_eq!(
+            verdict(&with(&[12, 21]), "privileges"),
+            Verdict::Ok,
+            "CAP_SYS_ADMIN includes CAP_BPF"
+        );
         assert_eq!(verdict(&with(&[12, 21, 39]), "privileges"), Verdict::Ok);
         assert_eq!(verdict(&with(&[12, 39]), "privileges"), Verdict::Fail);
-        let missing = judge(&with(&[])).into_iter().find(|f| f.check == "privileges").unwrap();
-        assert_eq!(missing.value, "missing CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF");
-        assert_eq!(verdict(&HostFacts { capabilities: None, ..good() }, "privileges"), Verdict::Unknown);
+        let missing = judge(&with(&[]))
+            .into_iter()
+            .find(|f| f.check == "privileges")
+            .unwrap();
+        assert_eq!(
+            missing.value,
+            "missing CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF"
+        );
+        assert_eq!(
+            verdict(
+                &HostFacts {
+                    capabilities: None,
+                    ..good()
+                },
+                "privileges"
+            ),
+            Verdict::Unknown
+        );
     }
 }

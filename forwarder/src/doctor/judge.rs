@@ -2,7 +2,7 @@
 //! [`host`](super::host).
 
 use super::drivers::{Driver, Queues, driver};
-use super::facts::{Facts, LinkFacts, Mode, Offload, feature};
+use super::facts::{Facts, LinkFacts, Mode, Offload, Owner, feature};
 use super::host;
 use super::report::{Finding, Report, Verdict};
 
@@ -21,14 +21,23 @@ fn interface(facts: &Facts) -> Vec<Finding> {
     let name = &facts.interface;
     let Some(link) = &facts.link else {
         let why = "there is no interface of this name in this network namespace";
-        return vec![Finding::bad(Verdict::Fail, "interface", "missing", why).mend("ip -brief link")];
+        return vec![
+            Finding::bad(Verdict::Fail, "interface", "missing", why).mend("ip -brief link"),
+        ];
     };
     if link.loopback {
         let why = "traffic of a host with itself never passes an XDP program; name the interface that receivers are reached by";
-        return vec![Finding::bad(Verdict::Fail, "interface", "loopback", why).mend("ip -brief link")];
+        return vec![
+            Finding::bad(Verdict::Fail, "interface", "loopback", why).mend("ip -brief link"),
+        ];
     }
     let known = facts.driver.as_deref().and_then(driver);
-    let mut findings = vec![state(name, link), driver_name(facts, known), native(facts, known), target(facts, link)];
+    let mut findings = vec![
+        state(name, link),
+        driver_name(facts, known),
+        native(facts, known),
+        target(facts, link),
+    ];
     findings.push(attached(facts, link));
     findings.extend(controller(link));
     findings.push(queues(facts, link, known));
@@ -49,21 +58,33 @@ fn state(name: &str, link: &LinkFacts) -> Finding {
             "no carrier",
             "check the cable and the switch port; of a veth, set the other end up",
         ),
-        (false, _) => Finding::bad(Verdict::Fail, "interface", "down", "nothing is sent or received")
-            .mend(format!("ip link set dev {name} up")),
+        (false, _) => Finding::bad(
+            Verdict::Fail,
+            "interface",
+            "down",
+            "nothing is sent or received",
+        )
+        .mend(format!("ip link set dev {name} up")),
     }
 }
 
 fn driver_name(facts: &Facts, known: Option<&Driver>) -> Finding {
     match (&facts.driver, known) {
-        (None, _) => Finding::bad(Verdict::Unknown, "driver", "not told", "the driver does not answer ethtool -i"),
+        (None, _) => Finding::bad(
+            Verdict::Unknown,
+            "driver",
+            "not told",
+            "the driver does not answer ethtool -i",
+        ),
         (Some(name), None) => Finding::bad(
             Verdict::Unknown,
             "driver",
             name.clone(),
             "nothing is known about this driver's limits; rely on the self-test",
         ),
-        (Some(name), Some(driver)) => Finding::ok("driver", name.clone(), driver.note.unwrap_or_default()),
+        (Some(name), Some(driver)) => {
+            Finding::ok("driver", name.clone(), driver.note.unwrap_or_default())
+        }
     }
 }
 
@@ -71,7 +92,10 @@ fn driver_name(facts: &Facts, known: Option<&Driver>) -> Finding {
 fn native(facts: &Facts, known: Option<&Driver>) -> Finding {
     const CHECK: &str = "native XDP";
     const NEEDED: u64 = feature::BASIC | feature::REDIRECT;
-    let instead = known.filter(|d| !d.native).and_then(|d| d.note).unwrap_or("use an interface whose driver has it");
+    let instead = known
+        .filter(|d| !d.native)
+        .and_then(|d| d.note)
+        .unwrap_or("use an interface whose driver has it");
     match (facts.xdp_features, known) {
         (Some(bits), _) if bits & NEEDED == NEEDED => Finding::ok(CHECK, "yes", ""),
         (Some(_), Some(Driver { name: "veth", .. })) => Finding::bad(
@@ -120,17 +144,29 @@ fn target(facts: &Facts, link: &LinkFacts) -> Finding {
                 "the other end ({place}) runs neither an XDP program nor GRO, so that frames redirected to this end are lost; \
                  turn GRO on over there"
             );
-            Finding::bad(Verdict::Fail, CHECK, "other end not ready", why).mend("ethtool -K OTHER-END gro on")
+            Finding::bad(Verdict::Fail, CHECK, "other end not ready", why)
+                .mend("ethtool -K OTHER-END gro on")
         }
-        Some(_) => Finding::ok(CHECK, "once attached", "the driver becomes one when it gets a program of its own"),
-        None => Finding::bad(Verdict::Unknown, CHECK, "not told", "the kernel does not tell (that takes Linux 6.3)"),
+        Some(_) => Finding::ok(
+            CHECK,
+            "once attached",
+            "the driver becomes one when it gets a program of its own",
+        ),
+        None => Finding::bad(
+            Verdict::Unknown,
+            CHECK,
+            "not told",
+            "the kernel does not tell (that takes Linux 6.3)",
+        ),
     }
 }
 
 fn attached(facts: &Facts, link: &LinkFacts) -> Finding {
     const CHECK: &str = "XDP program";
     let name = &facts.interface;
-    let Some(attached) = link.xdp else { return Finding::ok(CHECK, "none attached", "") };
+    let Some(attached) = &link.xdp else {
+        return Finding::ok(CHECK, "none attached", "");
+    };
     let (mode, flag) = match attached.mode {
         Mode::Native => ("native", "xdpdrv"),
         Mode::Generic => ("generic", "xdpgeneric"),
@@ -138,19 +174,25 @@ fn attached(facts: &Facts, link: &LinkFacts) -> Finding {
         Mode::Several => ("several modes", "xdp"),
     };
     let value = format!("id {} ({mode})", attached.id);
-    if facts.host.pinned_nodes.is_empty() {
+    let foreign = |hint: &str| {
         let why = format!(
-            "an interface takes one program (EBUSY); see whose it is with `bpftool prog show id {}`, and remove it if it can go",
+            "an interface takes one program (EBUSY){hint}; see what it is with `bpftool prog show id {}`, and \
+             remove it if it can go (if a BPF link holds it: bpftool link detach)",
             attached.id
         );
-        Finding::bad(Verdict::Fail, CHECK, value, why).mend(format!("ip link set dev {name} {flag} off"))
-    } else {
-        let nodes = facts.host.pinned_nodes.join(", ");
-        let why = format!(
-            "probably ours: something is pinned for node {nodes}; `forwarder run` takes it over, and `forwarder stop` removes it"
-        );
-        Finding::bad(Verdict::Warn, CHECK, value, why)
-            .mend(format!("forwarder stop --name {}", facts.host.pinned_nodes.first().map_or("default", String::as_str)))
+        Finding::bad(Verdict::Fail, CHECK, value.clone(), why)
+            .mend(format!("ip link set dev {name} {flag} off"))
+    };
+    match &attached.owner {
+        Owner::Node(node) => {
+            let why = format!(
+                "ours, of node {node}: `forwarder run` takes it over, and `forwarder stop` removes it"
+            );
+            Finding::bad(Verdict::Warn, CHECK, value, why)
+                .mend(format!("forwarder stop --name {node}"))
+        }
+        Owner::Other => foreign(""),
+        Owner::Hidden => foreign(", and whose it is only root can see"),
     }
 }
 
@@ -158,7 +200,12 @@ fn controller(link: &LinkFacts) -> Option<Finding> {
     let index = link.controller?;
     let why = "the interface is a port of a bridge or bond: addresses and routes are on that device, so that hops name it rather \
                than this port. With a bond attach to the bond; with a bridge use a port that is not part of it";
-    Some(Finding::bad(Verdict::Warn, "port", format!("of interface {index}"), why))
+    Some(Finding::bad(
+        Verdict::Warn,
+        "port",
+        format!("of interface {index}"),
+        why,
+    ))
 }
 
 fn queues(facts: &Facts, link: &LinkFacts, known: Option<&Driver>) -> Finding {
@@ -167,10 +214,20 @@ fn queues(facts: &Facts, link: &LinkFacts, known: Option<&Driver>) -> Finding {
     let cpus = facts.host.cpus;
     let Some(channels) = facts.channels else {
         let value = format!("{} rx, {} tx", link.rx_queues, link.tx_queues);
-        return Finding::ok(CHECK, value, format!("the driver tells no maximum; {cpus} CPUs"));
+        return Finding::ok(
+            CHECK,
+            value,
+            format!("the driver tells no maximum; {cpus} CPUs"),
+        );
     };
-    let (rx, tx) = (channels.rx + channels.combined, channels.tx + channels.combined);
-    let (max_rx, max_tx) = (channels.max_rx + channels.max_combined, channels.max_tx + channels.max_combined);
+    let (rx, tx) = (
+        channels.rx + channels.combined,
+        channels.tx + channels.combined,
+    );
+    let (max_rx, max_tx) = (
+        channels.max_rx + channels.max_combined,
+        channels.max_tx + channels.max_combined,
+    );
     // Drivers with combined queues take `combined`, the others one number for each direction.
     let set = |count: u32| match channels.max_combined {
         0 => format!("ethtool -L {name} rx {count} tx {count}"),
@@ -178,19 +235,25 @@ fn queues(facts: &Facts, link: &LinkFacts, known: Option<&Driver>) -> Finding {
     };
     let value = format!("{rx} rx of {max_rx}, {tx} tx of {max_tx}, {cpus} CPUs");
     match known.map_or(Queues::Any, |driver| driver.queues) {
-        Queues::PerCpu if tx < cpus && max_tx >= cpus => {
-            Finding::bad(Verdict::Fail, CHECK, value, "frames sent by a CPU without a queue of its own are lost")
-                .mend(set(cpus))
-        }
+        Queues::PerCpu if tx < cpus && max_tx >= cpus => Finding::bad(
+            Verdict::Fail,
+            CHECK,
+            value,
+            "frames sent by a CPU without a queue of its own are lost",
+        )
+        .mend(set(cpus)),
         Queues::PerCpu if tx < cpus => Finding::bad(
             Verdict::Fail,
             CHECK,
             value,
-            format!("frames sent by a CPU without a queue of its own are lost, and the device has too few; leave {max_tx} CPUs online"),
+            format!(
+                "frames sent by a CPU without a queue of its own are lost, and the device has too few; leave {max_tx} CPUs online"
+            ),
         ),
         Queues::HalfOfMaximum if rx.max(tx) * 2 > max_rx.min(max_tx) => {
             let why = "XDP takes as many queues again for sending, so at most half of the maximum may be in use";
-            Finding::bad(Verdict::Fail, CHECK, value, why).mend(set((max_rx.min(max_tx) / 2).max(1)))
+            Finding::bad(Verdict::Fail, CHECK, value, why)
+                .mend(set((max_rx.min(max_tx) / 2).max(1)))
         }
         Queues::SparePerCpu if tx + cpus > max_tx => {
             let spare = max_tx.saturating_sub(cpus);
@@ -199,13 +262,19 @@ fn queues(facts: &Facts, link: &LinkFacts, known: Option<&Driver>) -> Finding {
             if spare > 0 {
                 finding.mend(set(spare))
             } else {
-                let why = format!("{why}; give the machine at least {} queues (QEMU: queues=N on the netdev)", cpus * 2);
+                let why = format!(
+                    "{why}; give the machine at least {} queues (QEMU: queues=N on the netdev)",
+                    cpus * 2
+                );
                 Finding { why, ..finding }
             }
         }
         Queues::ReceivePerCpu if rx < cpus && max_rx >= cpus => {
-            let why = format!("{rx} CPU(s) do the work; receive queues spread publishers over more");
-            Finding::bad(Verdict::Warn, CHECK, value, why).mend(set(cpus))
+            let why =
+                format!("{rx} CPU(s) do the work; receive queues spread publishers over more");
+            // Only this direction: with more transmit queues here, the other end could no longer have XDP.
+            Finding::bad(Verdict::Warn, CHECK, value, why)
+                .mend(format!("ethtool -L {name} rx {cpus}"))
         }
         Queues::ReceivePerCpu if rx < cpus => {
             let why = format!("{rx} CPU(s) do the work; make the device with more queues");
@@ -219,8 +288,12 @@ fn queues(facts: &Facts, link: &LinkFacts, known: Option<&Driver>) -> Finding {
 fn rings(facts: &Facts) -> Option<Finding> {
     const CHECK: &str = "rings";
     let rings = facts.rings.filter(|r| r.max_rx > 0 || r.max_tx > 0)?;
-    let value = format!("{} rx of {}, {} tx of {}", rings.rx, rings.max_rx, rings.tx, rings.max_tx);
-    let could = |now: u32, max: u32| (now < GOOD_RING && now < max).then_some(max.min(GOOD_RING.max(now)));
+    let value = format!(
+        "{} rx of {}, {} tx of {}",
+        rings.rx, rings.max_rx, rings.tx, rings.max_tx
+    );
+    let could =
+        |now: u32, max: u32| (now < GOOD_RING && now < max).then_some(max.min(GOOD_RING.max(now)));
     let (rx, tx) = (could(rings.rx, rings.max_rx), could(rings.tx, rings.max_tx));
     if rx.is_none() && tx.is_none() {
         return Some(Finding::ok(CHECK, value, ""));
@@ -229,7 +302,8 @@ fn rings(facts: &Facts) -> Option<Finding> {
     for (word, size) in [(" rx ", rx), (" tx ", tx)] {
         command.extend(size.map(|size| format!("{word}{size}")));
     }
-    let why = "a packet to many receivers is a burst; with larger rings fewer of its frames have to wait";
+    let why =
+        "a packet to many receivers is a burst; with larger rings fewer of its frames have to wait";
     Some(Finding::bad(Verdict::Warn, CHECK, value, why).mend(command))
 }
 
@@ -241,7 +315,11 @@ fn mtu(facts: &Facts, link: &LinkFacts, known: Option<&Driver>) -> Finding {
             Finding::bad(Verdict::Fail, CHECK, link.mtu.to_string(), why)
                 .mend(format!("ip link set dev {} mtu {limit}", facts.interface))
         }
-        Some(limit) => Finding::ok(CHECK, link.mtu.to_string(), format!("at most {limit} with this driver")),
+        Some(limit) => Finding::ok(
+            CHECK,
+            link.mtu.to_string(),
+            format!("at most {limit} with this driver"),
+        ),
         None if link.mtu > 3498 => {
             let why = "no driver takes more than about a page without fragments, which the forwarder does not use; media needs 1500";
             Finding::bad(Verdict::Warn, CHECK, link.mtu.to_string(), why)
@@ -261,7 +339,13 @@ fn offloads(facts: &Facts) -> Vec<Finding> {
             "the device takes the tag off before XDP sees the frame, so that media in VLANs goes up the stack",
             Verdict::Warn,
         ),
-        ("LRO", "rx-lro", "lro", "packets that the device merges are larger than XDP takes; many drivers refuse", Verdict::Fail),
+        (
+            "LRO",
+            "rx-lro",
+            "lro",
+            "packets that the device merges are larger than XDP takes; many drivers refuse",
+            Verdict::Fail,
+        ),
         (
             "hardware GRO",
             "rx-gro-hw",
@@ -273,17 +357,28 @@ fn offloads(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (check, feature, word, why, verdict) in UNWANTED {
         let finding = match facts.offloads.get(feature) {
-            Some(Offload { on: true, changeable: true }) => Finding::bad(verdict, check, "on", why)
+            Some(Offload {
+                on: true,
+                changeable: true,
+            }) => Finding::bad(verdict, check, "on", why)
                 .mend(format!("ethtool -K {} {word} off", facts.interface)),
-            Some(Offload { on: true, changeable: false }) => {
-                Finding::bad(Verdict::Warn, check, "on, fixed", format!("{why}; the driver does not let it be changed"))
-            }
+            Some(Offload {
+                on: true,
+                changeable: false,
+            }) => Finding::bad(
+                Verdict::Warn,
+                check,
+                "on, fixed",
+                format!("{why}; the driver does not let it be changed"),
+            ),
             Some(Offload { on: false, .. }) => Finding::ok(check, "off", ""),
             None => continue,
         };
         findings.push(finding);
     }
-    let checksum = ["tx-checksum-ip-generic", "tx-checksum-ipv4"].iter().any(|n| facts.offloads.get(*n).is_some_and(|o| o.on));
+    let checksum = ["tx-checksum-ip-generic", "tx-checksum-ipv4"]
+        .iter()
+        .any(|n| facts.offloads.get(*n).is_some_and(|o| o.on));
     if facts.driver.as_deref() == Some("veth") && checksum {
         let why = "senders on this host hand over packets with unfinished UDP checksums. Those we send are right, but a capture \
                    of those we get shows bad ones; in tests turn it off at both ends: ethtool -K IFACE tx off";
@@ -299,7 +394,9 @@ fn headroom(facts: &Facts) -> Option<Finding> {
         "gve" => Some(Finding::ok(
             "headroom",
             "2 bytes less",
-            format!("the driver keeps two bytes in front of each frame; {NEEDED} are needed, and the self-test proves them"),
+            format!(
+                "the driver keeps two bytes in front of each frame; {NEEDED} are needed, and the self-test proves them"
+            ),
         )),
         _ => None,
     }
@@ -307,8 +404,8 @@ fn headroom(facts: &Facts) -> Option<Finding> {
 
 fn bypass(name: &str) -> Finding {
     let why = format!(
-        "media that XDP forwards passes neither nftables, conntrack nor qdiscs, and tcpdump does not see it leave. Firewall media \
-         ports upstream, and capture with: xdpdump -i {name} --rx-capture entry,exit (xdp-tools), or at the receiver"
+        "media that XDP forwards passes neither nftables, conntrack nor qdiscs, and tcpdump does not see it. Firewall media ports \
+         upstream. Capture what comes in with xdpdump -i {name} (xdp-tools), and what leaves at the receiver or a mirror port"
     );
     Finding::ok("bypass", "by design", why)
 }

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `facts` | what is looked at |
-//! | `gather`, `ethtool`, `xdp_features` | where it comes from: rtnetlink, ioctl, generic netlink, /proc |
+//! | `gather`, `ethtool`, `xdp_features`, `pins` | where it comes from: rtnetlink, ioctl, generic netlink, bpffs, /proc |
 //! | `judge`, `host` | verdicts on the interface and on the host |
 //! | `drivers` | what is known about drivers |
 //! | `report` | findings, the conclusion, table and JSON |
@@ -17,6 +17,7 @@ pub mod facts;
 mod gather;
 mod host;
 mod judge;
+mod pins;
 mod report;
 mod xdp_features;
 
@@ -48,7 +49,10 @@ impl From<SelfTest> for Finding {
         const CHECK: &str = "self-test";
         match outcome {
             SelfTest::Passed(found) => Self::ok(CHECK, found, ""),
-            SelfTest::Failed { found, why, mend } => Self { mend, ..Self::bad(Verdict::Fail, CHECK, found, why) },
+            SelfTest::Failed { found, why, mend } => Self {
+                mend,
+                ..Self::bad(Verdict::Fail, CHECK, found, why)
+            },
             SelfTest::NotRun(why) => Self::bad(Verdict::Unknown, CHECK, "not run", why),
         }
     }
@@ -59,7 +63,10 @@ impl From<SelfTest> for Finding {
 /// # Errors
 /// When not even a netlink socket can be had. Everything else is a finding.
 pub async fn examine(interface: &str) -> anyhow::Result<Report> {
-    examine_with(interface, async |_: &Facts| SelfTest::NotRun("this build of the doctor has no self-test".into())).await
+    examine_with(interface, async |_: &Facts| {
+        SelfTest::NotRun("this build of the doctor has no self-test".into())
+    })
+    .await
 }
 
 /// Examines `interface`, and runs `self_test` on it unless a check failed already or a program is attached, whose media a test
@@ -67,7 +74,10 @@ pub async fn examine(interface: &str) -> anyhow::Result<Report> {
 ///
 /// # Errors
 /// When not even a netlink socket can be had. Everything else is a finding.
-pub async fn examine_with(interface: &str, self_test: impl AsyncFnOnce(&Facts) -> SelfTest) -> anyhow::Result<Report> {
+pub async fn examine_with(
+    interface: &str,
+    self_test: impl AsyncFnOnce(&Facts) -> SelfTest,
+) -> anyhow::Result<Report> {
     let facts = gather(interface).await?;
     let report = judge(&facts);
     let outcome = if report.path == Path::Socket {

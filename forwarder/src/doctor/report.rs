@@ -38,18 +38,35 @@ pub struct Finding {
 impl Finding {
     /// A finding that is as it should be. `why` may be empty.
     pub fn ok(check: &'static str, value: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { check, value: value.into(), verdict: Verdict::Ok, why: why.into(), mend: None }
+        Self {
+            check,
+            value: value.into(),
+            verdict: Verdict::Ok,
+            why: why.into(),
+            mend: None,
+        }
     }
 
     /// A finding that is not as it should be.
-    pub fn bad(verdict: Verdict, check: &'static str, value: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { verdict, ..Self::ok(check, value, why) }
+    pub fn bad(
+        verdict: Verdict,
+        check: &'static str,
+        value: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            verdict,
+            ..Self::ok(check, value, why)
+        }
     }
 
     /// Adds the command that mends it.
     #[must_use]
     pub fn mend(self, command: impl Into<String>) -> Self {
-        Self { mend: Some(command.into()), ..self }
+        Self {
+            mend: Some(command.into()),
+            ..self
+        }
     }
 }
 
@@ -81,11 +98,18 @@ impl Report {
     #[must_use]
     pub fn new(interface: &str, findings: Vec<Finding>) -> Self {
         let named = |verdict| {
-            let names: Vec<_> = findings.iter().filter(|f| f.verdict == verdict).map(|f| f.check).collect();
+            let names: Vec<_> = findings
+                .iter()
+                .filter(|f| f.verdict == verdict)
+                .map(|f| f.check)
+                .collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
         let (path, mut conclusion) = match named(Verdict::Fail) {
-            None => (Path::Kernel, format!("{interface}: the native kernel path (XDP) is possible.")),
+            None => (
+                Path::Kernel,
+                format!("{interface}: the native kernel path (XDP) is possible."),
+            ),
             Some(failed) => (
                 Path::Socket,
                 format!("{interface}: only the socket path works, until this is mended: {failed}."),
@@ -97,7 +121,12 @@ impl Report {
         if let Some(warned) = named(Verdict::Warn) {
             conclusion.push_str(&format!(" Worth changing: {warned}."));
         }
-        Self { interface: interface.into(), path, conclusion, findings }
+        Self {
+            interface: interface.into(),
+            path,
+            conclusion,
+            findings,
+        }
     }
 
     /// Adds a finding and draws the conclusion anew.

@@ -3,8 +3,9 @@
 use std::io;
 
 use netlink_packet_core::{
-    DecodeError, DefaultNla, Emitable, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage, NetlinkPayload,
-    NetlinkSerializable, Nla as _, NlasIterator, Parseable as _, ParseableParametrized,
+    DecodeError, DefaultNla, Emitable, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable, Nla as _, NlasIterator, Parseable as _,
+    ParseableParametrized,
 };
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
@@ -25,24 +26,36 @@ pub fn xdp_features(index: u32) -> io::Result<u64> {
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
 
-    let family = GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas: vec![GenlCtrlAttrs::FamilyName(FAMILY.into())] };
+    let family = GenlCtrl {
+        cmd: GenlCtrlCmd::GetFamily,
+        nlas: vec![GenlCtrlAttrs::FamilyName(FAMILY.into())],
+    };
     let answer: GenlCtrl = exchange(&socket, GenlMessage::from_payload(family))?;
     let id = answer.nlas.iter().find_map(|nla| match nla {
         GenlCtrlAttrs::FamilyId(id) => Some(*id),
         _ => None,
     });
-    let id = id.ok_or_else(|| io::Error::other("the kernel did not say the number of the netdev family"))?;
+    let id = id.ok_or_else(|| {
+        io::Error::other("the kernel did not say the number of the netdev family")
+    })?;
 
-    let mut question =
-        GenlMessage::from_payload(Netdev(vec![DefaultNla::new(IFINDEX, index.to_ne_bytes().to_vec())]));
+    let mut question = GenlMessage::from_payload(Netdev(vec![DefaultNla::new(
+        IFINDEX,
+        index.to_ne_bytes().to_vec(),
+    )]));
     question.set_resolved_family_id(id);
     let answer: Netdev = exchange(&socket, question)?;
-    let features = answer.0.iter().find(|nla| nla.kind() == XDP_FEATURES).and_then(|nla| {
-        let mut bytes = [0; 8];
-        (nla.value_len() == bytes.len()).then(|| nla.emit_value(&mut bytes))?;
-        Some(u64::from_ne_bytes(bytes))
-    });
-    features.ok_or_else(|| io::Error::other("the kernel did not say the XDP features of the device"))
+    let features = answer
+        .0
+        .iter()
+        .find(|nla| nla.kind() == XDP_FEATURES)
+        .and_then(|nla| {
+            let mut bytes = [0; 8];
+            (nla.value_len() == bytes.len()).then(|| nla.emit_value(&mut bytes))?;
+            Some(u64::from_ne_bytes(bytes))
+        });
+    features
+        .ok_or_else(|| io::Error::other("the kernel did not say the XDP features of the device"))
 }
 
 /// One question, one answer.
@@ -96,7 +109,9 @@ impl Emitable for Netdev {
 
 impl ParseableParametrized<[u8], GenlHeader> for Netdev {
     fn parse_with_param(bytes: &[u8], _: GenlHeader) -> Result<Self, DecodeError> {
-        let nlas: Result<Vec<_>, _> = NlasIterator::new(bytes).map(|nla| DefaultNla::parse(&nla?)).collect();
+        let nlas: Result<Vec<_>, _> = NlasIterator::new(bytes)
+            .map(|nla| DefaultNla::parse(&nla?))
+            .collect();
         Ok(Self(nlas?))
     }
 }

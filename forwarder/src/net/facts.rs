@@ -114,12 +114,21 @@ impl Prefix {
     pub fn covers(&self, address: IpAddr) -> bool {
         fn same(bits: u8, width: u32, difference: u128) -> bool {
             // A shift by the full width is not defined, and a prefix of no bits covers everything.
-            bits == 0 || difference.checked_shr(width.saturating_sub(u32::from(bits))).unwrap_or(0) == 0
+            bits == 0
+                || difference
+                    .checked_shr(width.saturating_sub(u32::from(bits)))
+                    .unwrap_or(0)
+                    == 0
         }
         match self {
             Self::All => true,
-            Self::Of { address: base, bits } => match (base, address) {
-                (IpAddr::V4(a), IpAddr::V4(b)) => same(*bits, 32, u128::from(a.to_bits() ^ b.to_bits())),
+            Self::Of {
+                address: base,
+                bits,
+            } => match (base, address) {
+                (IpAddr::V4(a), IpAddr::V4(b)) => {
+                    same(*bits, 32, u128::from(a.to_bits() ^ b.to_bits()))
+                }
                 (IpAddr::V6(a), IpAddr::V6(b)) => same(*bits, 128, a.to_bits() ^ b.to_bits()),
                 _ => false,
             },
@@ -154,7 +163,11 @@ mod tests {
     use super::*;
 
     fn covers(base: &str, bits: u8, address: &str) -> bool {
-        Prefix::Of { address: base.parse().unwrap(), bits }.covers(address.parse().unwrap())
+        Prefix::Of {
+            address: base.parse().unwrap(),
+            bits,
+        }
+        .covers(address.parse().unwrap())
     }
 
     #[test]
@@ -167,7 +180,10 @@ mod tests {
         assert!(covers("::", 0, "fd00::1"));
         assert!(covers("fd00::", 8, "fdff::1"));
         assert!(!covers("fd00::1", 128, "fd00::2"));
-        assert!(!covers("0.0.0.0", 0, "fd00::1"), "a default route of one family says nothing about the other");
+        assert!(
+            !covers("0.0.0.0", 0, "fd00::1"),
+            "a default route of one family says nothing about the other"
+        );
         assert!(Prefix::All.covers("fd00::1".parse().unwrap()));
     }
 }

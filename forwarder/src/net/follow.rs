@@ -75,7 +75,9 @@ pub struct Outbox {
 
 impl Outbox {
     pub fn reader(self: &Arc<Self>) -> Changes {
-        Changes { outbox: Arc::clone(self) }
+        Changes {
+            outbox: Arc::clone(self),
+        }
     }
 
     pub fn tell(&self, changes: BTreeSet<Change>) {
@@ -164,17 +166,25 @@ pub async fn follow(shared: Weak<Shared>, outbox: Arc<Outbox>, mut notifications
 ///
 /// The error is reported ahead of notifications that were queued before it, and applying those on top of the dump would bring old
 /// times back: they are thrown away first. What comes afterwards is complete and in order.
-async fn start_over(shared: &Shared, notifications: &mut Notifications, changes: &mut BTreeSet<Change>) {
+async fn start_over(
+    shared: &Shared,
+    notifications: &mut Notifications,
+    changes: &mut BTreeSet<Change>,
+) {
     loop {
         shared.kernel.catch_up().await;
         while notifications.try_recv().is_ok() {}
         match shared.kernel.dump().await {
             Ok(facts) => {
-                log::info!("netlink notifications were lost; links, addresses and neighbours were read anew");
+                log::info!(
+                    "netlink notifications were lost; links, addresses and neighbours were read anew"
+                );
                 return shared.table().replace(facts, changes);
             }
             Err(error) => {
-                log::warn!("netlink notifications were lost, and reading the tables anew failed: {error:#}; trying again");
+                log::warn!(
+                    "netlink notifications were lost, and reading the tables anew failed: {error:#}; trying again"
+                );
                 tokio::time::sleep(DUMP_RETRY).await;
             }
         }
@@ -193,7 +203,10 @@ mod tests {
         outbox.tell(BTreeSet::from([link]));
         outbox.tell(BTreeSet::from([link, Change::Routes]));
         outbox.close();
-        assert_eq!(changes.next().await, Some(BTreeSet::from([Change::Routes, link])));
+        assert_eq!(
+            changes.next().await,
+            Some(BTreeSet::from([Change::Routes, link]))
+        );
         assert_eq!(changes.next().await, None);
         assert_eq!(changes.next().await, None);
     }

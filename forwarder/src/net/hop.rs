@@ -20,7 +20,11 @@ impl Query {
     /// A query that leaves the device to the routing tables.
     #[must_use]
     pub fn new(local: IpAddr, remote: IpAddr) -> Self {
-        Self { remote, local, device: None }
+        Self {
+            remote,
+            local,
+            device: None,
+        }
     }
 
     /// A query for two socket addresses; the scope of a link-local IPv6 address names the device.
@@ -30,7 +34,11 @@ impl Query {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
             _ => None,
         };
-        Self { remote: remote.ip(), local: local.ip(), device: scope(remote).or_else(|| scope(local)) }
+        Self {
+            remote: remote.ip(),
+            local: local.ip(),
+            device: scope(remote).or_else(|| scope(local)),
+        }
     }
 }
 
@@ -128,32 +136,65 @@ impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FamilyMismatch(Query { local, remote, .. }) => {
-                write!(f, "local address {local} and remote address {remote} must both be IPv4 or both be IPv6")
+                write!(
+                    f,
+                    "local address {local} and remote address {remote} must both be IPv4 or both be IPv6"
+                )
             }
             Self::NotUnicast(remote) => {
-                write!(f, "remote address {remote} is not the address of one host; give a unicast address")
+                write!(
+                    f,
+                    "remote address {remote} is not the address of one host; give a unicast address"
+                )
             }
             Self::NotLocal(local) => {
-                write!(f, "local address {local} is not configured on this host; add it (ip address add {local} dev IFACE) or use one that `ip address` shows")
+                write!(
+                    f,
+                    "local address {local} is not configured on this host; add it (ip address add {local} dev IFACE) or use one that `ip address` shows"
+                )
             }
             Self::ScopeMissing(remote) => {
-                write!(f, "link-local address {remote} does not say which device it is on; write it as [{remote}%IFACE-INDEX] or give a link-local local address that only one device has")
+                write!(
+                    f,
+                    "link-local address {remote} does not say which device it is on; write it as [{remote}%IFACE-INDEX] or give a link-local local address that only one device has"
+                )
             }
             Self::NoRoute(Query { local, remote, .. }) => {
-                write!(f, "no route to {remote}; add one and check with: ip route get {remote} from {local}")
+                write!(
+                    f,
+                    "no route to {remote}; add one and check with: ip route get {remote} from {local}"
+                )
             }
-            Self::Blackhole(remote) => write!(f, "the route to {remote} is a blackhole; remove it (ip route show type blackhole)"),
+            Self::Blackhole(remote) => write!(
+                f,
+                "the route to {remote} is a blackhole; remove it (ip route show type blackhole)"
+            ),
             Self::Unreachable(remote) => {
-                write!(f, "the route to {remote} is of type unreachable; remove it (ip route show type unreachable)")
+                write!(
+                    f,
+                    "the route to {remote} is of type unreachable; remove it (ip route show type unreachable)"
+                )
             }
             Self::Prohibited(remote) => {
-                write!(f, "the route to {remote} is of type prohibit; remove it (ip route show type prohibit)")
+                write!(
+                    f,
+                    "the route to {remote} is of type prohibit; remove it (ip route show type prohibit)"
+                )
             }
-            Self::Down(device) => write!(f, "device {device} is down; set it up: ip link set dev {device} up"),
+            Self::Down(device) => write!(
+                f,
+                "device {device} is down; set it up: ip link set dev {device} up"
+            ),
             Self::NoCarrier(device) => {
-                write!(f, "device {device} has no carrier; check the cable, the switch port or the other end of the veth")
+                write!(
+                    f,
+                    "device {device} has no carrier; check the cable, the switch port or the other end of the veth"
+                )
             }
-            Self::DeviceGone(index) => write!(f, "device with index {index} is gone; it was removed during the look-up"),
+            Self::DeviceGone(index) => write!(
+                f,
+                "device with index {index} is gone; it was removed during the look-up"
+            ),
             Self::Kernel(error) => write!(f, "the kernel's route look-up failed: {error}"),
         }
     }
@@ -188,10 +229,13 @@ pub fn pick<'a>(
         below(on_route, &link)?
     };
     let socket_only = socket_only.or(route.encapsulated.then_some(SocketOnly::Encapsulated));
-    let neighbour = socket_only
-        .is_none()
-        .then(|| Neighbour { device: on_route.index, address: route.gateway.unwrap_or(query.remote) });
-    let mtu = route.mtu.map_or(on_route.mtu, |by_route| by_route.min(on_route.mtu));
+    let neighbour = socket_only.is_none().then(|| Neighbour {
+        device: on_route.index,
+        address: route.gateway.unwrap_or(query.remote),
+    });
+    let mtu = route
+        .mtu
+        .map_or(on_route.mtu, |by_route| by_route.min(on_route.mtu));
     Ok(NextHop {
         device: real.index,
         device_name: real.name.clone(),
@@ -215,16 +259,26 @@ fn below<'a>(
     match &on_route.kind {
         LinkKind::Loopback => Ok((on_route, None, Some(SocketOnly::Loopback))),
         LinkKind::Other(_) => Ok((on_route, None, Some(SocketOnly::NotEthernet))),
-        LinkKind::Ethernet(_) if on_route.mac.is_none() => Ok((on_route, None, Some(SocketOnly::NotEthernet))),
+        LinkKind::Ethernet(_) if on_route.mac.is_none() => {
+            Ok((on_route, None, Some(SocketOnly::NotEthernet)))
+        }
         LinkKind::Ethernet(_) => Ok((on_route, None, None)),
         LinkKind::Vlan { parent: None, .. } => Ok((on_route, None, Some(SocketOnly::HiddenParent))),
-        LinkKind::Vlan { id, parent: Some(parent), service } => {
+        LinkKind::Vlan {
+            id,
+            parent: Some(parent),
+            service,
+        } => {
             let real = link(*parent).ok_or(Unreachable::DeviceGone(*parent))?;
             can_send(real)?;
             match real.kind {
                 LinkKind::Ethernet(_) if !service => Ok((real, Some(*id), None)),
-                LinkKind::Ethernet(_) | LinkKind::Vlan { .. } => Ok((on_route, None, Some(SocketOnly::StackedVlan))),
-                LinkKind::Loopback | LinkKind::Other(_) => Ok((on_route, None, Some(SocketOnly::NotEthernet))),
+                LinkKind::Ethernet(_) | LinkKind::Vlan { .. } => {
+                    Ok((on_route, None, Some(SocketOnly::StackedVlan)))
+                }
+                LinkKind::Loopback | LinkKind::Other(_) => {
+                    Ok((on_route, None, Some(SocketOnly::NotEthernet)))
+                }
             }
         }
     }

@@ -11,10 +11,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::StreamExt as _;
 use futures::channel::mpsc::UnboundedReceiver;
-use netlink_packet_core::{ErrorMessage, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    ErrorMessage, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
+};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
-use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage,
+};
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{AsyncSocket as _, SocketAddr};
@@ -69,7 +74,9 @@ impl std::error::Error for ProbeError {}
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotPermitted => f.write_str("asking the kernel to resolve neighbours needs CAP_NET_ADMIN"),
+            Self::NotPermitted => {
+                f.write_str("asking the kernel to resolve neighbours needs CAP_NET_ADMIN")
+            }
             Self::Other(error) => write!(f, "the kernel did not probe the neighbour: {error}"),
         }
     }
@@ -95,11 +102,25 @@ impl Kernel {
     /// Opens both sockets in the namespace of the calling thread. Notifications gather from now on, so that a dump made
     /// afterwards misses nothing.
     pub fn open() -> io::Result<(Self, Notifications)> {
-        let (mut listener, listening, notifications) = rtnetlink::new_multicast_connection(&GROUPS)?;
-        listener.socket_mut().socket_mut().set_rx_buf_sz(NOTIFICATION_BUFFER)?;
+        let (mut listener, listening, notifications) =
+            rtnetlink::new_multicast_connection(&GROUPS)?;
+        listener
+            .socket_mut()
+            .socket_mut()
+            .set_rx_buf_sz(NOTIFICATION_BUFFER)?;
         let (asking, handle, _) = rtnetlink::new_connection()?;
-        let connections = [tokio::spawn(listener).abort_handle(), tokio::spawn(asking).abort_handle()];
-        Ok((Self { handle, listening, connections }, notifications))
+        let connections = [
+            tokio::spawn(listener).abort_handle(),
+            tokio::spawn(asking).abort_handle(),
+        ];
+        Ok((
+            Self {
+                handle,
+                listening,
+                connections,
+            },
+            notifications,
+        ))
     }
 
     /// All links, addresses and neighbours.
@@ -109,27 +130,43 @@ impl Kernel {
         let mut v6 = NeighbourMessage::default();
         v6.header.family = AddressFamily::Inet6;
         let questions = [
-            ("links", RouteNetlinkMessage::GetLink(LinkMessage::default())),
-            ("addresses", RouteNetlinkMessage::GetAddress(AddressMessage::default())),
+            (
+                "links",
+                RouteNetlinkMessage::GetLink(LinkMessage::default()),
+            ),
+            (
+                "addresses",
+                RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+            ),
             ("IPv4 neighbours", RouteNetlinkMessage::GetNeighbour(v4)),
             ("IPv6 neighbours", RouteNetlinkMessage::GetNeighbour(v6)),
         ];
         let mut facts = Vec::new();
         for (what, question) in questions {
-            facts.extend(self.dump_one(question).await.with_context(|| format!("dump of {what} from the kernel"))?);
+            facts.extend(
+                self.dump_one(question)
+                    .await
+                    .with_context(|| format!("dump of {what} from the kernel"))?,
+            );
         }
         Ok(facts)
     }
 
     async fn dump_one(&self, question: RouteNetlinkMessage) -> anyhow::Result<Vec<Fact>> {
         for _ in 0..DUMP_ATTEMPTS {
-            let messages = self.ask(question.clone(), NLM_F_REQUEST | NLM_F_DUMP).await?;
-            let interrupted = messages.iter().any(|m| m.header.flags & DUMP_INTERRUPTED != 0);
+            let messages = self
+                .ask(question.clone(), NLM_F_REQUEST | NLM_F_DUMP)
+                .await?;
+            let interrupted = messages
+                .iter()
+                .any(|m| m.header.flags & DUMP_INTERRUPTED != 0);
             let mut facts = Vec::with_capacity(messages.len());
             for message in messages {
                 match message.payload {
                     NetlinkPayload::InnerMessage(inner) => facts.extend(parse::fact(&inner)),
-                    NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io().into()),
+                    NetlinkPayload::Error(error) if error.code.is_some() => {
+                        return Err(error.to_io().into());
+                    }
                     _ => {}
                 }
             }
@@ -149,13 +186,15 @@ impl Kernel {
         loop {
             let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(question.clone()));
             request.header.flags = NLM_F_REQUEST;
-            let Ok(answers) = self.listening.clone().request(request) else { return };
+            let Ok(answers) = self.listening.clone().request(request) else {
+                return;
+            };
             // The answer itself is lost when the buffer is full once more. And a notification may pass for an answer, since it
             // carries the sequence number of whoever caused it: hence the look at what it says.
-            let answers: Vec<_> = tokio::time::timeout(CATCH_UP_PATIENCE, answers.collect()).await.unwrap_or_default();
-            let about_lo = |m: &NetlinkMessage<RouteNetlinkMessage>| {
-                matches!(&m.payload, NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(l)) if l.header.index == LO)
-            };
+            let answers: Vec<_> = tokio::time::timeout(CATCH_UP_PATIENCE, answers.collect())
+                .await
+                .unwrap_or_default();
+            let about_lo = |m: &NetlinkMessage<RouteNetlinkMessage>| matches!(&m.payload, NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(l)) if l.header.index == LO);
             if answers.iter().any(about_lo) {
                 return;
             }
@@ -168,12 +207,18 @@ impl Kernel {
         let bits = if query.remote.is_ipv4() { 32 } else { 128 };
         question.header.address_family = family(query.remote);
         question.header.destination_prefix_length = bits;
-        question.attributes.push(RouteAttribute::Destination(query.remote.into()));
+        question
+            .attributes
+            .push(RouteAttribute::Destination(query.remote.into()));
         if !query.local.is_unspecified() {
             question.header.source_prefix_length = bits;
-            question.attributes.push(RouteAttribute::Source(query.local.into()));
+            question
+                .attributes
+                .push(RouteAttribute::Source(query.local.into()));
         }
-        question.attributes.extend(query.device.map(RouteAttribute::Oif));
+        question
+            .attributes
+            .extend(query.device.map(RouteAttribute::Oif));
         let messages = self
             .ask(RouteNetlinkMessage::GetRoute(question), NLM_F_REQUEST)
             .await
@@ -181,8 +226,12 @@ impl Kernel {
         for message in messages {
             match message.payload {
                 NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(answer)) => {
-                    return parse::route(&answer)
-                        .ok_or_else(|| Unreachable::Kernel(format!("route of unknown type {:?}", answer.header.kind)));
+                    return parse::route(&answer).ok_or_else(|| {
+                        Unreachable::Kernel(format!(
+                            "route of unknown type {:?}",
+                            answer.header.kind
+                        ))
+                    });
                 }
                 NetlinkPayload::Error(error) => return Err(why_no_route(query, &error)),
                 _ => {}
@@ -194,7 +243,13 @@ impl Kernel {
     /// Whether `address` is one of this host, though it may be on no device (a whole network routed as local).
     pub async fn is_local(&self, address: IpAddr) -> bool {
         let query = Query::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), address);
-        matches!(self.look_up(&query).await, Ok(Route { target: Target::Local, .. }))
+        matches!(
+            self.look_up(&query).await,
+            Ok(Route {
+                target: Target::Local,
+                ..
+            })
+        )
     }
 
     /// Asks the kernel to resolve a neighbour, or to check that a known one is still there, as if a packet were sent to it
@@ -211,14 +266,22 @@ impl Kernel {
             IpAddr::V4(v4) => NeighbourAddress::Inet(v4),
             IpAddr::V6(v6) => NeighbourAddress::Inet6(v6),
         };
-        message.attributes.push(NeighbourAttribute::Destination(address));
+        message
+            .attributes
+            .push(NeighbourAttribute::Destination(address));
         let known = self
-            .ask(RouteNetlinkMessage::GetNeighbour(message.clone()), NLM_F_REQUEST)
+            .ask(
+                RouteNetlinkMessage::GetNeighbour(message.clone()),
+                NLM_F_REQUEST,
+            )
             .await
             .map_err(|error| ProbeError::Other(error.to_string()))?;
         let pinned = |answer: &NetlinkMessage<RouteNetlinkMessage>| match &answer.payload {
             NetlinkPayload::InnerMessage(inner) => {
-                matches!(parse::fact(inner), Some(Fact::Neighbour(_, Some(Resolved { fixed: true, .. }))))
+                matches!(
+                    parse::fact(inner),
+                    Some(Fact::Neighbour(_, Some(Resolved { fixed: true, .. })))
+                )
             }
             _ => false,
         };
@@ -251,7 +314,11 @@ impl Kernel {
     ) -> anyhow::Result<Vec<NetlinkMessage<RouteNetlinkMessage>>> {
         let mut request = NetlinkMessage::from(question);
         request.header.flags = flags;
-        let answers = self.handle.clone().request(request).context("the netlink connection is closed")?;
+        let answers = self
+            .handle
+            .clone()
+            .request(request)
+            .context("the netlink connection is closed")?;
         tokio::time::timeout(PATIENCE, answers.collect())
             .await
             .with_context(|| format!("no answer over netlink within {} s", PATIENCE.as_secs()))

@@ -4,13 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, VlanProtocol,
+    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    VlanProtocol,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteLwEnCapType, RouteMessage, RouteMetric, RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteLwEnCapType, RouteMessage, RouteMetric,
+    RouteType, RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -21,15 +23,22 @@ pub fn fact(message: &RouteNetlinkMessage) -> Option<Fact> {
     match message {
         RouteNetlinkMessage::NewLink(m) => link(m).map(Fact::Link),
         // A port that leaves a bridge is announced as a deleted link of the bridge family; the link stays.
-        RouteNetlinkMessage::DelLink(m) => {
-            (m.header.interface_family == AddressFamily::Unspec).then_some(Fact::LinkGone(m.header.index))
-        }
+        RouteNetlinkMessage::DelLink(m) => (m.header.interface_family == AddressFamily::Unspec)
+            .then_some(Fact::LinkGone(m.header.index)),
         RouteNetlinkMessage::NewAddress(m) => address(m, true),
         RouteNetlinkMessage::DelAddress(m) => address(m, false),
-        RouteNetlinkMessage::NewNeighbour(m) => neighbour(m).map(|(key, resolved)| Fact::Neighbour(key, resolved)),
-        RouteNetlinkMessage::DelNeighbour(m) => neighbour(m).map(|(key, _)| Fact::Neighbour(key, None)),
-        RouteNetlinkMessage::NewRoute(m) | RouteNetlinkMessage::DelRoute(m) => prefix(m).map(Fact::Routes),
-        RouteNetlinkMessage::NewRule(_) | RouteNetlinkMessage::DelRule(_) => Some(Fact::Routes(Prefix::All)),
+        RouteNetlinkMessage::NewNeighbour(m) => {
+            neighbour(m).map(|(key, resolved)| Fact::Neighbour(key, resolved))
+        }
+        RouteNetlinkMessage::DelNeighbour(m) => {
+            neighbour(m).map(|(key, _)| Fact::Neighbour(key, None))
+        }
+        RouteNetlinkMessage::NewRoute(m) | RouteNetlinkMessage::DelRoute(m) => {
+            prefix(m).map(Fact::Routes)
+        }
+        RouteNetlinkMessage::NewRule(_) | RouteNetlinkMessage::DelRule(_) => {
+            Some(Fact::Routes(Prefix::All))
+        }
         _ => None,
     }
 }
@@ -54,7 +63,12 @@ pub fn link(message: &LinkMessage) -> Option<Link> {
             _ => {}
         }
     }
-    let kind = link_kind(message.header.link_layer_type, flags, info, parent.filter(|_| !elsewhere));
+    let kind = link_kind(
+        message.header.link_layer_type,
+        flags,
+        info,
+        parent.filter(|_| !elsewhere),
+    );
     Some(Link {
         index: message.header.index,
         name: name?,
@@ -66,7 +80,12 @@ pub fn link(message: &LinkMessage) -> Option<Link> {
     })
 }
 
-fn link_kind(layer: LinkLayerType, flags: LinkFlags, info: &[LinkInfo], parent: Option<u32>) -> LinkKind {
+fn link_kind(
+    layer: LinkLayerType,
+    flags: LinkFlags,
+    info: &[LinkInfo],
+    parent: Option<u32>,
+) -> LinkKind {
     let named = info.iter().find_map(|i| match i {
         LinkInfo::Kind(kind) => Some(kind),
         _ => None,
@@ -75,7 +94,9 @@ fn link_kind(layer: LinkLayerType, flags: LinkFlags, info: &[LinkInfo], parent: 
         return LinkKind::Loopback;
     }
     if layer != LinkLayerType::Ether {
-        return LinkKind::Other(named.map_or_else(|| format!("{layer:?}").to_lowercase(), ToString::to_string));
+        return LinkKind::Other(
+            named.map_or_else(|| format!("{layer:?}").to_lowercase(), ToString::to_string),
+        );
     }
     if named == Some(&InfoKind::Vlan) {
         let data = info.iter().find_map(|i| match i {
@@ -89,9 +110,13 @@ fn link_kind(layer: LinkLayerType, flags: LinkFlags, info: &[LinkInfo], parent: 
             })
         });
         let service =
-            data.is_some_and(|data| data.iter().any(|d| *d == InfoVlan::Protocol(VlanProtocol::Ieee8021Ad)));
+            data.is_some_and(|data| data.contains(&InfoVlan::Protocol(VlanProtocol::Ieee8021Ad)));
         if let Some(id) = id {
-            return LinkKind::Vlan { id, parent, service };
+            return LinkKind::Vlan {
+                id,
+                parent,
+                service,
+            };
         }
     }
     LinkKind::Ethernet(named.map(ToString::to_string))
@@ -109,13 +134,20 @@ fn address(message: &AddressMessage, present: bool) -> Option<Fact> {
             _ => None,
         })
     })?;
-    Some(Fact::Address { device: message.header.index, address, present })
+    Some(Fact::Address {
+        device: message.header.index,
+        address,
+        present,
+    })
 }
 
 /// The neighbour that a message is about, and its MAC address if it can be used.
 fn neighbour(message: &NeighbourMessage) -> Option<(Neighbour, Option<Resolved>)> {
     // Bridge forwarding entries share the notification group, and proxy entries are addresses that we answer for.
-    let ours = matches!(message.header.family, AddressFamily::Inet | AddressFamily::Inet6);
+    let ours = matches!(
+        message.header.family,
+        AddressFamily::Inet | AddressFamily::Inet6
+    );
     if !ours || message.header.flags.contains(NeighbourFlags::Proxy) {
         return None;
     }
@@ -128,10 +160,17 @@ fn neighbour(message: &NeighbourMessage) -> Option<(Neighbour, Option<Resolved>)
         NeighbourAttribute::LinkLayerAddress(bytes) => Mac::try_from(bytes.as_slice()).ok(),
         _ => None,
     });
-    let key = Neighbour { device: message.header.ifindex, address };
+    let key = Neighbour {
+        device: message.header.ifindex,
+        address,
+    };
     let state = message.header.state;
     let fixed = matches!(state, NeighbourState::Permanent | NeighbourState::Noarp);
-    Some((key, mac.filter(|mac| usable(state) && *mac != [0; 6]).map(|mac| Resolved { mac, fixed })))
+    Some((
+        key,
+        mac.filter(|mac| usable(state) && *mac != [0; 6])
+            .map(|mac| Resolved { mac, fixed }),
+    ))
 }
 
 /// The states in which the kernel itself would send to the entry's MAC address (`NUD_VALID` in its include/net/neighbour.h).
@@ -161,7 +200,10 @@ fn prefix(message: &RouteMessage) -> Option<Prefix> {
         RouteAttribute::Destination(destination) => ip(destination),
         _ => None,
     });
-    Some(Prefix::Of { address: address.unwrap_or(base), bits: message.header.destination_prefix_length })
+    Some(Prefix::Of {
+        address: address.unwrap_or(base),
+        bits: message.header.destination_prefix_length,
+    })
 }
 
 /// The answer to a route lookup.
@@ -175,7 +217,13 @@ pub fn route(message: &RouteMessage) -> Option<Route> {
         RouteType::Prohibit => Target::Prohibited,
         _ => return None,
     };
-    let mut route = Route { target, device: 0, gateway: None, mtu: None, encapsulated: false };
+    let mut route = Route {
+        target,
+        device: 0,
+        gateway: None,
+        mtu: None,
+        encapsulated: false,
+    };
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Oif(index) => route.device = *index,

@@ -23,26 +23,65 @@ fn link_message(kind: InfoKind, data: Option<InfoData>, more: Vec<LinkAttribute>
 #[test]
 fn vlan_devices() {
     let data = |protocol| InfoData::Vlan(vec![InfoVlan::Id(42), InfoVlan::Protocol(protocol)]);
-    let customer = link(&link_message(InfoKind::Vlan, Some(data(VlanProtocol::Ieee8021Q)), vec![])).unwrap();
-    assert_eq!(customer.kind, LinkKind::Vlan { id: 42, parent: Some(3), service: false });
+    let customer = link(&link_message(
+        InfoKind::Vlan,
+        Some(data(VlanProtocol::Ieee8021Q)),
+        vec![],
+    ))
+    .unwrap();
+    assert_eq!(
+        customer.kind,
+        LinkKind::Vlan {
+            id: 42,
+            parent: Some(3),
+            service: false
+        }
+    );
     assert_eq!(customer.mac, Some([2, 0, 0, 0, 0, 7]));
-    let service = link(&link_message(InfoKind::Vlan, Some(data(VlanProtocol::Ieee8021Ad)), vec![])).unwrap();
-    assert_eq!(service.kind, LinkKind::Vlan { id: 42, parent: Some(3), service: true });
-    let elsewhere =
-        link(&link_message(InfoKind::Vlan, Some(data(VlanProtocol::Ieee8021Q)), vec![LinkAttribute::LinkNetNsId(0)]));
-    assert_eq!(elsewhere.unwrap().kind, LinkKind::Vlan { id: 42, parent: None, service: false });
+    let service = link(&link_message(
+        InfoKind::Vlan,
+        Some(data(VlanProtocol::Ieee8021Ad)),
+        vec![],
+    ))
+    .unwrap();
+    assert_eq!(
+        service.kind,
+        LinkKind::Vlan {
+            id: 42,
+            parent: Some(3),
+            service: true
+        }
+    );
+    let elsewhere = link(&link_message(
+        InfoKind::Vlan,
+        Some(data(VlanProtocol::Ieee8021Q)),
+        vec![LinkAttribute::LinkNetNsId(0)],
+    ));
+    assert_eq!(
+        elsewhere.unwrap().kind,
+        LinkKind::Vlan {
+            id: 42,
+            parent: None,
+            service: false
+        }
+    );
 }
 
 #[test]
 fn other_devices() {
     assert_eq!(
-        link(&link_message(InfoKind::Veth, None, vec![])).unwrap().kind,
+        link(&link_message(InfoKind::Veth, None, vec![]))
+            .unwrap()
+            .kind,
         LinkKind::Ethernet(Some("veth".into()))
     );
     let mut tunnel = link_message(InfoKind::Wireguard, None, vec![]);
     tunnel.header.link_layer_type = LinkLayerType::None;
     let tunnel = link(&tunnel).unwrap();
-    assert_eq!((tunnel.kind, tunnel.mac), (LinkKind::Other("wireguard".into()), None));
+    assert_eq!(
+        (tunnel.kind, tunnel.mac),
+        (LinkKind::Other("wireguard".into()), None)
+    );
 }
 
 #[test]
@@ -52,7 +91,9 @@ fn bridge_and_wireless_messages_say_nothing_of_a_link() {
     assert_eq!(link(&bridge), None);
     assert_eq!(fact(&RouteNetlinkMessage::DelLink(bridge)), None);
     let mut wireless = link_message(InfoKind::Veth, None, vec![]);
-    wireless.attributes.retain(|a| !matches!(a, LinkAttribute::Mtu(_)));
+    wireless
+        .attributes
+        .retain(|a| !matches!(a, LinkAttribute::Mtu(_)));
     assert_eq!(link(&wireless), None);
 }
 
@@ -61,8 +102,12 @@ fn neighbour_message(state: NeighbourState, mac: Option<Mac>) -> NeighbourMessag
     message.header.family = AddressFamily::Inet;
     message.header.ifindex = 3;
     message.header.state = state;
-    message.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(Ipv4Addr::new(10, 0, 0, 2)))];
-    message.attributes.extend(mac.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.to_vec())));
+    message.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(
+        Ipv4Addr::new(10, 0, 0, 2),
+    ))];
+    message
+        .attributes
+        .extend(mac.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.to_vec())));
     message
 }
 
@@ -84,10 +129,23 @@ fn only_states_that_the_kernel_sends_in_count() {
         // A failed entry still shows the address it had.
         let (_, resolved) = neighbour(&neighbour_message(state, Some(MAC))).unwrap();
         assert_eq!(resolved.map(|r| r.mac), counts.then_some(MAC), "{state:?}");
-        assert_eq!(resolved.is_some_and(|r| r.fixed), matches!(state, S::Permanent | S::Noarp), "{state:?}");
+        assert_eq!(
+            resolved.is_some_and(|r| r.fixed),
+            matches!(state, S::Permanent | S::Noarp),
+            "{state:?}"
+        );
     }
-    assert_eq!(neighbour(&neighbour_message(S::Noarp, Some([0; 6]))).unwrap().1, None, "lo has no MAC address");
-    assert_eq!(neighbour(&neighbour_message(S::Reachable, None)).unwrap().1, None);
+    assert_eq!(
+        neighbour(&neighbour_message(S::Noarp, Some([0; 6])))
+            .unwrap()
+            .1,
+        None,
+        "lo has no MAC address"
+    );
+    assert_eq!(
+        neighbour(&neighbour_message(S::Reachable, None)).unwrap().1,
+        None
+    );
     let gone = RouteNetlinkMessage::DelNeighbour(neighbour_message(S::Stale, Some(MAC)));
     assert!(matches!(fact(&gone), Some(Fact::Neighbour(_, None))));
 }
@@ -120,11 +178,22 @@ fn routes() {
         encapsulated: false,
     };
     assert_eq!(route(&message), Some(expected.clone()));
-    message.attributes.push(RouteAttribute::EncapType(RouteLwEnCapType::Mpls));
-    assert_eq!(route(&message), Some(Route { encapsulated: true, ..expected }));
+    message
+        .attributes
+        .push(RouteAttribute::EncapType(RouteLwEnCapType::Mpls));
+    assert_eq!(
+        route(&message),
+        Some(Route {
+            encapsulated: true,
+            ..expected
+        })
+    );
 
     message.header.destination_prefix_length = 0;
-    let any = Prefix::Of { address: "0.0.0.0".parse().unwrap(), bits: 0 };
+    let any = Prefix::Of {
+        address: "0.0.0.0".parse().unwrap(),
+        bits: 0,
+    };
     assert_eq!(prefix(&message), Some(any));
     message.header.flags = RouteFlags::Cloned;
     assert_eq!(prefix(&message), None);

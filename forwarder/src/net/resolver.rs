@@ -29,7 +29,11 @@ impl Resolver {
         let mut table = Table::default();
         table.replace(kernel.dump().await?, &mut BTreeSet::new());
         let outbox = Arc::new(Outbox::default());
-        let shared = Arc::new(Shared { kernel, table: Mutex::new(table), outbox: Arc::clone(&outbox) });
+        let shared = Arc::new(Shared {
+            kernel,
+            table: Mutex::new(table),
+            outbox: Arc::clone(&outbox),
+        });
         let changes = outbox.reader();
         tokio::spawn(follow(Arc::downgrade(&shared), outbox, notifications));
         Ok((Self { shared }, changes))
@@ -64,8 +68,16 @@ impl Resolver {
     /// # Errors
     /// When the process lacks `CAP_NET_ADMIN` or the device is gone.
     pub async fn probe(&self, neighbour: Neighbour) -> Result<(), ProbeError> {
-        let pinned = self.shared.table().neighbour(&neighbour).is_some_and(|known| known.fixed);
-        if pinned { Ok(()) } else { self.shared.kernel.probe(neighbour).await }
+        let pinned = self
+            .shared
+            .table()
+            .neighbour(&neighbour)
+            .is_some_and(|known| known.fixed);
+        if pinned {
+            Ok(())
+        } else {
+            self.shared.kernel.probe(neighbour).await
+        }
     }
 
     /// Whether the neighbour's MAC address is known.
@@ -77,7 +89,12 @@ impl Resolver {
     /// The addresses of this host, each with the interface indices that it is on.
     #[must_use]
     pub fn local_addresses(&self) -> Vec<(IpAddr, Vec<u32>)> {
-        self.shared.table().addresses().iter().map(|(a, devices)| (*a, devices.iter().copied().collect())).collect()
+        self.shared
+            .table()
+            .addresses()
+            .iter()
+            .map(|(a, devices)| (*a, devices.iter().copied().collect()))
+            .collect()
     }
 
     /// The link with this interface index.
@@ -89,7 +106,12 @@ impl Resolver {
     /// The link with this name.
     #[must_use]
     pub fn link_by_name(&self, name: &str) -> Option<Link> {
-        self.shared.table().links().values().find(|link| link.name == name).cloned()
+        self.shared
+            .table()
+            .links()
+            .values()
+            .find(|link| link.name == name)
+            .cloned()
     }
 
     /// All links, by interface index.
@@ -103,7 +125,11 @@ impl Resolver {
     /// Checks a query and settles the device of link-local addresses.
     fn settle(&self, query: Query) -> Result<Query, Unreachable> {
         // An IPv4 address written as IPv6 (::ffff:10.0.0.1) means the same.
-        let mut query = Query { remote: query.remote.to_canonical(), local: query.local.to_canonical(), ..query };
+        let mut query = Query {
+            remote: query.remote.to_canonical(),
+            local: query.local.to_canonical(),
+            ..query
+        };
         if query.local.is_ipv4() != query.remote.is_ipv4() {
             return Err(Unreachable::FamilyMismatch(query));
         }
@@ -117,7 +143,12 @@ impl Resolver {
                 (Some(only), None) if is_link_local(query.local) => query.device = Some(*only),
                 _ => {
                     // Remembered so that the address, when it comes, is announced to whoever asked.
-                    return remember(&mut table, query, &self.shared.outbox, Unreachable::ScopeMissing(query.remote));
+                    return remember(
+                        &mut table,
+                        query,
+                        &self.shared.outbox,
+                        Unreachable::ScopeMissing(query.remote),
+                    );
                 }
             }
         }
@@ -139,7 +170,8 @@ impl Resolver {
     }
 
     async fn look_up(&self, query: &Query) -> Answer {
-        let known = query.local.is_unspecified() || self.shared.table().addresses().contains_key(&query.local);
+        let known = query.local.is_unspecified()
+            || self.shared.table().addresses().contains_key(&query.local);
         // IPv6 looks a route up from any source address, and IPv4 refuses foreign ones as if there were no route.
         if !known && !self.shared.kernel.is_local(query.local).await {
             return Err(Unreachable::NotLocal(query.local));
@@ -148,7 +180,12 @@ impl Resolver {
     }
 }
 
-fn remember(table: &mut Table, query: Query, outbox: &Outbox, why: Unreachable) -> Result<Query, Unreachable> {
+fn remember(
+    table: &mut Table,
+    query: Query,
+    outbox: &Outbox,
+    why: Unreachable,
+) -> Result<Query, Unreachable> {
     let mut changes = BTreeSet::new();
     let ticket = table.begin(query, &mut changes);
     table.finish(query, ticket, Err(why.clone()));

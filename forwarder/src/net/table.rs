@@ -47,14 +47,21 @@ impl Table {
         match fact {
             Fact::Link(link) => self.put_link(link, changes),
             Fact::LinkGone(device) => self.remove_link(device, changes),
-            Fact::Address { device, address, present } => self.put_address(device, address, present, changes),
+            Fact::Address {
+                device,
+                address,
+                present,
+            } => self.put_address(device, address, present, changes),
             Fact::Neighbour(key, resolved) => {
                 let before = match resolved {
                     Some(resolved) => self.neighbours.insert(key, resolved),
                     None => self.neighbours.remove(&key),
                 };
                 if before.map(|b| b.mac) != resolved.map(|r| r.mac) {
-                    changes.insert(Change::Neighbour { device: key.device, address: key.address });
+                    changes.insert(Change::Neighbour {
+                        device: key.device,
+                        address: key.address,
+                    });
                 }
             }
             Fact::Routes(prefix) => self.forget(changes, |query, _| prefix.covers(query.remote)),
@@ -64,7 +71,10 @@ impl Table {
     /// Replaces everything by the facts of a fresh dump, because notifications were lost.
     pub fn replace(&mut self, facts: Vec<Fact>, changes: &mut BTreeSet<Change>) {
         let mut ignored = BTreeSet::new();
-        *self = Self { tickets: self.tickets, ..Self::default() };
+        *self = Self {
+            tickets: self.tickets,
+            ..Self::default()
+        };
         for fact in facts {
             self.apply(fact, &mut ignored);
         }
@@ -82,7 +92,9 @@ impl Table {
             // The kernel revives next hops of multipath routes without announcing the routes (fib_sync_up).
             Some(false) if works(&link) => self.forget(changes, |_, _| true),
             // It also drops IPv4 routes of a device that goes down without a word (fib_flush).
-            Some(true) if !works(&link) => self.forget(changes, |_, route| route.is_none_or(|r| r.device == device)),
+            Some(true) if !works(&link) => {
+                self.forget(changes, |_, route| route.is_none_or(|r| r.device == device))
+            }
             _ => {}
         }
         self.links.insert(device, link);
@@ -102,10 +114,18 @@ impl Table {
         changes.insert(Change::Link { device });
     }
 
-    fn put_address(&mut self, device: u32, address: IpAddr, present: bool, changes: &mut BTreeSet<Change>) {
+    fn put_address(
+        &mut self,
+        device: u32,
+        address: IpAddr,
+        present: bool,
+        changes: &mut BTreeSet<Change>,
+    ) {
         if present {
             if self.addresses.entry(address).or_default().insert(device) {
-                self.forget(changes, |query, _| query.local == address || query.remote == address);
+                self.forget(changes, |query, _| {
+                    query.local == address || query.remote == address
+                });
             }
         } else if let Some(devices) = self.addresses.get_mut(&address) {
             devices.remove(&device);
@@ -118,10 +138,18 @@ impl Table {
     }
 
     /// Forgets the answers that `touched` picks; it sees no route for questions that are open and for those without a route.
-    fn forget(&mut self, changes: &mut BTreeSet<Change>, touched: impl Fn(&Query, Option<&Route>) -> bool) {
+    fn forget(
+        &mut self,
+        changes: &mut BTreeSet<Change>,
+        touched: impl Fn(&Query, Option<&Route>) -> bool,
+    ) {
         let before = self.routes.len();
-        self.routes
-            .retain(|query, remembered| !touched(query, remembered.answer.as_ref().and_then(|a| a.as_ref().ok())));
+        self.routes.retain(|query, remembered| {
+            !touched(
+                query,
+                remembered.answer.as_ref().and_then(|a| a.as_ref().ok()),
+            )
+        });
         if self.routes.len() != before {
             changes.insert(Change::Routes);
         }
@@ -139,7 +167,13 @@ impl Table {
             self.forget(changes, |_, _| true);
         }
         self.tickets += 1;
-        self.routes.insert(query, Remembered { ticket: self.tickets, answer: None });
+        self.routes.insert(
+            query,
+            Remembered {
+                ticket: self.tickets,
+                answer: None,
+            },
+        );
         Ticket(self.tickets)
     }
 
@@ -154,7 +188,11 @@ impl Table {
 
     /// Gives up the place of a question that got no answer.
     pub fn abandon(&mut self, query: Query, ticket: &Ticket) {
-        if self.routes.get(&query).is_some_and(|place| place.ticket == ticket.0) {
+        if self
+            .routes
+            .get(&query)
+            .is_some_and(|place| place.ticket == ticket.0)
+        {
             self.routes.remove(&query);
         }
     }
@@ -164,7 +202,12 @@ impl Table {
     /// # Errors
     /// As [`pick`].
     pub fn hop(&self, query: &Query, route: &Route) -> Result<NextHop, Unreachable> {
-        pick(query, route, |index| self.links.get(&index), |key| self.neighbours.get(key).map(|r| r.mac))
+        pick(
+            query,
+            route,
+            |index| self.links.get(&index),
+            |key| self.neighbours.get(key).map(|r| r.mac),
+        )
     }
 
     /// The links, by index.

@@ -32,11 +32,21 @@ impl Pair {
             println!("left out: needs root to make network namespaces");
             return None;
         }
-        let tag = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let pair = Self { a: format!("fwd-res-{tag}a"), b: format!("fwd-res-{tag}b") };
+        let tag = format!(
+            "{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let pair = Self {
+            a: format!("fwd-res-{tag}a"),
+            b: format!("fwd-res-{tag}b"),
+        };
         run(&format!("netns add {}", pair.a));
         run(&format!("netns add {}", pair.b));
-        for (link, mac_a, mac_b) in [("f0", MAC_A, MAC_B), ("f1", [2, 0, 0, 0, 1, 0xa], [2, 0, 0, 0, 1, 0xb])] {
+        for (link, mac_a, mac_b) in [
+            ("f0", MAC_A, MAC_B),
+            ("f1", [2, 0, 0, 0, 1, 0xa], [2, 0, 0, 0, 1, 0xb]),
+        ] {
             let (a, b) = (&pair.a, &pair.b);
             run(&format!(
                 "link add {link} netns {a} address {} type veth peer name {link} netns {b} address {}",
@@ -53,7 +63,10 @@ impl Pair {
         pair.in_a("address add fd09::1/64 dev f0 nodad");
         pair.in_a("address add 10.8.0.1/24 dev f1");
         for address in ["10.9.0.2/24", "10.9.0.3/24", "fd09::2/64"] {
-            pair.in_b(&format!("address add {address} dev f0 {}", if address.contains(':') { "nodad" } else { "" }));
+            pair.in_b(&format!(
+                "address add {address} dev f0 {}",
+                if address.contains(':') { "nodad" } else { "" }
+            ));
         }
         pair.in_b("address add 10.8.0.2/24 dev f1");
         Some(pair)
@@ -73,10 +86,15 @@ impl Pair {
             let thread = scope.spawn(|| {
                 let namespace = File::open(format!("/run/netns/{}", self.a)).unwrap();
                 setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
                 runtime.block_on(body())
             });
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 }
@@ -91,8 +109,15 @@ impl Drop for Pair {
 
 /// Runs `ip`, which must succeed.
 pub fn run(arguments: &str) {
-    let done = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
-    assert!(done.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&done.stderr));
+    let done = Command::new("ip")
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "ip {arguments}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 fn text(mac: [u8; 6]) -> String {
