@@ -5,7 +5,7 @@
 //!
 //! - a route is looked up with `RTM_GETROUTE` (remote and local address), so that policy rules, source routes, gateways and
 //!   multipath give the answer that they would give to a socket;
-//! - links, addresses and neighbours are held as a copy ([`table`]) that multicast notifications keep current ([`follow`]);
+//! - links, addresses and neighbours are held as a copy ([`table`]) that multicast notifications keep current (`follow`);
 //! - what follows from the two is decided in one pure function ([`hop::pick`]).
 //!
 //! The answer to a query is remembered until a notification touches it, so resolving thousands of endpoints again after a
