@@ -2,3 +2,5 @@
 
 pub mod core;
 pub mod dataplane;
+pub mod doctor;
+pub mod net;
