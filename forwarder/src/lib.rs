@@ -1,1 +1,3 @@
 //! The forwarder library.
+
+pub mod core;
