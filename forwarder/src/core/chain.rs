@@ -9,12 +9,11 @@
 //!   wait for the grace period, because under another route that packet would be a stranger's.
 //! - A changed hop is a new hop and one store of the slot. The old one stays valid through the grace period for packets
 //!   that have already read the slot, unless the leg leaves: then it is voided too.
-//! - A leg that moves to another device leaves first and joins then: the packet that falls between is missing there
-//!   rather than doubled. The two devices have chunks of their own, so no single store could do both.
+//! - A leg that moves to another device leaves first, then joins by a chunk of its own at the head: a packet under way
+//!   either was there before it left or misses it, but never gets to it twice. The two devices have chunks of their
+//!   own, so no single store could do both.
 
-use forwarder_common::tables::{
-    CHUNK_SLOTS, DEVICE_SOCKET, Hop, MAX_DEVICES, Member, NONE, Route,
-};
+use forwarder_common::tables::{CHUNK_SLOTS, DEVICE_SOCKET, Hop, MAX_DEVICES, Member, NONE, Route};
 
 use super::{
     mirror::{Home, Mirror},
@@ -70,6 +69,21 @@ impl Work<'_> {
         Ok(Member { hop, generation })
     }
 
+    /// Makes a leg that has just left another device a member on this one, so that no packet under way meets it again.
+    pub fn rejoin(
+        &mut self,
+        route: u32,
+        device: u32,
+        value: Hop,
+        paused: bool,
+    ) -> Result<u32, Refusal> {
+        // Without a free chunk, a packet twice is better than none for a second.
+        let apart = self.store.chunks.available() > 0;
+        let hop = self.join_at(route, device, value, paused, apart)?;
+        self.compact(route, device)?;
+        Ok(hop)
+    }
+
     /// Makes a hop a member of a route on a device; gives the hop's number. Its generation is chosen here.
     pub fn join(
         &mut self,
@@ -78,10 +92,25 @@ impl Work<'_> {
         value: Hop,
         paused: bool,
     ) -> Result<u32, Refusal> {
+        self.join_at(route, device, value, paused, false)
+    }
+
+    fn join_at(
+        &mut self,
+        route: u32,
+        device: u32,
+        value: Hop,
+        paused: bool,
+        apart: bool,
+    ) -> Result<u32, Refusal> {
         let member = self.put_hop(value)?;
         let heads = self.store.mirror.route(route);
         let first = head(heads, device);
-        let found = roomy_chunk(&self.store.mirror, first, device);
+        let found = if apart {
+            None
+        } else {
+            roomy_chunk(&self.store.mirror, first, device)
+        };
         let chunk = match found {
             Some(chunk) => chunk,
             None => {
@@ -292,9 +321,11 @@ impl Work<'_> {
             .map(|&number| mirror.chunk(number))
             .filter(|chunk| chunk.device == device)
             .flat_map(|chunk| {
-                chunk.slots.iter().enumerate().map(|(slot, &word)| {
-                    (Member::from_word(word), chunk.mask & 1 << slot != 0)
-                })
+                chunk
+                    .slots
+                    .iter()
+                    .enumerate()
+                    .map(|(slot, &word)| (Member::from_word(word), chunk.mask & 1 << slot != 0))
             })
             .filter(|(member, _)| member.hop != NONE)
             .collect()

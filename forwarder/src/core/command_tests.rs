@@ -14,7 +14,13 @@ const SECOND: u64 = 1_000_000_000;
 
 pub(super) fn settings(publications: u32, subscriptions: u32) -> Settings {
     let limits = Limits::new(publications, subscriptions);
-    Settings { limits, sizes: Sizes::of(&limits), lease: 30 * SECOND, dscp: 0, ttl: 64 }
+    Settings {
+        limits,
+        sizes: Sizes::of(&limits),
+        lease: 30 * SECOND,
+        dscp: 0,
+        ttl: 64,
+    }
 }
 
 pub(super) fn placement(device: u32, mac: u8) -> Placement {
@@ -47,7 +53,10 @@ impl Node {
     }
 
     fn with(settings: Settings) -> Self {
-        Self { core: Core::new(settings), tables: CheckedTables::default() }
+        Self {
+            core: Core::new(settings),
+            tables: CheckedTables::default(),
+        }
     }
 
     fn handle(&mut self, input: Input) -> Result<Output, Refusal> {
@@ -60,7 +69,10 @@ impl Node {
     }
 
     fn endpoint(&mut self, port: u16) -> EndpointId {
-        match self.handle(Input::CreateEndpoint(endpoint(port, Mode::Clear), placement(0, port as u8))) {
+        match self.handle(Input::CreateEndpoint(
+            endpoint(port, Mode::Clear),
+            placement(0, port as u8),
+        )) {
             Ok(Output::Endpoint(id)) => id,
             other => panic!("{other:?}"),
         }
@@ -75,10 +87,11 @@ impl Node {
     }
 
     fn subscribe(&mut self, spec: SubscriptionSpec) -> Result<SubscriptionId, Refusal> {
-        self.handle(Input::CreateSubscription(spec)).map(|output| match output {
-            Output::Subscription(id) => id,
-            other => panic!("{other:?}"),
-        })
+        self.handle(Input::CreateSubscription(spec))
+            .map(|output| match output {
+                Output::Subscription(id) => id,
+                other => panic!("{other:?}"),
+            })
     }
 }
 
@@ -107,11 +120,22 @@ fn a_packet_of_a_publication_reaches_its_subscriber_until_paused_or_deleted() {
     let key = endpoint(6000, Mode::Clear).route_key(7);
     assert_eq!(node.tables.hear(&key), []);
 
-    let spec = SubscriptionSpec { ssrcs: Some(vec![70]), payload_type: Some(100), ..subscription(stream, bob) };
+    let spec = SubscriptionSpec {
+        ssrcs: Some(vec![70]),
+        payload_type: Some(100),
+        ..subscription(stream, bob)
+    };
     let id = node.subscribe(spec).unwrap();
     let heard = node.tables.hear(&key);
     assert_eq!(heard.len(), 1);
-    assert_eq!((heard[0].destination_port, heard[0].ssrc, heard[0].payload_type), (6001, 70, 100));
+    assert_eq!(
+        (
+            heard[0].destination_port,
+            heard[0].ssrc,
+            heard[0].payload_type
+        ),
+        (6001, 70, 100)
+    );
 
     node.handle(Input::Pause(id)).unwrap();
     node.handle(Input::Pause(id)).unwrap();
@@ -121,31 +145,57 @@ fn a_packet_of_a_publication_reaches_its_subscriber_until_paused_or_deleted() {
     node.handle(Input::DeleteSubscription(id)).unwrap();
     assert_eq!(node.tables.hear(&key), []);
     assert_eq!(node.tables.reachable(), (0, 0));
-    assert_eq!(refused(node.handle(Input::Pause(id))), (RefusalKind::Unknown, "subscription", "s1".into()));
+    assert_eq!(
+        refused(node.handle(Input::Pause(id))),
+        (RefusalKind::Unknown, "subscription", "s1".into())
+    );
 }
 
 #[test]
 fn duplicates_name_the_field_and_change_nothing() {
     let mut node = Node::new();
-    let (alice, bob, carol) = (node.endpoint(6000), node.endpoint(6001), node.endpoint(6002));
+    let (alice, bob, carol) = (
+        node.endpoint(6000),
+        node.endpoint(6001),
+        node.endpoint(6002),
+    );
     let stream = node.publication(alice, &[7, 8]);
     let other = node.publication(carol, &[7]);
     node.subscribe(subscription(stream, bob)).unwrap();
     let before = (node.tables.visible(), node.tables.count);
 
     let twice = Input::CreateEndpoint(endpoint(6001, Mode::Opaque), placement(0, 1));
-    assert_eq!(refused(node.handle(twice)), (RefusalKind::Duplicate, "remote", "10.0.0.2:6001".into()));
+    assert_eq!(
+        refused(node.handle(twice)),
+        (RefusalKind::Duplicate, "remote", "10.0.0.2:6001".into())
+    );
     let again = PublicationSpec::new(alice, vec![9, 8], 96, 90_000).unwrap();
-    assert_eq!(refused(node.handle(Input::CreatePublication(again))), (RefusalKind::Duplicate, "ssrcs", "8".into()));
+    assert_eq!(
+        refused(node.handle(Input::CreatePublication(again))),
+        (RefusalKind::Duplicate, "ssrcs", "8".into())
+    );
     let same = node.subscribe(subscription(stream, bob));
-    assert_eq!(refused(same), (RefusalKind::Duplicate, "endpoint", "e2".into()));
+    assert_eq!(
+        refused(same),
+        (RefusalKind::Duplicate, "endpoint", "e2".into())
+    );
     let clash = node.subscribe(subscription(other, bob));
-    assert_eq!(refused(clash), (RefusalKind::Duplicate, "ssrcs", "7".into()));
+    assert_eq!(
+        refused(clash),
+        (RefusalKind::Duplicate, "ssrcs", "7".into())
+    );
     let back = node.subscribe(subscription(stream, alice));
-    assert_eq!(refused(back), (RefusalKind::Conflict, "endpoint", "e1".into()));
+    assert_eq!(
+        refused(back),
+        (RefusalKind::Conflict, "endpoint", "e1".into())
+    );
 
     assert_eq!((node.tables.visible(), node.tables.count), before);
-    node.subscribe(SubscriptionSpec { ssrcs: Some(vec![9]), ..subscription(other, bob) }).unwrap();
+    node.subscribe(SubscriptionSpec {
+        ssrcs: Some(vec![9]),
+        ..subscription(other, bob)
+    })
+    .unwrap();
 }
 
 #[test]
@@ -154,19 +204,50 @@ fn opaque_and_clear_do_not_mix_and_opaque_is_not_rewritten() {
     let alice = node.endpoint(6000);
     let stream = node.publication(alice, &[7]);
     let create = Input::CreateEndpoint(endpoint(6001, Mode::Opaque), placement(0, 1));
-    let Ok(Output::Endpoint(bob)) = node.handle(create) else { panic!() };
+    let Ok(Output::Endpoint(bob)) = node.handle(create) else {
+        panic!()
+    };
     let create = Input::CreateEndpoint(endpoint(6002, Mode::Opaque), placement(0, 1));
-    let Ok(Output::Endpoint(carol)) = node.handle(create) else { panic!() };
+    let Ok(Output::Endpoint(carol)) = node.handle(create) else {
+        panic!()
+    };
     let mixed = node.subscribe(subscription(stream, bob));
-    assert_eq!(refused(mixed), (RefusalKind::Conflict, "endpoint", "e2".into()));
+    assert_eq!(
+        refused(mixed),
+        (RefusalKind::Conflict, "endpoint", "e2".into())
+    );
 
     let sealed = node.publication(bob, &[8]);
     let plain = subscription(sealed, carol);
     for (field, spec) in [
-        ("ssrcs", SubscriptionSpec { ssrcs: Some(vec![8]), ..plain.clone() }),
-        ("payload_type", SubscriptionSpec { payload_type: Some(100), ..plain.clone() }),
-        ("sequence_offset", SubscriptionSpec { sequence_offset: Some(0), ..plain.clone() }),
-        ("timestamp_offset", SubscriptionSpec { timestamp_offset: Some(0), ..plain.clone() }),
+        (
+            "ssrcs",
+            SubscriptionSpec {
+                ssrcs: Some(vec![8]),
+                ..plain.clone()
+            },
+        ),
+        (
+            "payload_type",
+            SubscriptionSpec {
+                payload_type: Some(100),
+                ..plain.clone()
+            },
+        ),
+        (
+            "sequence_offset",
+            SubscriptionSpec {
+                sequence_offset: Some(0),
+                ..plain.clone()
+            },
+        ),
+        (
+            "timestamp_offset",
+            SubscriptionSpec {
+                timestamp_offset: Some(0),
+                ..plain.clone()
+            },
+        ),
     ] {
         let (kind, at, _) = refused(node.subscribe(spec));
         assert_eq!((kind, at), (RefusalKind::Conflict, field));
@@ -181,8 +262,20 @@ fn bad_values_are_refused_by_field() {
         ("0.0.0.0:5000", "10.0.0.2:6000", None, None, "local"),
         ("10.0.0.1:0", "10.0.0.2:6000", None, None, "local"),
         ("224.0.0.1:5000", "10.0.0.2:6000", None, None, "local"),
-        ("[::ffff:10.0.0.1]:5000", "[fd00::2]:6000", None, None, "local"),
-        ("10.0.0.1:5000", "255.255.255.255:6000", None, None, "remote"),
+        (
+            "[::ffff:10.0.0.1]:5000",
+            "[fd00::2]:6000",
+            None,
+            None,
+            "local",
+        ),
+        (
+            "10.0.0.1:5000",
+            "255.255.255.255:6000",
+            None,
+            None,
+            "remote",
+        ),
         ("10.0.0.1:5000", "10.0.0.2:0", None, None, "remote"),
         ("10.0.0.1:5000", "[fd00::2]:6000", None, None, "remote"),
         ("10.0.0.1:5000", "10.0.0.1:5000", None, None, "remote"),
@@ -193,7 +286,11 @@ fn bad_values_are_refused_by_field() {
     ] {
         let spec = EndpointSpec::new(address(local), address(remote), Mode::Clear, vlan, dscp);
         let (kind, at, _) = refused(spec);
-        assert_eq!((kind, at), (RefusalKind::Invalid, field), "{local} {remote}");
+        assert_eq!(
+            (kind, at),
+            (RefusalKind::Invalid, field),
+            "{local} {remote}"
+        );
     }
     for (ssrcs, payload_type, clock_rate, field) in [
         (vec![], 96, 90_000, "ssrcs"),
@@ -211,10 +308,19 @@ fn bad_values_are_refused_by_field() {
 #[test]
 fn full_tables_are_named_and_leave_nothing() {
     let mut node = Node::with(Settings {
-        sizes: Sizes { hops: 4, chunks: 3, routes: 3, sockets: 3 },
+        sizes: Sizes {
+            hops: 4,
+            chunks: 3,
+            routes: 3,
+            sockets: 3,
+        },
         ..settings(2, 8)
     });
-    let (alice, bob, carol) = (node.endpoint(6000), node.endpoint(6001), node.endpoint(6002));
+    let (alice, bob, carol) = (
+        node.endpoint(6000),
+        node.endpoint(6001),
+        node.endpoint(6002),
+    );
     let stream = node.publication(alice, &[1, 2]);
     let (kind, field, _) = refused({
         let spec = PublicationSpec::new(alice, vec![3], 96, 90_000).unwrap();
@@ -233,14 +339,26 @@ fn full_tables_are_named_and_leave_nothing() {
     let mut node = Node::with(settings(1, 1));
     let (alice, bob) = (node.endpoint(6000), node.endpoint(6001));
     let (kind, field, value) = refused({
-        node.handle(Input::CreateEndpoint(endpoint(6002, Mode::Clear), placement(0, 1)))
+        node.handle(Input::CreateEndpoint(
+            endpoint(6002, Mode::Clear),
+            placement(0, 1),
+        ))
     });
-    assert_eq!((kind, field, value.as_str()), (RefusalKind::Full, "endpoints", "3"));
+    assert_eq!(
+        (kind, field, value.as_str()),
+        (RefusalKind::Full, "endpoints", "3")
+    );
     let stream = node.publication(alice, &[1]);
     node.subscribe(subscription(stream, bob)).unwrap();
-    assert_eq!(refused(node.subscribe(subscription(stream, bob))).1, "subscriptions");
+    assert_eq!(
+        refused(node.subscribe(subscription(stream, bob))).1,
+        "subscriptions"
+    );
     let spec = PublicationSpec::new(alice, vec![3], 96, 90_000).unwrap();
-    assert_eq!(refused(node.handle(Input::CreatePublication(spec))).1, "publications");
+    assert_eq!(
+        refused(node.handle(Input::CreatePublication(spec))).1,
+        "publications"
+    );
 }
 
 #[test]
@@ -251,14 +369,21 @@ fn a_new_mac_is_one_store_and_keeps_the_totals() {
     let key = endpoint(6000, Mode::Clear).route_key(7);
     let id = node.subscribe(subscription(stream, bob)).unwrap();
     let hop = |node: &Node| node.core.subscription(id).unwrap().legs[0].hop;
-    let packets = |node: &Node| node.core.subscription(id).unwrap().legs[0].traffic(&node.tables).packets;
+    let packets = |node: &Node| {
+        node.core.subscription(id).unwrap().legs[0]
+            .traffic(&node.tables)
+            .packets
+    };
     let first = hop(&node);
     node.tables.count_packet(first);
 
     node.handle(Input::Placed(bob, placement(0, 99))).unwrap();
     let second = hop(&node);
     assert_ne!(first, second);
-    assert_eq!(node.tables.hear(&key)[0].destination_mac, [2, 0, 0, 0, 1, 99]);
+    assert_eq!(
+        node.tables.hear(&key)[0].destination_mac,
+        [2, 0, 0, 0, 1, 99]
+    );
     // A packet that had read the slot before still finds the old hop, and is counted.
     assert_eq!(node.tables.valid_hops(), 2);
     node.tables.count_packet(first);
@@ -268,16 +393,25 @@ fn a_new_mac_is_one_store_and_keeps_the_totals() {
     assert_eq!((packets(&node), node.tables.valid_hops()), (3, 1));
 
     // To another device: it leaves one chunk and joins another.
-    node.handle(Input::Placed(bob, placement(DEVICE_SOCKET, 99))).unwrap();
+    node.handle(Input::Placed(bob, placement(DEVICE_SOCKET, 99)))
+        .unwrap();
     assert_eq!(node.tables.hear(&key)[0].device, DEVICE_SOCKET);
     assert_eq!((packets(&node), node.tables.valid_hops()), (3, 1));
     // Nothing but the reason differs: no operation.
     let count = node.tables.count;
     let why = Some("because".to_owned());
-    node.handle(Input::Placed(bob, Placement { why, ..placement(DEVICE_SOCKET, 99) })).unwrap();
+    node.handle(Input::Placed(
+        bob,
+        Placement {
+            why,
+            ..placement(DEVICE_SOCKET, 99)
+        },
+    ))
+    .unwrap();
     assert_eq!(node.tables.count, count);
     // Leaving ends the hops that it had before, too.
-    node.handle(Input::Placed(bob, placement(DEVICE_SOCKET, 98))).unwrap();
+    node.handle(Input::Placed(bob, placement(DEVICE_SOCKET, 98)))
+        .unwrap();
     node.handle(Input::DeleteSubscription(id)).unwrap();
     assert_eq!(node.tables.valid_hops(), 0);
 }
@@ -290,36 +424,64 @@ fn a_local_address_is_shared_and_its_socket_outlives_all_but_the_last_endpoint()
     assert_eq!(node.core.socket_for(&spec), Ok(SocketUse::Fresh(1)));
     let (alice, bob) = (node.endpoint(6000), node.endpoint(6001));
     assert_eq!(node.core.socket_for(&spec), Ok(SocketUse::Bound(1)));
-    let moved = Placement { local_mac: [2, 0, 0, 0, 0, 9], ..placement(0, 1) };
+    let moved = Placement {
+        local_mac: [2, 0, 0, 0, 0, 9],
+        ..placement(0, 1)
+    };
     node.handle(Input::Placed(alice, moved)).unwrap();
     assert_eq!(node.tables.endpoints[&key].mac, [2, 0, 0, 0, 0, 9]);
     node.handle(Input::DeleteEndpoint(alice)).unwrap();
-    assert_eq!((node.core.poll_closed(), node.tables.endpoints.len()), (None, 1));
+    assert_eq!(
+        (node.core.poll_closed(), node.tables.endpoints.len()),
+        (None, 1)
+    );
     node.handle(Input::DeleteEndpoint(bob)).unwrap();
-    assert_eq!((node.core.poll_closed(), node.tables.endpoints.len()), (Some(1), 0));
-    assert_eq!(node.core.socket_for(&spec), Ok(SocketUse::Fresh(2)), "1 still rests");
+    assert_eq!(
+        (node.core.poll_closed(), node.tables.endpoints.len()),
+        (Some(1), 0)
+    );
+    assert_eq!(
+        node.core.socket_for(&spec),
+        Ok(SocketUse::Fresh(2)),
+        "1 still rests"
+    );
 }
 
 #[test]
 fn deleting_an_endpoint_takes_what_depends_on_it() {
     let mut node = Node::new();
     let ids: Vec<_> = (6000..6004).map(|port| node.endpoint(port)).collect();
-    let streams: Vec<_> = (0..4).map(|at| node.publication(ids[at], &[10 + at as u32])).collect();
+    let streams: Vec<_> = (0..4)
+        .map(|at| node.publication(ids[at], &[10 + at as u32]))
+        .collect();
     for stream in 0..4 {
         for other in (0..4).filter(|other| *other != stream) {
-            node.subscribe(subscription(streams[stream], ids[other])).unwrap();
+            node.subscribe(subscription(streams[stream], ids[other]))
+                .unwrap();
         }
     }
     assert_eq!(node.tables.reachable(), (12, 4));
     node.handle(Input::DeleteEndpoint(ids[0])).unwrap();
-    assert_eq!((node.core.publications().count(), node.core.subscriptions().count()), (3, 6));
+    assert_eq!(
+        (
+            node.core.publications().count(),
+            node.core.subscriptions().count()
+        ),
+        (3, 6)
+    );
     assert_eq!(node.tables.valid_hops(), 6);
     node.handle(Input::DeletePublication(streams[1])).unwrap();
-    assert_eq!((node.core.subscriptions().count(), node.tables.streams.len()), (4, 2));
+    assert_eq!(
+        (node.core.subscriptions().count(), node.tables.streams.len()),
+        (4, 2)
+    );
     for id in &ids[1..] {
         node.handle(Input::DeleteEndpoint(*id)).unwrap();
     }
-    assert_eq!((node.tables.valid_hops(), node.tables.streams.len()), (0, 0));
+    assert_eq!(
+        (node.tables.valid_hops(), node.tables.streams.len()),
+        (0, 0)
+    );
     assert_eq!(node.core.pairs.len() + node.core.locals.len(), 0);
 }
 
@@ -340,7 +502,10 @@ fn a_thinned_out_chain_is_built_anew() {
     for (at, id) in ids.iter().enumerate().filter(|(at, _)| at % 64 != 0) {
         node.handle(Input::DeleteSubscription(*id)).unwrap();
         let (chunks, members) = node.tables.extent(&key);
-        assert!(chunks <= 2 * members.div_ceil(64) + 1, "{chunks} chunks for {members} members after {at}");
+        assert!(
+            chunks <= 2 * members.div_ceil(64) + 1,
+            "{chunks} chunks for {members} members after {at}"
+        );
     }
     assert_eq!(node.tables.hear(&key).len(), 10);
 }

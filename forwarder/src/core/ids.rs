@@ -43,7 +43,18 @@ mod tests {
     #[test]
     fn only_the_one_spelling_is_read() {
         assert_eq!("e12".parse(), Ok(EndpointId(12)));
-        for text in ["", "e", "12", "p12", "e+12", "e012", "e-1", "e1 ", "E1", "e99999999999999999999"] {
+        for text in [
+            "",
+            "e",
+            "12",
+            "p12",
+            "e+12",
+            "e012",
+            "e-1",
+            "e1 ",
+            "E1",
+            "e99999999999999999999",
+        ] {
             assert_eq!(text.parse::<EndpointId>(), Err(()), "{text}");
         }
     }

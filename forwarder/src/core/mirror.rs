@@ -139,7 +139,10 @@ impl Mirror {
     /// The heads of a route.
     #[must_use]
     pub fn route(&self, number: u32) -> Route {
-        self.routes.get(number as usize).copied().unwrap_or_default()
+        self.routes
+            .get(number as usize)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// A hop; a void one for a number never used.

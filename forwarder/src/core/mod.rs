@@ -30,6 +30,8 @@ mod checked_tables;
 #[cfg(test)]
 mod command_tests;
 #[cfg(test)]
+mod flight_tests;
+#[cfg(test)]
 mod property_tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -64,13 +64,19 @@ mod tests {
     fn numbers_start_at_one_end_at_the_size_and_come_back_in_order() {
         let mut numbers = Numbers::new(4);
         assert_eq!(numbers.capacity(), 3);
-        assert_eq!([numbers.take(), numbers.take(), numbers.take()], [Some(1), Some(2), Some(3)]);
+        assert_eq!(
+            [numbers.take(), numbers.take(), numbers.take()],
+            [Some(1), Some(2), Some(3)]
+        );
         assert_eq!((numbers.peek(), numbers.take()), (None, None));
         numbers.give_back(2);
         numbers.give_back(1);
         assert_eq!(numbers.available(), 2);
         assert_eq!(numbers.peek(), Some(2));
-        assert_eq!([numbers.take(), numbers.take(), numbers.take()], [Some(2), Some(1), None]);
+        assert_eq!(
+            [numbers.take(), numbers.take(), numbers.take()],
+            [Some(2), Some(1), None]
+        );
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Core {
                     if before.placement.device != device {
                         work.leave(stream.route, leg.hop, &leg.replaced, Some(owner))?;
                         let number =
-                            work.join(stream.route, device, hop(after), subscription.paused)?;
+                            work.rejoin(stream.route, device, hop(after), subscription.paused)?;
                         moved.push((owner, number));
                     } else if hop(before) != hop(after) {
                         moved.push((owner, work.replace(leg.hop, hop(after), owner)?));

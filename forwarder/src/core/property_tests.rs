@@ -15,12 +15,28 @@ use super::{
 
 #[derive(Clone, Debug)]
 enum Step {
-    CreateEndpoint { port: u16, device: u32, mac: u8 },
+    CreateEndpoint {
+        port: u16,
+        device: u32,
+        mac: u8,
+    },
     DeleteEndpoint(usize),
-    Place { endpoint: usize, device: u32, mac: u8 },
-    Publish { endpoint: usize, ssrcs: Vec<u32> },
+    Place {
+        endpoint: usize,
+        device: u32,
+        mac: u8,
+    },
+    Publish {
+        endpoint: usize,
+        ssrcs: Vec<u32>,
+    },
     Withdraw(usize),
-    Subscribe { publication: usize, endpoint: usize, to: Option<u32>, paused: bool },
+    Subscribe {
+        publication: usize,
+        endpoint: usize,
+        to: Option<u32>,
+        paused: bool,
+    },
     Unsubscribe(usize),
     Pause(usize),
     Resume(usize),
@@ -69,15 +85,24 @@ impl Model {
                 Input::CreateEndpoint(endpoint(*port, Mode::Clear), placement(*device, *mac))
             }
             Step::DeleteEndpoint(at) => Input::DeleteEndpoint(pick(&self.endpoints, *at)?),
-            Step::Place { endpoint, device, mac } => {
-                Input::Placed(pick(&self.endpoints, *endpoint)?, placement(*device, *mac))
-            }
+            Step::Place {
+                endpoint,
+                device,
+                mac,
+            } => Input::Placed(pick(&self.endpoints, *endpoint)?, placement(*device, *mac)),
             Step::Publish { endpoint, ssrcs } => {
                 let endpoint = pick(&self.endpoints, *endpoint)?;
-                Input::CreatePublication(PublicationSpec::new(endpoint, ssrcs.clone(), 96, 90_000).ok()?)
+                Input::CreatePublication(
+                    PublicationSpec::new(endpoint, ssrcs.clone(), 96, 90_000).ok()?,
+                )
             }
             Step::Withdraw(at) => Input::DeletePublication(pick(&self.publications, *at)?),
-            Step::Subscribe { publication, endpoint, to, paused } => {
+            Step::Subscribe {
+                publication,
+                endpoint,
+                to,
+                paused,
+            } => {
                 let publication = pick(&self.publications, *publication)?;
                 let (_, published) = &self.publications[&publication];
                 Input::CreateSubscription(SubscriptionSpec {
@@ -100,9 +125,10 @@ impl Model {
     /// Whether the model would take this command.
     fn allows(&self, input: &Input) -> bool {
         match input {
-            Input::CreateEndpoint(spec, _) => {
-                self.endpoints.values().all(|(port, ..)| *port != spec.remote().port())
-            }
+            Input::CreateEndpoint(spec, _) => self
+                .endpoints
+                .values()
+                .all(|(port, ..)| *port != spec.remote().port()),
             Input::CreatePublication(spec) => self
                 .publications
                 .values()
@@ -112,9 +138,14 @@ impl Model {
                 let (owner, published) = &self.publications[&spec.publication];
                 let ssrcs = spec.ssrcs.as_ref().unwrap_or(published);
                 *owner != spec.endpoint
-                    && self.subscriptions.values().filter(|held| held.1 == spec.endpoint).all(|held| {
-                        held.0 != spec.publication && held.2.iter().all(|ssrc| !ssrcs.contains(ssrc))
-                    })
+                    && self
+                        .subscriptions
+                        .values()
+                        .filter(|held| held.1 == spec.endpoint)
+                        .all(|held| {
+                            held.0 != spec.publication
+                                && held.2.iter().all(|ssrc| !ssrcs.contains(ssrc))
+                        })
             }
             _ => true,
         }
@@ -123,7 +154,8 @@ impl Model {
     fn follow(&mut self, input: &Input, output: Output) {
         match (input, output) {
             (Input::CreateEndpoint(spec, placement), Output::Endpoint(id)) => {
-                self.endpoints.insert(id, (spec.remote().port(), placement.device, mac(placement)));
+                self.endpoints
+                    .insert(id, (spec.remote().port(), placement.device, mac(placement)));
             }
             (Input::Placed(id, placement), _) => {
                 let held = self.endpoints.get_mut(id).unwrap();
@@ -133,18 +165,24 @@ impl Model {
                 self.endpoints.remove(id);
                 self.publications.retain(|_, (owner, _)| owner != id);
                 let publications = &self.publications;
-                self.subscriptions.retain(|_, held| held.1 != *id && publications.contains_key(&held.0));
+                self.subscriptions
+                    .retain(|_, held| held.1 != *id && publications.contains_key(&held.0));
             }
             (Input::CreatePublication(spec), Output::Publication(id)) => {
-                self.publications.insert(id, (spec.endpoint(), spec.ssrcs().to_vec()));
+                self.publications
+                    .insert(id, (spec.endpoint(), spec.ssrcs().to_vec()));
             }
             (Input::DeletePublication(id), _) => {
                 self.publications.remove(id);
                 self.subscriptions.retain(|_, held| held.0 != *id);
             }
             (Input::CreateSubscription(spec), Output::Subscription(id)) => {
-                let ssrcs = spec.ssrcs.clone().unwrap_or_else(|| self.publications[&spec.publication].1.clone());
-                self.subscriptions.insert(id, (spec.publication, spec.endpoint, ssrcs, spec.paused));
+                let ssrcs = spec
+                    .ssrcs
+                    .clone()
+                    .unwrap_or_else(|| self.publications[&spec.publication].1.clone());
+                self.subscriptions
+                    .insert(id, (spec.publication, spec.endpoint, ssrcs, spec.paused));
             }
             (Input::DeleteSubscription(id), _) => {
                 self.subscriptions.remove(id);
@@ -186,7 +224,10 @@ impl Model {
             }
         }
         assert_eq!(tables.streams.len(), streams);
-        assert_eq!(tables.endpoints.len(), usize::from(!self.endpoints.is_empty()));
+        assert_eq!(
+            tables.endpoints.len(),
+            usize::from(!self.endpoints.is_empty())
+        );
     }
 }
 
@@ -204,13 +245,15 @@ fn run(steps: &[(Step, Option<u32>)], settings: Settings) {
             tables.now += nanoseconds;
             core.handle_timeout(tables.now, &mut tables);
         }
-        let Some(input) = model.input(step) else { continue };
+        let Some(input) = model.input(step) else {
+            continue;
+        };
         // What is due anyway must not be what fails.
         core.handle_timeout(tables.now, &mut tables);
         let before = tables.visible();
         tables.fail_after = *fail_after;
         let outcome = core.handle(tables.now, input.clone(), &mut tables);
-        let failed = fail_after.is_some() && tables.fail_after.is_none();
+        let failed = std::mem::take(&mut tables.failed);
         tables.fail_after = None;
         match outcome {
             Ok(output) => {
@@ -221,7 +264,11 @@ fn run(steps: &[(Step, Option<u32>)], settings: Settings) {
             Err(refusal) => {
                 let full = refusal.kind == refusal::RefusalKind::Full;
                 assert!(failed || full || !model.allows(&input), "{refusal}");
-                assert_eq!(tables.visible(), before, "something of a refused command remained");
+                assert_eq!(
+                    tables.visible(),
+                    before,
+                    "something of a refused command remained"
+                );
             }
         }
         model.compare(&tables);
@@ -229,11 +276,19 @@ fn run(steps: &[(Step, Option<u32>)], settings: Settings) {
     // Everything can be taken down, and comes to rest.
     let endpoints: Vec<_> = model.endpoints.keys().copied().collect();
     for id in endpoints {
-        core.handle(tables.now, Input::DeleteEndpoint(id), &mut tables).unwrap();
+        core.handle(tables.now, Input::DeleteEndpoint(id), &mut tables)
+            .unwrap();
     }
     tables.now += GRACE;
     core.handle_timeout(tables.now, &mut tables);
-    assert_eq!((tables.valid_hops(), tables.reachable(), tables.streams.len()), (0, (0, 0), 0));
+    assert_eq!(
+        (
+            tables.valid_hops(),
+            tables.reachable(),
+            tables.streams.len()
+        ),
+        (0, (0, 0), 0)
+    );
     let sizes = core.settings.sizes;
     assert_eq!(core.store.hops.available(), sizes.hops as usize - 1);
     assert_eq!(core.store.chunks.available(), sizes.chunks as usize - 1);

@@ -51,11 +51,7 @@ impl Refusal {
 
     /// A value that cannot be.
     #[must_use]
-    pub fn invalid(
-        field: &'static str,
-        value: impl ToString,
-        allowed: impl Into<String>,
-    ) -> Self {
+    pub fn invalid(field: &'static str, value: impl ToString, allowed: impl Into<String>) -> Self {
         Self::new(RefusalKind::Invalid, field, value, allowed)
     }
 
@@ -77,11 +73,7 @@ impl Refusal {
 
     /// A value that contradicts another.
     #[must_use]
-    pub fn conflict(
-        field: &'static str,
-        value: impl ToString,
-        allowed: impl Into<String>,
-    ) -> Self {
+    pub fn conflict(field: &'static str, value: impl ToString, allowed: impl Into<String>) -> Self {
         Self::new(RefusalKind::Conflict, field, value, allowed)
     }
 

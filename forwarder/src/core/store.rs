@@ -75,7 +75,8 @@ impl Store {
             work.taken
         };
         let due = now.saturating_add(GRACE);
-        self.cooling.extend(items.into_iter().map(|item| (due, item)));
+        self.cooling
+            .extend(items.into_iter().map(|item| (due, item)));
         outcome
     }
 
