@@ -55,10 +55,8 @@ struct Room {
 impl Room {
     fn new(seed: u64) -> Self {
         let mut core = Core::new(settings(1000, 4000));
-        let mut tables = CheckedTables {
-            unchecked: true,
-            ..CheckedTables::default()
-        };
+        let mut tables = CheckedTables::default();
+        tables.unchecked = true;
         let mut create = |port: u16, tables: &mut CheckedTables| {
             let input = Input::CreateEndpoint(endpoint(port, Mode::Clear), placement(0, 1));
             match core.handle(0, input, tables) {
