@@ -1,6 +1,6 @@
 //! The commands one by one: what they refuse, and what the tables hold after them.
 
-use forwarder_common::tables::{DEVICE_SOCKET, EndpointKey};
+use forwarder_common::tables::{DEVICE_SOCKET, Endpoint, EndpointKey};
 
 use super::{
     checked_tables::CheckedTables,
@@ -429,7 +429,10 @@ fn a_local_address_is_shared_and_its_socket_outlives_all_but_the_last_endpoint()
         ..placement(0, 1)
     };
     node.handle(Input::Placed(alice, moved)).unwrap();
-    assert_eq!(node.tables.endpoints[&key].mac, [2, 0, 0, 0, 0, 9]);
+    assert_eq!(
+        node.tables.endpoints[&key],
+        Endpoint::new([2, 0, 0, 0, 0, 9])
+    );
     node.handle(Input::DeleteEndpoint(alice)).unwrap();
     assert_eq!(
         (node.core.poll_closed(), node.tables.endpoints.len()),

@@ -73,7 +73,7 @@ impl Core {
                 None => work.take_socket()?,
             };
             if held.is_none_or(|local| local.mac != mac) {
-                let endpoint = Endpoint { mac, zero: [0; 2] };
+                let endpoint = Endpoint::new(mac);
                 work.emit(TableOp::PutEndpoint { key, endpoint })?;
             }
             Ok(socket)

@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use forwarder_common::tables::{EndpointKey, RouteKey};
+use forwarder_common::tables::{EndpointKey, RouteKey, port_words};
 
 use super::{
     ids::{PublicationId, SubscriptionId},
@@ -150,9 +150,8 @@ impl EndpointSpec {
         RouteKey {
             source: remote.address,
             destination: local.address,
-            source_port: remote.port,
-            destination_port: local.port,
-            ssrc: ssrc.to_be_bytes(),
+            ports: port_words(self.remote.port(), self.local.port()),
+            ssrc: ssrc.to_be(),
         }
     }
 }
@@ -162,11 +161,7 @@ fn key(address: SocketAddr) -> EndpointKey {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,
     };
-    EndpointKey {
-        address: mapped.octets(),
-        port: address.port().to_be_bytes(),
-        zero: [0; 2],
-    }
+    EndpointKey::new(mapped.octets(), address.port())
 }
 
 /// An endpoint of the node.

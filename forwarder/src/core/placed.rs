@@ -39,7 +39,7 @@ impl Core {
         let settings = &self.settings;
         let moved = self.store.transact(now, tables, |work| {
             if mac_differs {
-                let endpoint = Endpoint { mac, zero: [0; 2] };
+                let endpoint = Endpoint::new(mac);
                 work.emit(TableOp::PutEndpoint { key, endpoint })?;
             }
             let mut moved = Vec::new();

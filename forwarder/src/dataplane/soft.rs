@@ -86,13 +86,7 @@ mod tests {
     };
 
     fn stream(ssrc: u8) -> RouteKey {
-        RouteKey {
-            source: [1; 16],
-            destination: [2; 16],
-            source_port: [3; 2],
-            destination_port: [4; 2],
-            ssrc: [ssrc; 4],
-        }
+        RouteKey::new(([1; 16], 3), ([2; 16], 4), u32::from(ssrc))
     }
 
     #[test]
@@ -125,15 +119,8 @@ mod tests {
     #[test]
     fn endpoints_come_and_go() {
         let mut tables = SoftTables::new(SIZES, 1).unwrap();
-        let key = |port| EndpointKey {
-            address: [0; 16],
-            port: [0, port],
-            zero: [0; 2],
-        };
-        let endpoint = Endpoint {
-            mac: [2; 6],
-            zero: [0; 2],
-        };
+        let key = |port| EndpointKey::new([0; 16], port);
+        let endpoint = Endpoint::new([2; 6]);
         let put = |port| TableOp::PutEndpoint {
             key: key(port),
             endpoint,

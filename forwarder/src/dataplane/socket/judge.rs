@@ -3,10 +3,9 @@
 
 use forwarder_common::{
     classify::{Kind, classify},
-    ingress::rtp_header,
+    ingress::rtp_ssrc,
     reason::Reason,
-    tables::RouteKey,
-    wire::rtp,
+    tables::{RouteKey, address_words, port_words},
 };
 
 use super::{batch::Datagram, destination::mapped, sockets::Bound};
@@ -34,10 +33,9 @@ pub fn judge<'p>(
     let ssrc = ssrc(payload)?;
     let (source, source_port) = datagram.source.ok_or(Reason::Malformed)?;
     let key = RouteKey {
-        source: mapped(source),
+        source: address_words(mapped(source)),
         destination: at.address,
-        source_port: source_port.to_be_bytes(),
-        destination_port: at.port,
+        ports: port_words(source_port, at.port),
         ssrc,
     };
     match routes.get(&key) {
@@ -46,8 +44,8 @@ pub fn judge<'p>(
     }
 }
 
-/// The SSRC, in network order, of a payload that is RTP.
-fn ssrc(payload: &[u8]) -> Result<[u8; 4], Reason> {
+/// The SSRC, as it lies in memory, of a payload that is RTP.
+fn ssrc(payload: &[u8]) -> Result<u32, Reason> {
     let [first, second, ..] = *payload else {
         return Err(Reason::NotMedia);
     };
@@ -57,8 +55,7 @@ fn ssrc(payload: &[u8]) -> Result<[u8; 4], Reason> {
         Kind::Rtcp => return Err(Reason::Rtcp),
         Kind::Rtp => {}
     }
-    let rtp::Header([.., a, b, c, d]) = rtp_header(payload, 0, payload.len())?;
-    Ok([a, b, c, d])
+    rtp_ssrc(payload, 0, payload.len())
 }
 
 #[cfg(test)]
@@ -68,7 +65,7 @@ mod tests {
     #[test]
     fn payloads_are_told_apart_as_in_xdp() {
         let rtp = [0x80, 96, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4];
-        assert_eq!(ssrc(&rtp), Ok([1, 2, 3, 4]));
+        assert_eq!(ssrc(&rtp), Ok(u32::from_ne_bytes([1, 2, 3, 4])));
         assert_eq!(ssrc(&rtp[..11]), Err(Reason::Malformed));
         assert_eq!(ssrc(&[]), Err(Reason::NotMedia));
         assert_eq!(ssrc(&[0x80]), Err(Reason::NotMedia));

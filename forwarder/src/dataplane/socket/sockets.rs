@@ -7,6 +7,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
+use forwarder_common::tables::{Address, address_words};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::destination::{Marks, mapped};
@@ -18,10 +19,10 @@ pub const MAX_SOCKETS: u32 = 4096;
 #[derive(Debug)]
 pub struct Bound {
     socket: UdpSocket,
-    /// IPv4 mapped into IPv6.
-    pub address: [u8; 16],
-    /// In network order.
-    pub port: [u8; 2],
+    /// As it lies in memory, IPv4 mapped into IPv6.
+    pub address: Address,
+    /// The local port.
+    pub port: u16,
     /// How the system marks what is sent without saying how; set once, by the first leg.
     marks: Cell<Option<Marks>>,
 }
@@ -44,8 +45,8 @@ impl Bound {
         let local = socket.local_addr()?;
         Ok(Self {
             socket,
-            address: mapped(local.ip()),
-            port: local.port().to_be_bytes(),
+            address: address_words(mapped(local.ip())),
+            port: local.port(),
             marks: Cell::new(None),
         })
     }

@@ -105,13 +105,11 @@ impl Rig {
         };
         self.routes += 1;
         let source = stream.from.local_addr().unwrap();
-        let key = RouteKey {
-            source: mapped(source.ip()),
-            destination: mapped(to.ip()),
-            source_port: source.port().to_be_bytes(),
-            destination_port: to.port().to_be_bytes(),
-            ssrc: ssrc.to_be_bytes(),
-        };
+        let key = RouteKey::new(
+            (mapped(source.ip()), source.port()),
+            (mapped(to.ip()), to.port()),
+            ssrc,
+        );
         self.apply(TableOp::PutRoute {
             key,
             route: stream.route,
