@@ -1,0 +1,21 @@
+//! Properties of the rules, for any input that proptest can think of, against models that share no code with them.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `softirq` | one CPU's rounds of NAPI, as the kernel does them |
+//! | `pacer` | the pacer on that CPU: rings hold, nothing is lost, order stays, a broken loop mends |
+
+mod pacer;
+mod softirq;
+
+use proptest::test_runner::Config;
+
+/// So many cases, and no files: what fails is printed whole.
+fn cases(number: u32) -> Config {
+    Config {
+        cases: number,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    }
+}
