@@ -159,7 +159,7 @@ fn random(mut state: u64) -> impl FnMut() -> u64 {
 }
 
 proptest! {
-    #![proptest_config(cases(1000))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn no_ring_overflows_and_nothing_is_lost((routes, bursts) in scenario()) {
@@ -218,4 +218,66 @@ proptest! {
             prop_assert_eq!(chunks, cpu.chunks_of(packet), "packet {} of {}", packet, mended);
         }
     }
+}
+
+fn together(packets: usize, after_polls: usize) -> Burst {
+    Burst {
+        route: 0,
+        packets,
+        after_polls,
+        after_nanoseconds: 0,
+        kept: 0,
+    }
+}
+
+/// More frames on the loop than a bulk come around several times in one poll: that is no sign that the device drains.
+#[test]
+fn a_pass_of_the_loop_is_not_a_poll() {
+    let mut cpu = Cpu::new(vec![vec![1, 64]], WINDOW);
+    run(&mut cpu, &[together(20, 0)]);
+    assert_rings(&cpu);
+    assert_whole(&cpu);
+}
+
+/// A packet that arrives while a pass goes on must not get in front of those that still have to turn.
+#[test]
+fn nobody_overtakes_in_the_middle_of_a_pass() {
+    let mut cpu = Cpu::new(vec![vec![1, 2]], WINDOW);
+    let bursts = [
+        together(64, 0),
+        together(1, 5),
+        together(32, 0),
+        together(31, 3),
+    ];
+    run(&mut cpu, &bursts);
+    assert_order(&cpu);
+    assert_whole(&cpu);
+}
+
+/// One frame of several is lost: the others keep the loop turning, and the queue behind the lost one must go on.
+#[test]
+fn one_lost_frame_does_not_stop_the_queue() {
+    let mut cpu = Cpu::new(vec![vec![8]], WINDOW);
+    let mut frames = 0;
+    cpu.lose = Box::new(move || {
+        frames += 1;
+        frames == 4
+    });
+    run(&mut cpu, &[together(64, 0)]);
+    assert_eq!(cpu.stalled, 1);
+    assert_eq!(cpu.sent.len(), 63);
+    assert_order(&cpu);
+    cpu.assert_settled();
+}
+
+/// A CPU that was kept from its softirqs for long finds its loop as it left it.
+#[test]
+fn time_alone_does_not_stall_the_loop() {
+    let mut cpu = Cpu::new(vec![vec![64; 16]], WINDOW);
+    let mut bursts = vec![together(4, 0); 2];
+    bursts[1].after_polls = 5;
+    bursts[1].kept = 2 * STALLED;
+    run(&mut cpu, &bursts);
+    assert_eq!(cpu.stalled, 0);
+    assert_whole(&cpu);
 }
