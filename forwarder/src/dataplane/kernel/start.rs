@@ -13,6 +13,7 @@ use super::{
     object::{self, Object, array_data, device_traffic_len},
     pins::{self, Pins},
     punt::PuntRing,
+    self_test,
     tables::KernelTables,
 };
 use crate::dataplane::{
@@ -71,9 +72,9 @@ impl Kernel {
     /// # Errors
     /// Anything that the kernel refuses; nothing is left behind then.
     pub fn start(options: &Options) -> Result<Started> {
-        if options.devices.is_empty() || options.devices.len() > MAX_DEVICES as usize {
+        if options.devices.is_empty() || options.devices.len() > MAX_INTERFACES {
             bail!(
-                "interfaces: {} given, 1 to {MAX_DEVICES} allowed",
+                "interfaces: {} given, 1 to {MAX_INTERFACES} allowed",
                 options.devices.len()
             );
         }
@@ -188,7 +189,7 @@ fn bring_up(
         data.pin(pins.path("LOOP"))?;
     }
     let shared = Arc::new(SharedTables::new(memory, ENDPOINTS)?);
-    let tables = KernelTables::new(
+    let mut tables = KernelTables::new(
         shared,
         object.take_map("ENDPOINTS")?,
         object.take_map("ROUTE_KEYS")?,
@@ -203,8 +204,13 @@ fn bring_up(
     for device in &options.devices {
         attach::ingress(object, pins, &options.name, &device.name, device.ifindex)?;
     }
+    self_test::run(object, &mut tables, namespace, &options.devices)
+        .context("the self-test failed")?;
     Ok((tables, punt))
 }
+
+/// One device number is left to the probe of the self-test.
+const MAX_INTERFACES: usize = MAX_DEVICES as usize - 1;
 
 /// Entries of the map `ENDPOINTS`.
 const ENDPOINTS: u32 = 4096;
