@@ -148,6 +148,7 @@ pub fn device(name: &str, facts: &Facts) -> Option<Device> {
 
 /// Rows of the counters: one more than the highest number of a CPU that is online.
 pub fn cpus() -> Result<u32> {
-    let cpus = online_cpus().map_err(|(path, error)| anyhow::anyhow!("cannot read {path}: {error}"))?;
+    let cpus =
+        online_cpus().map_err(|(path, error)| anyhow::anyhow!("cannot read {path}: {error}"))?;
     Ok(cpus.into_iter().max().unwrap_or(0) + 1)
 }

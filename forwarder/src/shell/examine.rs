@@ -25,7 +25,7 @@ pub fn examine(iface: &str, json: bool) -> Result<bool> {
             tokio::task::block_in_place(|| self_test(iface, facts))
         }))?;
     if json {
-        println!("{}", report.to_json());
+        println!("{}", report.to_json()?);
     } else {
         println!("{report}");
     }

@@ -91,7 +91,9 @@ impl KernelPlacer {
             return Err(Refusal::conflict(
                 "vlan",
                 vlan,
-                format!("no vlan on the socket path, where the system's VLAN devices tag frames; it is the path because {why}"),
+                format!(
+                    "no vlan on the socket path, where the system's VLAN devices tag frames; it is the path because {why}"
+                ),
             ));
         }
         let unresolved = hop.destination_mac.is_none() && device != DEVICE_SOCKET;
@@ -123,7 +125,10 @@ impl KernelPlacer {
         if let Some(socket_only) = hop.socket_only {
             return (DEVICE_SOCKET, Some(socket_only.to_string()));
         }
-        match (0..).zip(&self.devices).find(|(_, index)| **index == hop.device) {
+        match (0..)
+            .zip(&self.devices)
+            .find(|(_, index)| **index == hop.device)
+        {
             Some((number, _)) => (number, None),
             None => (
                 DEVICE_SOCKET,

@@ -57,7 +57,7 @@ async fn run_locked(config: &Config) -> Result<()> {
         kernel,
     } = data_plane::bring_up(config, &settings.sizes).await?;
     if kernel.is_none() {
-        kernel::sweep(&config.name);
+        let _replaced = kernel::sweep(&config.name);
     }
 
     let devices = facts.interfaces.iter().map(|interface| interface.index);
@@ -104,5 +104,8 @@ fn ready_line(facts: &Facts, api: std::net::SocketAddr) -> String {
             .join(", "),
         NodePath::Socket => facts.why.clone().unwrap_or_default(),
     };
-    format!("forwarder ready: api http://{api} path {} ({detail})", facts.path)
+    format!(
+        "forwarder ready: api http://{api} path {} ({detail})",
+        facts.path
+    )
 }

@@ -24,7 +24,9 @@ pub fn stop(name: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while lock::holder(name).is_some() {
             if Instant::now() > deadline {
-                bail!("process {pid} does not stop; `kill -9 {pid}` and then `forwarder stop --name {name}` again");
+                bail!(
+                    "process {pid} does not stop; `kill -9 {pid}` and then `forwarder stop --name {name}` again"
+                );
             }
             std::thread::sleep(POLL);
         }
