@@ -132,7 +132,7 @@ impl CheckedTables {
     }
 
     /// Moves packets on: a ticket is written at one time, its replicas leave at a later one.
-    fn fly(&mut self) {
+    fn fly(&mut self, start: bool) {
         let Some(mut flights) = self.flights.take() else {
             return;
         };
@@ -140,7 +140,7 @@ impl CheckedTables {
             .streams
             .get(&flights.stream)
             .and_then(|route| self.routes.get(route));
-        if let Some(heads) = heads.copied().filter(|_| flights.one_in(6)) {
+        if let Some(heads) = heads.copied().filter(|_| start && flights.one_in(6)) {
             flights.under_way.push(Flight {
                 next: heads.head,
                 ..Flight::default()
@@ -176,18 +176,14 @@ impl CheckedTables {
     }
 
     /// Lets all packets that are under way arrive.
-    pub fn land(&mut self) -> Vec<Flight> {
+    pub fn land(&mut self) {
         while self
             .flights
             .as_ref()
             .is_some_and(|flights| !flights.under_way.is_empty())
         {
-            self.fly();
+            self.fly(false);
         }
-        self.flights
-            .take()
-            .map(|flights| flights.landed)
-            .unwrap_or_default()
     }
 
     /// Chunks in the chains of a stream, and the members they have.
@@ -425,7 +421,7 @@ impl Tables for CheckedTables {
         if !self.unchecked {
             self.check();
         }
-        self.fly();
+        self.fly(true);
         Ok(())
     }
 
