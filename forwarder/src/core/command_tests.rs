@@ -454,10 +454,9 @@ fn deleting_an_endpoint_takes_what_depends_on_it() {
     let streams: Vec<_> = (0..4)
         .map(|at| node.publication(ids[at], &[10 + at as u32]))
         .collect();
-    for stream in 0..4 {
-        for other in (0..4).filter(|other| *other != stream) {
-            node.subscribe(subscription(streams[stream], ids[other]))
-                .unwrap();
+    for (at, stream) in streams.iter().enumerate() {
+        for (_, other) in ids.iter().enumerate().filter(|(other, _)| *other != at) {
+            node.subscribe(subscription(*stream, *other)).unwrap();
         }
     }
     assert_eq!(node.tables.reachable(), (12, 4));
