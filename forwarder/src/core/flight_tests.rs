@@ -7,9 +7,10 @@ use forwarder_common::tables::{DEVICE_SOCKET, NONE};
 use proptest::prelude::*;
 
 use super::{
-    checked_tables::{CheckedTables, Flights},
-    command_tests::{endpoint, placement, settings},
+    checked_tables::CheckedTables,
     endpoint::Mode,
+    flights::Flights,
+    test_node::{endpoint, placement, settings},
     *,
 };
 
