@@ -1,6 +1,7 @@
 //! The lab itself: a star of namespaces around the forwarder's, and the guard that removes it.
 
 use std::fs::{File, OpenOptions};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
@@ -160,7 +161,16 @@ impl Star {
         leaf.netns.ip(&leaf.leaf_lines(self.neighbours))?;
         fwd.ip(&leaf.fwd_lines(self.neighbours, self.pool))?;
         veth::settle_link(&leaf.netns, LEAF_INTERFACE)?;
-        veth::settle_link(fwd, leaf.fwd_interface())
+        veth::settle_link(fwd, leaf.fwd_interface())?;
+        for (netns, address) in [
+            (&leaf.netns, leaf.addr(Family::V6)),
+            (fwd, leaf.fwd_addr(Family::V6)),
+        ] {
+            if let IpAddr::V6(address) = address {
+                netns.wait_until_local(address)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,14 +7,16 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
+use std::net::Ipv6Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
 
 /// Where named namespaces are mounted, by convention of iproute2.
@@ -169,6 +171,30 @@ impl Netns {
         Ok(all)
     }
 
+    /// Waits until packets to this address are taken in. The kernel makes an IPv6 address local in a deferred work, also one
+    /// without duplicate address detection (`addrconf_dad_work` in `net/ipv6/addrconf.c`), and until then drops what arrives.
+    ///
+    /// # Errors
+    /// When it does not happen within five seconds.
+    pub fn wait_until_local(&self, address: Ipv6Addr) -> Result<()> {
+        let hex = format!("{:032x}", u128::from(address));
+        self.enter(|| {
+            let end = Instant::now() + Duration::from_secs(5);
+            while !has_local_route(
+                &std::fs::read_to_string("/proc/thread-self/net/ipv6_route")?,
+                &hex,
+            ) {
+                ensure!(
+                    Instant::now() < end,
+                    "{address} did not become local in {}",
+                    self.name()
+                );
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        })
+    }
+
     /// Identifies the namespace: device and inode of its file, as /proc/PID/ns/net has them.
     ///
     /// # Errors
@@ -185,6 +211,22 @@ impl Netns {
     pub fn remove(&self) -> Result<()> {
         run_ip(Command::new("ip"), &[format!("netns del {}", self.name())])
     }
+}
+
+/// Whether a table in the format of /proc/net/ipv6_route has a local route to exactly this address.
+fn has_local_route(table: &str, address: &str) -> bool {
+    // linux/ipv6_route.h
+    const RTF_LOCAL: u32 = 0x8000_0000;
+    table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .any(|fields| {
+            let flags = fields
+                .get(8)
+                .and_then(|flags| u32::from_str_radix(flags, 16).ok())
+                .unwrap_or(0);
+            fields.starts_with(&[address, "80"]) && flags & RTF_LOCAL != 0
+        })
 }
 
 /// Feeds lines to `ip -batch`, which costs one process for all of them.

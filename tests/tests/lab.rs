@@ -352,8 +352,8 @@ fn dynamic_neighbours_are_found_by_asking() {
     );
 }
 
-/// A burst that is longer than the ring of a veth is held back at the publisher instead of being lost on the wire. GRO stands in
-/// for the forwarder's XDP program: without either there is no ring, and a publisher that moves to another CPU reorders.
+/// 20,000 packets at full speed over rings of 256 arrive, in order. GRO stands in for the forwarder's XDP program: without either
+/// there is no ring, and a publisher that moves to another CPU reorders.
 #[test]
 fn a_publisher_at_full_speed_loses_nothing() {
     needs_root!();

@@ -129,8 +129,17 @@ impl SharedTables {
     pub fn reasons(&self) -> [u64; COUNT] {
         let mut counts = [0; COUNT];
         for (count, &reason) in counts.iter_mut().zip(Reason::ALL) {
-            let kernel = self.memory.counters.reasons.sum(reason);
-            *count = kernel.wrapping_add(self.worker.reasons.sum(reason));
+            let worker = self.worker.reasons.sum(reason);
+            *count = match reason {
+                // XDP passes these to the sockets, where they are counted again.
+                Reason::Stun | Reason::Dtls | Reason::Rtcp | Reason::UnknownStream => worker,
+                _ => self
+                    .memory
+                    .counters
+                    .reasons
+                    .sum(reason)
+                    .wrapping_add(worker),
+            };
         }
         counts
     }

@@ -61,7 +61,10 @@ pub fn build(
 }
 
 /// A devmap with `reserved` empty entries, then `replicas` entries for the same interface.
-fn rung(reserved: u32, replicas: u32, ifindex: u32, egress: &ProgramFd) -> Result<Map> {
+///
+/// # Errors
+/// The kernel's.
+pub fn rung(reserved: u32, replicas: u32, ifindex: u32, egress: &ProgramFd) -> Result<Map> {
     let object = aya_obj::Map::new_from_params(
         DEVMAP,
         size_of::<u32>() as u32,
@@ -79,7 +82,11 @@ fn rung(reserved: u32, replicas: u32, ifindex: u32, egress: &ProgramFd) -> Resul
     Ok(map)
 }
 
-fn into_data(map: Map) -> Result<MapData> {
+/// The map itself, as the ladder takes it.
+///
+/// # Errors
+/// It is no devmap.
+pub fn into_data(map: Map) -> Result<MapData> {
     match map {
         Map::DevMap(data) => Ok(data),
         _ => bail!("a rung of the ladder is no devmap"),

@@ -8,9 +8,6 @@ use rtnetlink::{
 
 use super::namespace::Namespace;
 
-const NEAR: &str = "near";
-const FAR: &str = "far";
-
 /// Interface indices, in the namespace of the pair.
 #[derive(Clone, Copy, Debug)]
 pub struct LoopPair {
@@ -26,28 +23,68 @@ impl LoopPair {
     /// # Errors
     /// No veth in this kernel, or no privilege.
     pub fn make(namespace: &Namespace, cpus: u32) -> Result<Self> {
-        namespace.run(move || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?
-                .block_on(make(cpus))
+        let [near, far] = namespace.run(|| block_on(make(["near", "far"], cpus)))?;
+        Ok(Self { near, far })
+    }
+}
+
+/// A pair whose far end is read by the self-test.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe {
+    /// What frames are redirected to.
+    pub near: u32,
+    /// Where they are read.
+    pub far: u32,
+}
+
+impl Probe {
+    /// Makes the pair.
+    ///
+    /// # Errors
+    /// As for [`LoopPair::make`].
+    pub fn make(namespace: &Namespace) -> Result<Self> {
+        let [near, far] = namespace.run(|| block_on(make(["probe-near", "probe-far"], 1)))?;
+        Ok(Self { near, far })
+    }
+
+    /// Removes the pair.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn remove(self, namespace: &Namespace) -> Result<()> {
+        namespace.run(|| {
+            block_on(async {
+                let (connection, handle, _) = new_connection()?;
+                let task = tokio::spawn(connection);
+                handle.link().del(self.near).execute().await?;
+                task.abort();
+                Ok(())
+            })
         })
     }
 }
 
-async fn make(cpus: u32) -> Result<LoopPair> {
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+async fn make(names: [&str; 2], queues: u32) -> Result<[u32; 2]> {
     let (connection, handle, _) = new_connection()?;
     let task = tokio::spawn(connection);
-    let mut message = LinkVeth::new(NEAR, FAR).build();
-    add_queues(&mut message, cpus);
+    let [near, far] = names;
+    let mut message = LinkVeth::new(near, far).build();
+    add_queues(&mut message, queues);
     handle
         .link()
         .add(message)
         .execute()
         .await
-        .context("cannot make the veth pair of the loop; is the veth module there?")?;
+        .context("cannot make a veth pair; is the veth module there?")?;
     let mut pair = [0; 2];
-    for (index, name) in pair.iter_mut().zip([NEAR, FAR]) {
+    for (index, name) in pair.iter_mut().zip(names) {
         *index = nix::net::if_::if_nametoindex(name)?;
         handle
             .link()
@@ -57,16 +94,15 @@ async fn make(cpus: u32) -> Result<LoopPair> {
             .with_context(|| format!("cannot bring {name} up"))?;
     }
     task.abort();
-    let [near, far] = pair;
-    Ok(LoopPair { near, far })
+    Ok(pair)
 }
 
 /// Sets the numbers of queues, of both ends.
-fn add_queues(message: &mut LinkMessage, cpus: u32) {
+fn add_queues(message: &mut LinkMessage, queues: u32) {
     use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkInfo};
-    let queues = [
-        LinkAttribute::NumTxQueues(cpus),
-        LinkAttribute::NumRxQueues(cpus),
+    let numbers = [
+        LinkAttribute::NumTxQueues(queues),
+        LinkAttribute::NumRxQueues(queues),
     ];
     for attribute in &mut message.attributes {
         let LinkAttribute::LinkInfo(infos) = attribute else {
@@ -74,9 +110,9 @@ fn add_queues(message: &mut LinkMessage, cpus: u32) {
         };
         for info in infos {
             if let LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))) = info {
-                peer.attributes.extend(queues.clone());
+                peer.attributes.extend(numbers.clone());
             }
         }
     }
-    message.attributes.extend(queues);
+    message.attributes.extend(numbers);
 }

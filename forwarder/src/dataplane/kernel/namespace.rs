@@ -33,6 +33,12 @@ impl Namespace {
         File::create_new(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let made = on_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET)?;
+            // No address detection and no multicast reports on the wires of this namespace: frames there are ours.
+            for which in ["all", "default"] {
+                let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
+                // A kernel without IPv6 has no such file, and sends nothing either.
+                let _without_ipv6 = fs::write(path, "1");
+            }
             // This thread's namespace, not the process's.
             mount(
                 Some("/proc/thread-self/ns/net"),

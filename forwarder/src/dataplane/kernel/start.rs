@@ -13,8 +13,10 @@ use super::{
     object::{self, Object, array_data, device_traffic_len},
     pins::{self, Pins},
     punt::PuntRing,
+    self_test,
     tables::KernelTables,
 };
+use crate::core::settings::MAX_SOCKETS;
 use crate::dataplane::{
     counters::{Counters, ReasonTable, TrafficTable},
     memory::{CHUNK_STRIDE, HOP_STRIDE, LEASE_STRIDE, Memory, ROUTE_STRIDE, Sizes},
@@ -71,9 +73,9 @@ impl Kernel {
     /// # Errors
     /// Anything that the kernel refuses; nothing is left behind then.
     pub fn start(options: &Options) -> Result<Started> {
-        if options.devices.is_empty() || options.devices.len() > MAX_DEVICES as usize {
+        if options.devices.is_empty() || options.devices.len() > MAX_INTERFACES {
             bail!(
-                "interfaces: {} given, 1 to {MAX_DEVICES} allowed",
+                "interfaces: {} given, 1 to {MAX_INTERFACES} allowed",
                 options.devices.len()
             );
         }
@@ -187,8 +189,8 @@ fn bring_up(
     if let Map::DevMap(data) = &loop_alone {
         data.pin(pins.path("LOOP"))?;
     }
-    let shared = Arc::new(SharedTables::new(memory, ENDPOINTS)?);
-    let tables = KernelTables::new(
+    let shared = Arc::new(SharedTables::new(memory, MAX_SOCKETS)?);
+    let mut tables = KernelTables::new(
         shared,
         object.take_map("ENDPOINTS")?,
         object.take_map("ROUTE_KEYS")?,
@@ -203,11 +205,13 @@ fn bring_up(
     for device in &options.devices {
         attach::ingress(object, pins, &options.name, &device.name, device.ifindex)?;
     }
+    self_test::run(object, &mut tables, namespace, &options.devices)
+        .context("the self-test failed")?;
     Ok((tables, punt))
 }
 
-/// Entries of the map `ENDPOINTS`.
-const ENDPOINTS: u32 = 4096;
+/// One device number is left to the probe of the self-test.
+const MAX_INTERFACES: usize = MAX_DEVICES as usize - 1;
 
 fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
     use std::os::fd::AsFd;

@@ -10,7 +10,10 @@ use forwarder_common::{
 };
 
 use crate::{
-    core::ops::{TableError, TableOp, Tables},
+    core::{
+        ops::{TableError, TableOp, Tables},
+        settings::MAX_SOCKETS,
+    },
     dataplane::{region::Region, shared::SharedTables},
 };
 
@@ -25,6 +28,8 @@ pub struct KernelTables {
     device_traffic: Region,
     devices: u32,
     cpus: u32,
+    /// What the self-test counted.
+    before: ([u64; COUNT], Vec<DeviceTraffic>),
 }
 
 impl KernelTables {
@@ -46,6 +51,7 @@ impl KernelTables {
             routes: HashMap::try_from(routes)?,
             device_traffic,
             devices,
+            before: ([0; COUNT], Vec::new()),
         })
     }
 
@@ -55,7 +61,13 @@ impl KernelTables {
         Arc::clone(&self.shared)
     }
 
-    /// What one device did, over all CPUs.
+    /// Forgets what has been counted up to now.
+    pub fn start_counting(&mut self) {
+        let devices = (0..self.devices).map(|device| self.device(device));
+        self.before = (self.shared.reasons(), devices.collect());
+    }
+
+    /// What one device did since the tables were made, over all CPUs.
     #[must_use]
     pub fn device(&self, device: u32) -> DeviceTraffic {
         let mut sum = DeviceTraffic::default();
@@ -81,7 +93,7 @@ impl Tables for KernelTables {
             TableOp::PutEndpoint { key, endpoint } => {
                 self.endpoints
                     .insert(key, endpoint, 0)
-                    .map_err(|error| refused("endpoints", &error, 4096))?;
+                    .map_err(|error| refused("endpoints", &error, u64::from(MAX_SOCKETS)))?;
             }
             TableOp::PutRoute { key, route } => {
                 let allowed = u64::from(self.shared.memory.sizes.routes);
@@ -118,12 +130,25 @@ impl Tables for KernelTables {
     }
 
     fn reasons(&self) -> [u64; COUNT] {
-        self.shared.reasons()
+        let mut counts = self.shared.reasons();
+        for (count, before) in counts.iter_mut().zip(self.before.0) {
+            *count = count.wrapping_sub(before);
+        }
+        counts
     }
 
     fn devices(&self) -> Vec<DeviceTraffic> {
         (0..self.devices)
-            .map(|device| self.device(device))
+            .map(|number| {
+                let mut device = self.device(number);
+                if let Some(before) = self.before.1.get(number as usize) {
+                    device.sent -= before.sent;
+                    device.drops -= before.drops;
+                    device.errors -= before.errors;
+                    device.egress_drops -= before.egress_drops;
+                }
+                device
+            })
             .collect()
     }
 }
