@@ -1,6 +1,9 @@
 //! Runs both sides on the same frame, step by step, and compares everything that can be seen of them.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+};
 
 use forwarder::core::ops::Tables as _;
 use forwarder_common::{
@@ -26,7 +29,17 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    /// The one bench of this process, in turns: a ladder takes seconds to build, since every rung waits for RCU.
+    pub fn take() -> MutexGuard<'static, Self> {
+        static BENCH: LazyLock<Mutex<Bench>> = LazyLock::new(|| Mutex::new(Bench::new()));
+        Rig::pin_this_thread();
+        // A test that failed leaves nothing that the next one builds on.
+        let mut bench = BENCH.lock().unwrap_or_else(PoisonError::into_inner);
+        bench.fresh();
+        bench
+    }
+
+    fn new() -> Self {
         let ops = world::ops();
         Self {
             rig: Rig::new(&ops),

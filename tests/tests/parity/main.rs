@@ -25,7 +25,7 @@ const SHORTEST: usize = 14;
 #[test]
 fn the_case_table() {
     needs_root!();
-    let mut bench = Bench::new();
+    let mut bench = Bench::take();
     for case in cases() {
         bench.fresh();
         bench.through(&case.name, &case.frame);
@@ -35,7 +35,7 @@ fn the_case_table() {
 #[test]
 fn truncated_at_every_byte() {
     needs_root!();
-    let mut bench = Bench::new();
+    let mut bench = Bench::take();
     for case in cases() {
         // Longer payloads are all alike.
         for len in SHORTEST..case.frame.len().min(200) {
@@ -48,7 +48,7 @@ fn truncated_at_every_byte() {
 #[test]
 fn payloads_of_every_length() {
     needs_root!();
-    let mut bench = Bench::new();
+    let mut bench = Bench::take();
     for family in [Family::V4, Family::V6] {
         for len in 12..=1472 {
             bench.fresh();
@@ -62,7 +62,7 @@ fn payloads_of_every_length() {
 #[test]
 fn wraps() {
     needs_root!();
-    let mut bench = Bench::new();
+    let mut bench = Bench::take();
     for sequence in [0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff] {
         for timestamp in [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff] {
             bench.fresh();
@@ -77,8 +77,7 @@ fn wraps() {
 #[test]
 fn every_refusal_occurs() {
     needs_root!();
-    let mut bench = Bench::new();
-    bench.fresh();
+    let mut bench = Bench::take();
     let before = bench.reasons();
     let packet = frame(Family::V4, &rtp(MIXED, 1, 1, 200)).build();
     bench.through("one packet", &packet);
@@ -102,8 +101,7 @@ fn every_refusal_occurs() {
 #[test]
 fn the_loop() {
     needs_root!();
-    let mut bench = Bench::new();
-    bench.fresh();
+    let mut bench = Bench::take();
     for (number, burst) in [1, 3, 64, 2, 200, 1, 300].into_iter().enumerate() {
         for packet in 0..burst {
             let stream = [CHAIN, MIXED, SINGLE, BOTH][(packet + number) % 4];
@@ -133,7 +131,7 @@ fn the_loop() {
 #[test]
 fn a_stalled_loop_starts_over() {
     needs_root!();
-    let mut bench = Bench::new();
+    let mut bench = Bench::take();
     let packet = frame(Family::V4, &rtp(CHAIN, 1, 1, 100)).build();
     for (jobs, waiting, epoch) in [(1, 0, 0), (2, 5, 63), (0, 0, 7)] {
         bench.fresh_with(Pacer {
@@ -159,7 +157,7 @@ fn a_stalled_loop_starts_over() {
 #[test]
 fn foreign_frames_on_the_loop() {
     needs_root!();
-    let mut bench = Bench::new();
+    let mut bench = Bench::take();
     for frames in [0, 1] {
         bench.fresh_with(Pacer {
             epoch: 5,

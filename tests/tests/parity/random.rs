@@ -1,5 +1,6 @@
 //! Random packets: whole ones of any kind, then bent, cut or padded; and noise.
 
+use forwarder_common::reason::Reason;
 use forwarder_tests::{
     Family,
     cases::{STREAMS, frame, rtp},
@@ -80,13 +81,15 @@ fn bent((mut frame, changes): (Vec<u8>, Vec<(prop::sample::Index, u8)>)) -> Vec<
 
 /// Runs so many random frames through both sides.
 pub fn run(packets: u32) {
-    let mut bench = Bench::new();
+    let bench = Bench::take();
+    let taken = |bench: &Bench| bench.reasons()[Reason::Taken as usize];
+    let before = taken(&bench);
     let mut runner = TestRunner::new(Config {
         cases: packets,
         failure_persistence: None,
         ..Config::default()
     });
-    let bench = std::cell::RefCell::new(&mut bench);
+    let bench = std::cell::RefCell::new(bench);
     let result = runner.run(&frames(), |frame| {
         let mut bench = bench.borrow_mut();
         bench.fresh();
@@ -96,4 +99,9 @@ pub fn run(packets: u32) {
     if let Err(error) = result {
         panic!("{error}");
     }
+    let taken = taken(&bench.borrow()) - before;
+    assert!(
+        taken > u64::from(packets) / 4,
+        "only {taken} of {packets} were taken"
+    );
 }

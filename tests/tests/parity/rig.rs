@@ -26,17 +26,12 @@ use forwarder_common::{
     reason::{COUNT, Reason},
     tables::{DeviceTraffic, QUEUE_SLOT},
 };
+use forwarder_tests::netns::RUN_NETNS;
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
-use std::{
-    os::fd::AsFd as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{fs::File, os::fd::AsFd as _, path::Path, sync::Arc};
 
 use crate::world::SIZES;
 
@@ -70,24 +65,27 @@ pub struct Rig {
     /// The control plane's view.
     pub tables: KernelTables,
     punt: PuntRing,
-    namespace: Option<Namespace>,
     _loop_alone: Map,
+    /// Keeps the loop's namespace, which has no name any more: it goes with this process, however that ends.
+    _namespace: File,
 }
 
 impl Rig {
-    /// Loads the object, and pins this thread to one CPU, so that all runs see the same cursors and pacer.
-    pub fn new(ops: &[TableOp]) -> Self {
+    /// Pins this thread to one CPU, so that all runs see the same cursors and pacer.
+    pub fn pin_this_thread() {
         let mut cpus = CpuSet::new();
         cpus.set(CPU as usize).unwrap();
         sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
+    }
+
+    /// Loads the object and fills its tables.
+    pub fn new(ops: &[TableOp]) -> Self {
         let sizes = Sizes {
             cpus: aya::util::nr_cpus().unwrap() as u32,
             ..SIZES
         };
         let mut object = Object::load(&sizes, WINDOW).unwrap();
-        static RIGS: AtomicU32 = AtomicU32::new(0);
-        let number = RIGS.fetch_add(1, Ordering::Relaxed);
-        let name = format!("parity-{}.{number}", std::process::id());
+        let name = format!("parity-{}", std::process::id());
         let namespace = Namespace::make(&name).unwrap();
         let egress = object
             .xdp("egress")
@@ -98,6 +96,8 @@ impl Rig {
             .unwrap();
         let loop_alone =
             ladder::build(&mut object, &namespace, LOOPBACK, &[LOOPBACK; 2], &egress).unwrap();
+        let kept = File::open(Path::new(RUN_NETNS).join(&name)).unwrap();
+        namespace.remove().unwrap();
         for program in ["ingress", "turn", "egress_test"] {
             object.xdp(program).unwrap();
         }
@@ -121,8 +121,8 @@ impl Rig {
             object,
             tables,
             punt,
-            namespace: Some(namespace),
             _loop_alone: loop_alone,
+            _namespace: kept,
         }
     }
 
@@ -194,13 +194,5 @@ impl Rig {
     pub fn egress_drops(&self, device: u32) -> u64 {
         let DeviceTraffic { egress_drops, .. } = self.tables.device(device);
         egress_drops
-    }
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        if let Some(namespace) = self.namespace.take() {
-            let _best_effort = namespace.remove();
-        }
     }
 }
