@@ -8,6 +8,7 @@ pub mod capture;
 pub mod cases;
 pub mod client;
 pub mod frame;
+pub mod fuzzing;
 pub mod lab;
 pub mod mmsg;
 pub mod model;
