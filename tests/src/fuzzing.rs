@@ -32,7 +32,7 @@ pub struct EveryOther;
 impl Lookup for EveryOther {
     fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]> {
         let [.., last] = key.address;
-        (last.count_ones() % 2 == 1).then(|| {
+        (!last.count_ones().is_multiple_of(2)).then(|| {
             [
                 u32::from_ne_bytes([2, 0, 0, 0]),
                 u32::from_ne_bytes([0, 1, 0, 0]),
@@ -41,7 +41,7 @@ impl Lookup for EveryOther {
     }
 
     fn route(&self, key: &RouteKey) -> Option<u32> {
-        (key.ssrc.count_ones() % 2 == 0).then_some(key.ssrc)
+        key.ssrc.count_ones().is_multiple_of(2).then_some(key.ssrc)
     }
 }
 
