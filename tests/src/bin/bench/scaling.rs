@@ -1,0 +1,2 @@
+//! stub
+pub fn run(_f: &crate::args::Common) -> anyhow::Result<bool> { Ok(true) }
