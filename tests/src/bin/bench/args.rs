@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::cases::Path;
+
 /// Measures the forwarder in namespaces of its own. Needs root.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
@@ -48,6 +50,9 @@ pub struct Fanout {
     /// Only these payloads, bytes.
     #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(20..=1400))]
     pub payload: Vec<u32>,
+    /// Only these paths.
+    #[arg(long, value_name = "PATH", value_delimiter = ',', value_enum)]
+    pub path: Vec<Path>,
     /// The core to measure on.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub core: usize,

@@ -19,7 +19,7 @@ const REPLICAS: u32 = 65_536;
 const SOCKET_REPLICAS: u32 = 16_384;
 
 /// How replicas come about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Path {
     /// The forwarder's XDP programs.

@@ -91,7 +91,10 @@ fn cases(flags: &Flags) -> Vec<Case> {
     let mut cases = Vec::new();
     for &payload in &payloads {
         for &fan_out in &fan_outs {
-            cases.extend(Path::ALL.map(|path| Case {
+            let paths = Path::ALL
+                .into_iter()
+                .filter(|path| flags.path.is_empty() || flags.path.contains(path));
+            cases.extend(paths.map(|path| Case {
                 payload,
                 fan_out,
                 path,

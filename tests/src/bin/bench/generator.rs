@@ -1,6 +1,8 @@
 //! Generates packets, from this thread's core.
 
-use anyhow::{Context, Result};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData};
 use aya::programs::{TestRun, TestRunAttrs, TestRunOptions};
 use forwarder_tests::frame::Frame;
@@ -73,7 +75,8 @@ pub struct Pacing {
 
 /// The generator.
 pub struct Generator {
-    aims: Array<MapData, Aim>,
+    /// Each core's aim is set by one thread, but the map's type wants to be changed by one at a time.
+    aims: Mutex<Array<MapData, Aim>>,
 }
 
 impl Generator {
@@ -84,7 +87,7 @@ impl Generator {
     pub fn new(programs: &mut Programs) -> Result<Self> {
         programs.xdp(GENERATE)?;
         Ok(Self {
-            aims: programs.take_array("AIMS")?,
+            aims: Mutex::new(programs.take_array("AIMS")?),
         })
     }
 
@@ -92,7 +95,7 @@ impl Generator {
     ///
     /// # Errors
     /// The core's number is too high.
-    pub fn aim(&mut self, core: usize, packets: &Packets, pacing: Pacing) -> Result<()> {
+    pub fn aim(&self, core: usize, packets: &Packets, pacing: Pacing) -> Result<()> {
         let mut header = [0; 56];
         header
             .iter_mut()
@@ -108,8 +111,8 @@ impl Generator {
             zero: [0; 5],
         };
         let core = u32::try_from(core).context("number of the core")?;
-        self.aims
-            .set(core, aim, 0)
+        let mut aims = self.aims.lock().map_err(|_| anyhow!("a thread panicked"))?;
+        aims.set(core, aim, 0)
             .with_context(|| format!("core {core}"))
     }
 }

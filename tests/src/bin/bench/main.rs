@@ -51,6 +51,7 @@ mod stage;
 mod subscribers;
 
 #[path = "../../../../forwarder-ebpf/src/lab/layout.rs"]
+#[allow(dead_code, reason = "some of it only the programs need")]
 mod layout;
 
 use std::process::ExitCode;

@@ -57,21 +57,18 @@ impl Sink {
     /// # Errors
     /// The kernel's.
     pub fn wait_for(&self, programs: &Programs, frames: u64) -> Result<()> {
-        let mut last = (self.frames()?, Instant::now());
-        while last.0 < frames {
-            generator::serve_softirqs(programs)?;
-            std::thread::yield_now();
-            let seen = self.frames()?;
-            if seen != last.0 {
-                last = (seen, Instant::now());
-            } else if last.1.elapsed() > PATIENCE {
-                break;
-            }
-        }
-        Ok(())
+        wait(programs, frames, || self.frames())
     }
 
-    /// What polls took, on all cores: (nanoseconds in polls of sinks, their number, nanoseconds in other polls, their number).
+    /// The same, for frames seen on one core.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn wait_for_on(&self, core: u32, programs: &Programs, frames: u64) -> Result<()> {
+        wait(programs, frames, || self.frames_on(core))
+    }
+
+    /// What polls took, on all cores.
     ///
     /// # Errors
     /// The kernel's.
@@ -110,7 +107,24 @@ impl Sink {
     }
 }
 
+/// Waits until `seen` gives so many frames.
+fn wait(programs: &Programs, frames: u64, seen: impl Fn() -> Result<u64>) -> Result<()> {
+    let mut last = (seen()?, Instant::now());
+    while last.0 < frames {
+        generator::serve_softirqs(programs)?;
+        std::thread::yield_now();
+        let now = seen()?;
+        if now != last.0 {
+            last = (now, Instant::now());
+        } else if last.1.elapsed() > PATIENCE {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Frames by latency.
+#[derive(Debug, Default)]
 pub struct Histogram {
     frames: Vec<u64>,
 }
@@ -130,8 +144,11 @@ impl Histogram {
         bucket_end(BUCKETS - 1)
     }
 
-    /// Frames altogether.
-    pub fn count(&self) -> u64 {
-        self.frames.iter().sum()
+    /// Adds another histogram.
+    pub fn add(&mut self, other: &Self) {
+        self.frames.resize(other.frames.len(), 0);
+        for (sum, frames) in self.frames.iter_mut().zip(&other.frames) {
+            *sum += frames;
+        }
     }
 }
