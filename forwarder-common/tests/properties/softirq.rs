@@ -255,9 +255,7 @@ impl Cpu {
         let route = &self.routes[self.packets[packet]];
         let mut found = None;
         for chunk in from..from + SKIP {
-            let Some(&members) = route.get(chunk) else {
-                return None;
-            };
+            let &members = route.get(chunk)?;
             found = Some((chunk, members, chunk + 1 < route.len()));
             if members != 0 {
                 return found;
