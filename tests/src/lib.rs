@@ -5,6 +5,7 @@
 //! after a rewrite comes from the model in [`rtp`]. `tests/README.md` has the drawing.
 
 pub mod capture;
+pub mod cases;
 pub mod client;
 pub mod frame;
 pub mod lab;

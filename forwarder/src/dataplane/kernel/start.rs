@@ -218,7 +218,11 @@ fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
     data.fd().as_fd()
 }
 
-fn map_memory(object: &Object, sizes: Sizes) -> Result<Memory> {
+/// The tables of the object, mapped into this process.
+///
+/// # Errors
+/// The kernel refuses to map one.
+pub fn map_memory(object: &Object, sizes: Sizes) -> Result<Memory> {
     let region = |name: &str, len: usize| -> Result<Region> {
         let map = array_data(object.map(name)?)?;
         Region::map(fd(map), len).with_context(|| format!("cannot map {name} into memory"))
