@@ -155,10 +155,12 @@ impl Checker {
                 ..State::default()
             }),
         });
-        let thread = std::thread::Builder::new().name("checker".to_owned()).spawn({
-            let (shared, leaf) = (Arc::clone(&shared), leaf.clone());
-            move || run(&shared, &leaf, family, &socket, &tap)
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("checker".to_owned())
+            .spawn({
+                let (shared, leaf) = (Arc::clone(&shared), leaf.clone());
+                move || run(&shared, &leaf, family, &socket, &tap)
+            })?;
         Ok(Self {
             shared,
             thread: Some(thread),

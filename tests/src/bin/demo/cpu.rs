@@ -1,8 +1,8 @@
 //! CPU time that forwarding takes, as far as it can be told apart.
 //!
-//! XDP has no process: it runs in the context of whoever sends to the veth, which is ffmpeg inside `sendto`, or in ksoftirqd when
-//! the kernel puts it off; the kernels at hand do not count softirq time apart. The same context carries the frames on through
-//! the receivers' network stack into their sockets. So the sum of these is more than forwarding alone, and said to be "at most".
+//! XDP has no process: it runs in softirqs, in the context of whoever sends to the veth, which is ffmpeg inside `sendto`, or in
+//! ksoftirqd when the kernel puts it off. The same softirq carries the frames on through the receivers' network stack into their
+//! sockets. So the sum of these times is more than forwarding alone, and said to be "at most".
 
 use std::fs;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub struct Used {
     pub publishers_system_s: f64,
     /// The kernel's ksoftirqd threads.
     pub ksoftirqd_s: f64,
+    /// The machine's softirq time as its timer tick samples it, whoever's context it ran in; 0 where the kernel is built not to.
+    pub machine_softirq_s: f64,
     /// All CPUs of the machine, whatever they did: encoding, decoding, checking and other programs too.
     pub machine_s: f64,
 }
@@ -82,6 +84,7 @@ impl Meter {
             publishers_system_s: now.publishers_system_s.max(self.last.publishers_system_s),
             ksoftirqd_s: now.ksoftirqd_s - self.start.ksoftirqd_s,
             machine_s: now.machine_s - self.start.machine_s,
+            machine_softirq_s: now.machine_softirq_s - self.start.machine_softirq_s,
         };
         Ok(self.last)
     }
@@ -95,7 +98,8 @@ impl Meter {
             forwarder_s: Duration::as_secs_f64(&node.cpu_time()?),
             publishers_system_s: system_time(&self.publishers),
             ksoftirqd_s: system_time(&self.ksoftirqd),
-            machine_s: machine_ticks()? as f64 * self.tick_s,
+            machine_s: machine_ticks(&BUSY)? as f64 * self.tick_s,
+            machine_softirq_s: machine_ticks(&BUSY[4..5])? as f64 * self.tick_s,
         })
     }
 }
@@ -107,8 +111,11 @@ fn system_ticks(pid: u32) -> Option<u64> {
     rest.split_whitespace().nth(12)?.parse().ok()
 }
 
-/// Time that all CPUs were not idle: user, nice, system, irq, softirq and steal of /proc/stat (proc_stat(5)).
-fn machine_ticks() -> Result<u64> {
+/// The places in /proc/stat (proc_stat(5)) of user, nice, system, irq, softirq and steal: all that is not idle.
+const BUSY: [usize; 6] = [0, 1, 2, 5, 6, 7];
+
+/// Time of all CPUs together by these places.
+fn machine_ticks(which: &[usize]) -> Result<u64> {
     let text = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
     let fields = text.lines().next().unwrap_or_default();
     let values: Vec<u64> = fields
@@ -116,10 +123,7 @@ fn machine_ticks() -> Result<u64> {
         .skip(1)
         .map(|value| value.parse().unwrap_or(0))
         .collect();
-    Ok([0, 1, 2, 5, 6, 7]
-        .iter()
-        .filter_map(|n| values.get(*n))
-        .sum())
+    Ok(which.iter().filter_map(|n| values.get(*n)).sum())
 }
 
 fn ksoftirqd() -> Result<Vec<u32>> {

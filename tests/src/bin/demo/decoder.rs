@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,10 +29,8 @@ struct Progress {
 
 /// A receiver that decodes both streams of a mode.
 pub struct Decoder {
-    /// Its name in reports.
-    pub name: String,
-    /// Clear or opaque.
-    pub mode: Mode,
+    name: String,
+    mode: Mode,
     ffmpeg: Ffmpeg,
     ports: Vec<u16>,
     progress: Arc<Progress>,
@@ -42,6 +41,9 @@ pub struct Decoder {
 pub struct Decoded {
     /// The decoder's name.
     pub name: String,
+    /// Of which publications.
+    #[serde(skip)]
+    pub mode: Mode,
     /// Pictures decoded.
     pub video_frames: u64,
     /// Blocks of sound decoded.
@@ -69,17 +71,16 @@ impl Decoder {
         streams: &[Incoming],
     ) -> Result<Self> {
         let description = session(key, streams);
-        let fixed = "-protocol_whitelist data,udp,rtp,srtp,crypto -buffer_size 2000000 -threads 1 -f sdp -i";
+        let fixed = "-protocol_whitelist pipe,udp,rtp,srtp,crypto -buffer_size 2000000 -threads 1 -f sdp -i pipe:0";
         // One line per decoded frame, with its checksum; `passthrough` neither drops nor doubles any.
         let output = "-map 0:v -map 0:a -fps_mode passthrough -flush_packets 1 -f framecrc pipe:1";
         let arguments: Vec<String> = fixed
             .split(' ')
             .map(str::to_owned)
-            .chain([format!("data:application/sdp,{description}")])
             .chain(output.split(' ').map(str::to_owned))
             .collect();
         let progress = Arc::new(Progress::default());
-        let ffmpeg = Ffmpeg::start(netns, "verbose", &arguments, {
+        let ffmpeg = Ffmpeg::start(netns, "verbose", &arguments, &description, {
             let progress = Arc::clone(&progress);
             move |line| progress.note(line)
         })?;
@@ -119,9 +120,26 @@ impl Decoder {
         self.progress.video.load(Ordering::Relaxed)
     }
 
-    /// Ends it, and says what it made of what it got.
-    pub fn finish(mut self) -> Decoded {
-        let early = self.ffmpeg.has_ended();
+    /// Ends all, and says what they made of what they got.
+    pub fn finish_all(mut decoders: Vec<Self>) -> Vec<Decoded> {
+        let early: Vec<_> = decoders
+            .iter_mut()
+            .map(|decoder| decoder.ffmpeg.has_ended())
+            .collect();
+        // The first signal ends its loop, the second the read that its loop waits in (`decode_interrupt_cb` of fftools).
+        for _ in 0..2 {
+            for decoder in &mut decoders {
+                decoder.ffmpeg.ask_to_finish();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let finished = decoders.into_iter().zip(early);
+        finished
+            .map(|(decoder, early)| decoder.finish(early))
+            .collect()
+    }
+
+    fn finish(mut self, early: Option<ExitStatus>) -> Decoded {
         self.ffmpeg.finish(PATIENCE);
         let log = self.ffmpeg.log();
         let mut errors: Vec<String> = log
@@ -147,6 +165,7 @@ impl Decoder {
             .finish();
         Decoded {
             name: self.name,
+            mode: self.mode,
             video_frames,
             audio_frames,
             pictures,

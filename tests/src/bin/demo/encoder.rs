@@ -102,7 +102,7 @@ pub fn start(
         );
     }
     let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    Ffmpeg::start(netns, "warning", &arguments, |_| {})
+    Ffmpeg::start(netns, "warning", &arguments, "", |_| {})
 }
 
 fn video_flags(codec: Codec) -> &'static str {

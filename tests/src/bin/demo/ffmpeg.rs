@@ -19,7 +19,8 @@ use crate::options::Codec;
 /// # Errors
 /// With what to install.
 pub fn check(codec: Codec) -> Result<()> {
-    const REMEDY: &str = "run `cargo xtask setup`, or install the package ffmpeg (apt-get install ffmpeg)";
+    const REMEDY: &str =
+        "run `cargo xtask setup`, or install the package ffmpeg (apt-get install ffmpeg)";
     let output = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-encoders"])
         .stdin(Stdio::null())
@@ -58,7 +59,7 @@ pub struct Ffmpeg {
 }
 
 impl Ffmpeg {
-    /// Starts ffmpeg in the namespace; what it prints to standard output goes to `each`, line by line.
+    /// Starts ffmpeg in the namespace, with `input` to read; what it prints to standard output goes to `each`, line by line.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -66,6 +67,7 @@ impl Ffmpeg {
         netns: &Netns,
         level: &str,
         arguments: &[String],
+        input: &str,
         each: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self> {
         let mut child = netns
@@ -73,13 +75,18 @@ impl Ffmpeg {
             .args(["-hide_banner", "-nostdin", "-nostats", "-loglevel"])
             .arg(format!("level+{level}"))
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // A Ctrl-C at the terminal is for the demo, which then ends this in order.
             .process_group(0)
             .spawn()
             .context("cannot start ffmpeg")?;
+        // An ffmpeg that has ended already will be found out by its log.
+        let _ = std::io::Write::write_all(
+            &mut child.stdin.take().context("its input is piped")?,
+            input.as_bytes(),
+        );
         let log = Arc::new(Mutex::new(Vec::new()));
         let stdout = child.stdout.take().context("its output is piped")?;
         let stderr = child.stderr.take().context("its errors are piped")?;
@@ -117,11 +124,15 @@ impl Ffmpeg {
         self.status
     }
 
-    /// Asks it to finish, as Ctrl-C does, and waits until it has said its last. Killed if that takes longer than `patience`.
-    pub fn finish(&mut self, patience: Duration) {
+    /// Asks it to finish, as Ctrl-C does.
+    pub fn ask_to_finish(&mut self) {
         if self.has_ended().is_none() {
             self.signal(Signal::SIGINT);
         }
+    }
+
+    /// Waits until it has ended and said its last. Killed if that takes longer than `patience`.
+    pub fn finish(&mut self, patience: Duration) {
         let end = std::time::Instant::now() + patience;
         while self.has_ended().is_none() && std::time::Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
@@ -159,7 +170,10 @@ pub fn is_complaint(line: &str) -> bool {
         .any(|level| line.contains(level))
 }
 
-fn read(output: impl Read + Send + 'static, mut each: impl FnMut(&str) + Send + 'static) -> JoinHandle<()> {
+fn read(
+    output: impl Read + Send + 'static,
+    mut each: impl FnMut(&str) + Send + 'static,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             each(&line);

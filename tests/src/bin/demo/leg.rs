@@ -95,9 +95,8 @@ impl Leg {
         if packet.len() != original.len() || packet[HEADER..] != original[HEADER..] {
             return Err("another payload than left the publisher");
         }
-        let timestamp = |packet: &[u8]| {
-            u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]])
-        };
+        let timestamp =
+            |packet: &[u8]| u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
         if packet[0] != original[0] {
             Err("another first byte than left the publisher")
         } else if packet[1] != original[1] & 0x80 | rewrite.payload_type {
@@ -119,7 +118,11 @@ impl Leg {
 
 /// Whether checking receiver `n` gets SRTP or clear RTP.
 pub fn mode_of(n: usize) -> Mode {
-    if n % 2 == 0 { Mode::Opaque } else { Mode::Clear }
+    if n % 2 == 0 {
+        Mode::Opaque
+    } else {
+        Mode::Clear
+    }
 }
 
 /// What receiver `n` asks the forwarder to write.
@@ -165,7 +168,10 @@ mod tests {
 
     #[test]
     fn missing_packets_are_counted_before_and_after_the_last() {
-        let mut leg = Leg::both(1, &media::all(Codec::Vp8)).into_iter().next().unwrap();
+        let mut leg = Leg::both(1, &media::all(Codec::Vp8))
+            .into_iter()
+            .next()
+            .unwrap();
         assert_eq!(leg.missing(7), 7);
         for index in [0, 1, 3] {
             leg.tally.note(index, 0);

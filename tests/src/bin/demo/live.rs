@@ -154,8 +154,5 @@ pub fn sum(by_publication: &[u64; media::COUNT]) -> u64 {
 }
 
 fn frames(all: &[u64]) -> String {
-    all.iter()
-        .map(u64::to_string)
-        .collect::<Vec<_>>()
-        .join("/")
+    all.iter().map(u64::to_string).collect::<Vec<_>>().join("/")
 }

@@ -28,7 +28,7 @@ use forwarder_tests::tally::Latency;
 
 use crate::checker::Checker;
 use crate::cpu::Meter;
-use crate::decoder::{Decoded, Decoder};
+use crate::decoder::Decoder;
 use crate::encoder::Key;
 use crate::ffmpeg::{Ffmpeg, is_complaint};
 use crate::live::{Display, Look};
@@ -95,7 +95,13 @@ fn demo(options: &Options) -> Result<Summary> {
     let stage = Stage::build(options, publications)?;
     let publisher = stage.publisher();
     let tap = Tap::open(publisher, publisher.addr(options.family()), publications)?;
-    let mut checker = Checker::start(stage.checkers(), options.family(), count, &publications, tap)?;
+    let mut checker = Checker::start(
+        stage.checkers(),
+        options.family(),
+        count,
+        &publications,
+        tap,
+    )?;
     stage.subscribe_checkers(count)?;
     let key = Key::draw()?;
     let decoders = start_decoders(options, &stage, &key)?;
@@ -114,11 +120,10 @@ fn demo(options: &Options) -> Result<Summary> {
     };
     let played = play.run(&key)?;
     checker.finish()?;
-    let decoded: Vec<(Mode, Decoded)> = decoders
-        .into_iter()
-        .map(|decoder| (decoder.mode, decoder.finish()))
-        .collect();
-    let account = stage.account().context("asking the forwarder for its counters")?;
+    let decoded = Decoder::finish_all(decoders);
+    let account = stage
+        .account()
+        .context("asking the forwarder for its counters")?;
     let state = checker.state();
     Ok(Findings {
         options,
@@ -190,7 +195,10 @@ impl Play<'_> {
         let mut next_look = started + Duration::from_secs(1);
         let mut sent_before = [0; media::COUNT];
         let mut seconds = 0.0;
-        while encoders.iter_mut().any(|encoder| encoder.has_ended().is_none()) {
+        while encoders
+            .iter_mut()
+            .any(|encoder| encoder.has_ended().is_none())
+        {
             interrupt::check()?;
             ensure!(
                 started.elapsed() < self.options.duration + LATE,

@@ -55,7 +55,9 @@ impl Stage {
         };
         for publication in &publications {
             let local = stage.ingress(publication);
-            let remote = stage.publisher().socket(stage.family, publication.from_port);
+            let remote = stage
+                .publisher()
+                .socket(stage.family, publication.from_port);
             let endpoint = NewEndpoint::new(local, remote, publication.mode);
             let endpoint = stage.api.add_endpoint(&endpoint)?;
             let published = stage.api.publish(&NewPublication {
@@ -86,7 +88,8 @@ impl Stage {
 
     /// Where a publication is sent to.
     pub fn ingress(&self, publication: &Publication) -> SocketAddr {
-        self.publisher().fwd_socket(self.family, publication.to_port)
+        self.publisher()
+            .fwd_socket(self.family, publication.to_port)
     }
 
     /// Subscribes checking receivers, each to picture and sound of its mode.

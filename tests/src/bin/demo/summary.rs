@@ -102,7 +102,14 @@ impl Summary {
         let mut table = Table::new();
         table.load_preset(UTF8_HORIZONTAL_ONLY);
         table.set_header([
-            "stream", "packets", "kbit/s", "receivers", "replicas", "lost", "p50", "p99",
+            "stream",
+            "packets",
+            "kbit/s",
+            "receivers",
+            "replicas",
+            "lost",
+            "p50",
+            "p99",
         ]);
         for stream in &self.streams {
             let rate = stream.bytes as f64 * 8.0 / 1000.0 / self.seconds.max(1e-3);
@@ -128,7 +135,11 @@ impl Summary {
             .why
             .as_ref()
             .map_or(String::new(), |why| format!(" ({why})"));
-        lines.push(format!("path       {}{why}: {}", self.path, legs.join(", ")));
+        lines.push(format!(
+            "path       {}{why}: {}",
+            self.path,
+            legs.join(", ")
+        ));
         lines.push(format!(
             "packets    {} left the publisher, the node took {} and sent {} replicas",
             self.packets_in, self.node_packets_in, self.node_replicas
@@ -162,10 +173,19 @@ impl Summary {
             self.cpu.ksoftirqd_s,
             self.cpu.machine_s
         ));
-        lines.extend(self.left_out.iter().map(|what| format!("left out   {what}")));
-        lines.extend(self.failures.iter().map(|what| format!("FAILED     {what}")));
+        lines.extend(
+            self.left_out
+                .iter()
+                .map(|what| format!("left out   {what}")),
+        );
+        lines.extend(
+            self.failures
+                .iter()
+                .map(|what| format!("FAILED     {what}")),
+        );
         lines.push(if self.ok {
-            "ok: every receiver got every packet, and the decoders all frames without an error".to_owned()
+            "ok: every receiver got every packet, and the decoders all frames without an error"
+                .to_owned()
         } else {
             "not ok".to_owned()
         });

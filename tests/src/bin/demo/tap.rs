@@ -90,9 +90,8 @@ impl Tap {
 /// When the socket was not told to say so.
 pub fn stamp(batch: &RecvBatch, n: usize) -> io::Result<u64> {
     // SAFETY: timespec is plain data.
-    let stamp = unsafe {
-        batch.control::<libc::timespec>(n, libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)
-    };
+    let stamp =
+        unsafe { batch.control::<libc::timespec>(n, libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) };
     stamp
         .map(|time| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
         .ok_or_else(|| io::Error::other("the kernel put no time on a packet"))

@@ -21,7 +21,9 @@ pub fn settle(path: Path) -> Result<Option<String>> {
         return Ok(None);
     }
     if path == Path::Kernel {
-        bail!("--path kernel needs root (CAP_BPF and CAP_NET_ADMIN): run it as root, or leave --path out");
+        bail!(
+            "--path kernel needs root (CAP_BPF and CAP_NET_ADMIN): run it as root, or leave --path out"
+        );
     }
     enter().context(
         "the demo makes network namespaces, for which it needs root or user namespaces, and neither can be had: \
@@ -45,6 +47,12 @@ fn enter() -> Result<()> {
     // A /run of our own: the names of namespaces and the locks of nodes go there.
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
-    mount(Some("forwarder-demo"), "/run", Some("tmpfs"), MsFlags::empty(), none)?;
+    mount(
+        Some("forwarder-demo"),
+        "/run",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        none,
+    )?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forwarder_tests::model::{Mode, State as Account};
+use forwarder_tests::model::State as Account;
 
 use crate::checker::State;
 use crate::cpu::Used;
@@ -26,7 +26,7 @@ pub struct Findings<'a> {
     /// What the checking receivers saw.
     pub state: &'a State,
     /// What the decoding receivers made of it.
-    pub decoded: Vec<(Mode, Decoded)>,
+    pub decoded: Vec<Decoded>,
     /// What the node counted.
     pub account: &'a Account,
     /// CPU time.
@@ -92,7 +92,7 @@ impl Findings<'_> {
         summary.ok = failures.is_empty();
         summary.failures = failures;
         summary.left_out = self.left_out;
-        summary.decoders = self.decoded.into_iter().map(|(_, decoded)| decoded).collect();
+        summary.decoders = self.decoded;
         summary
     }
 
@@ -172,7 +172,11 @@ impl Findings<'_> {
                     "{sent} packets of {name} left the publisher, and the node took {taken}"
                 ));
             }
-            let of_publication = self.account.subscriptions.iter().filter(|s| s.publication == *id);
+            let of_publication = self
+                .account
+                .subscriptions
+                .iter()
+                .filter(|s| s.publication == *id);
             let legs = of_publication.flat_map(|subscription| &subscription.legs);
             let short = legs.filter(|leg| leg.packets != sent).count();
             if short > 0 {
@@ -186,8 +190,8 @@ impl Findings<'_> {
 
     fn of_decoders(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        for (mode, decoded) in &self.decoded {
-            let [video, audio] = media::of_mode(*mode);
+        for decoded in &self.decoded {
+            let [video, audio] = media::of_mode(decoded.mode);
             let frames = self.state.reference.stream(video).markers;
             let blocks = self.state.reference.stream(audio).packets;
             let name = &decoded.name;
@@ -198,16 +202,24 @@ impl Findings<'_> {
                 ));
             }
             if !decoded.errors.is_empty() {
-                let told: Vec<&str> = decoded.errors.iter().take(TOLD).map(String::as_str).collect();
+                let told: Vec<&str> = decoded
+                    .errors
+                    .iter()
+                    .take(TOLD)
+                    .map(String::as_str)
+                    .collect();
                 failures.push(format!(
                     "{name} met {} errors: {}",
                     decoded.errors.len(),
                     told.join("; ")
                 ));
             }
-            let same_mode = self.decoded.iter().filter(|(other, _)| other == mode);
-            if same_mode.into_iter().any(|(_, other)| other.pictures != decoded.pictures) {
-                failures.push(format!("{name} decoded other pictures than another receiver of the same stream"));
+            let differs =
+                |other: &Decoded| other.mode == decoded.mode && other.pictures != decoded.pictures;
+            if self.decoded.iter().any(differs) {
+                failures.push(format!(
+                    "{name} decoded other pictures than another receiver of the same stream"
+                ));
             }
         }
         failures
