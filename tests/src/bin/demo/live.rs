@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table, TableComponent};
 
 use crate::cpu::Used;
 use crate::media::{self, Publication};
@@ -107,9 +107,7 @@ impl Display {
 
     fn table(&self, look: &Look) -> String {
         let seconds = self.seconds_since_last(look);
-        let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY);
-        table.set_header(["stream", "in", "in/s", "replicas", "replicas/s", "lost"]);
+        let mut table = plain_table(&["stream", "in", "in/s", "replicas", "replicas/s", "lost"]);
         for (n, publication) in self.publications.iter().enumerate() {
             let rate = |now: u64, before: u64| format!("{:.0}", (now - before) as f64 / seconds);
             table.add_row([
@@ -133,6 +131,16 @@ impl Display {
             frames(&look.frames),
         )
     }
+}
+
+/// A table with a line under its header only.
+pub fn plain_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_header(header);
+    table
 }
 
 /// Numbers to the right, the first column excepted.

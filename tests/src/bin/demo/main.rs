@@ -33,7 +33,7 @@ use crate::encoder::Key;
 use crate::ffmpeg::{Ffmpeg, is_complaint};
 use crate::live::{Display, Look};
 use crate::media::Publication;
-use crate::options::Options;
+use crate::options::{Options, Path};
 use crate::stage::Stage;
 use crate::summary::Summary;
 use crate::tap::Tap;
@@ -86,13 +86,19 @@ fn demo(options: &Options) -> Result<Summary> {
         say(what);
     }
     let publications = media::all(options.codec);
+    // What cannot be had need not be tried.
+    let path = if left_out.is_empty() {
+        options.path
+    } else {
+        Path::Socket
+    };
     let count = usize::try_from(options.receivers)?;
     say(&format!(
         "setting up: {count} receivers that check, {} that decode",
         2 * options.decoders
     ));
     let started = Instant::now();
-    let stage = Stage::build(options, publications)?;
+    let stage = Stage::build(options, path, publications)?;
     let publisher = stage.publisher();
     let tap = Tap::open(publisher, publisher.addr(options.family()), publications)?;
     let mut checker = Checker::start(

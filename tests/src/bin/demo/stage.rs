@@ -12,7 +12,7 @@ use crate::decoder::Incoming;
 use crate::interrupt;
 use crate::leg::{self, Rewrite};
 use crate::media::{self, Publication};
-use crate::options::Options;
+use crate::options::{Options, Path};
 
 /// The forwarder's port towards all receivers.
 const PORT: u16 = 5100;
@@ -40,10 +40,14 @@ impl Stage {
     ///
     /// # Errors
     /// When one of these fails.
-    pub fn build(options: &Options, publications: [Publication; media::COUNT]) -> Result<Self> {
+    pub fn build(
+        options: &Options,
+        path: Path,
+        publications: [Publication; media::COUNT],
+    ) -> Result<Self> {
         let lab = Lab::star().receivers(2).build()?;
         interrupt::check()?;
-        let node = Node::start_on_all(&lab, &["--path", options.path.name()])?;
+        let node = Node::start_on_all(&lab, &["--path", path.name()])?;
         let api = node.client()?;
         let mut stage = Self {
             api,

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde::Serialize;
 
 use crate::cpu::Used;
 use crate::decoder::Decoded;
-use crate::live::{align, microseconds};
+use crate::live::{align, microseconds, plain_table};
 
 /// All of it. Field names are those of the JSON.
 #[derive(Debug, Default, Serialize)]
@@ -99,9 +97,7 @@ impl Summary {
 
     /// For people.
     pub fn text(&self) -> String {
-        let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY);
-        table.set_header([
+        let mut table = plain_table(&[
             "stream",
             "packets",
             "kbit/s",
@@ -164,13 +160,21 @@ impl Summary {
                 decoder.errors.len()
             ));
         }
+        let in_sends = if self.path == "kernel" {
+            "XDP and the receivers' network stack run in them"
+        } else {
+            "up to the forwarder's socket"
+        };
         lines.push(format!(
-            "CPU        per replica at most {}: {:.2} s in the forwarder's process, {:.2} s in the publishers' sends (where XDP runs, \
-             and the receivers' network stack), {:.2} s in ksoftirqd; the whole machine, encoding, decoding and checking too, {:.1} s",
+            "CPU        per replica at most {}: {:.2} s in the forwarder's process, {:.2} s in the publishers' sends ({in_sends}), \
+             {:.2} s in ksoftirqd",
             microseconds(self.cpu_per_replica_at_most_ns),
             self.cpu.forwarder_s,
             self.cpu.publishers_system_s,
             self.cpu.ksoftirqd_s,
+        ));
+        lines.push(format!(
+            "           the whole machine, which also encodes, decodes and checks: {:.1} s",
             self.cpu.machine_s
         ));
         lines.extend(
