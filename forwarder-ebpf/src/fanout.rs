@@ -86,7 +86,7 @@ pub fn take(frame: &mut Frame, taken: Taken) -> Result<u32, Reason> {
     count(Reason::Taken);
     counters::route(taken.route, taken.payload_len, now);
     payload::trim(frame, &taken)?;
-    let sum = payload::sum_and_punt(frame, &taken, socket_head != NONE)?;
+    let sum = payload::sum_and_punt(frame, &taken, socket_head)?;
     let Some(next) = next_chunk(head) else {
         if socket_head != NONE {
             return Ok(xdp_action::XDP_DROP);

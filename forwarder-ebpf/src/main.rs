@@ -8,6 +8,10 @@
 //! | `xmit` | `xdp:xdp_devmap_xmit` | counts what the devices took |
 #![no_std]
 #![no_main]
+#![expect(
+    missing_docs,
+    reason = "aya's macros drop the documentation of programs"
+)]
 
 mod counters;
 mod egress;

@@ -1,6 +1,13 @@
-//! The forwarder library.
+//! The forwarder: control plane, control API, data plane, and the shell around them.
 
+pub mod api;
+pub mod args;
+pub mod config;
 pub mod core;
 pub mod dataplane;
 pub mod doctor;
 pub mod net;
+pub mod node;
+mod shell;
+
+pub use shell::{examine, run, stop};

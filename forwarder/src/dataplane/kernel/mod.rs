@@ -23,4 +23,4 @@ pub mod self_test;
 pub mod start;
 pub mod tables;
 
-pub use start::{Device, Kernel, Options};
+pub use start::{Device, Kernel, Options, Started, sweep};

@@ -52,8 +52,7 @@ impl Pins {
     /// The file system's.
     pub fn remove(self) -> io::Result<()> {
         fs::remove_dir_all(&self.directory)?;
-        // Fails while other runs have pins here.
-        let _kept = self.directory.parent().map(fs::remove_dir);
+        remove_empty_parents(&self.directory);
         Ok(())
     }
 }
@@ -81,11 +80,16 @@ pub fn sweep(name: &str, keep: Option<&Pins>) -> usize {
         .filter(|directory| keep.is_none_or(|keep| keep.directory != *directory))
         .filter(|directory| fs::remove_dir_all(directory).is_ok())
         .count();
-    let parent = node_directory(name);
-    // Fail while anything is left in them.
-    let _kept = fs::remove_dir(&parent);
-    let _kept = parent.parent().map(fs::remove_dir);
+    remove_empty_parents(&node_directory(name).join("any"));
     swept
+}
+
+/// Removes the directories of the node and of all nodes, where this run was the last one with pins in them.
+fn remove_empty_parents(run: &Path) {
+    for directory in run.ancestors().skip(1).take(2) {
+        // Fails while there is anything in it.
+        let _kept = fs::remove_dir(directory);
+    }
 }
 
 fn runs(name: &str) -> impl Iterator<Item = PathBuf> + use<> {

@@ -1,0 +1,316 @@
+//! What callers are told.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use forwarder_common::{reason::Reason, tables::Traffic};
+use serde::Serialize;
+
+use crate::{
+    core::{
+        endpoint::EndpointState,
+        ids::{EndpointId, PublicationId, SubscriptionId},
+        publication::PublicationState,
+        refusal::Refusal,
+        subscription::SubscriptionState,
+    },
+    node::{Node, clock::boottime},
+};
+
+/// What something has carried.
+#[derive(Debug, Default, Serialize)]
+pub struct Carried {
+    packets: u64,
+    bytes: u64,
+    /// Milliseconds since the last packet; `null` if there was none.
+    last_seen_ms: Option<u64>,
+}
+
+impl From<Traffic> for Carried {
+    fn from(traffic: Traffic) -> Self {
+        let age = boottime().saturating_sub(traffic.last_seen) / 1_000_000;
+        Self {
+            packets: traffic.packets,
+            bytes: traffic.bytes,
+            last_seen_ms: (traffic.last_seen != 0).then_some(age),
+        }
+    }
+}
+
+/// An endpoint.
+#[derive(Debug, Serialize)]
+pub struct Endpoint {
+    id: String,
+    local: SocketAddr,
+    remote: SocketAddr,
+    mode: String,
+    /// The tag that frames to it carry, by request or by route.
+    vlan: Option<u16>,
+    dscp: u8,
+    mtu: u16,
+    path: &'static str,
+    why: Option<String>,
+    resolved: bool,
+}
+
+/// A publication.
+#[derive(Debug, Serialize)]
+pub struct Publication {
+    id: String,
+    endpoint: String,
+    ssrcs: Vec<u32>,
+    payload_type: u8,
+    clock_rate: u32,
+    #[serde(flatten)]
+    carried: Carried,
+    streams: Vec<Stream>,
+}
+
+/// One SSRC of a publication.
+#[derive(Debug, Serialize)]
+pub struct Stream {
+    ssrc: u32,
+    route: u32,
+    #[serde(flatten)]
+    carried: Carried,
+}
+
+/// A subscription.
+#[derive(Debug, Serialize)]
+pub struct Subscription {
+    id: String,
+    publication: String,
+    endpoint: String,
+    ssrcs: Vec<u32>,
+    /// `null` in mode opaque, as are the next two.
+    payload_type: Option<u8>,
+    sequence_offset: Option<u16>,
+    timestamp_offset: Option<u32>,
+    paused: bool,
+    legs: Vec<Leg>,
+}
+
+/// One SSRC of a subscription.
+#[derive(Debug, Serialize)]
+pub struct Leg {
+    ssrc: u32,
+    published_ssrc: u32,
+    hop: u32,
+    path: &'static str,
+    why: Option<String>,
+    resolved: bool,
+    #[serde(flatten)]
+    carried: Carried,
+}
+
+/// An interface that the node sends by.
+#[derive(Debug, Serialize)]
+pub struct Device {
+    name: String,
+    ifindex: u32,
+    driver: String,
+    device: u32,
+    xmit_sent: u64,
+    /// Frames that the driver did not take.
+    xmit_drops: u64,
+    xmit_errors: u64,
+    /// Frames that egress dropped itself, each under a reason of its own.
+    egress_drops: u64,
+}
+
+/// The node.
+#[derive(Debug, Serialize)]
+pub struct NodeInfo {
+    version: &'static str,
+    pid: u32,
+    path: String,
+    why: Option<String>,
+    interfaces: Vec<String>,
+    uptime_ms: u64,
+}
+
+/// Everything.
+#[derive(Debug, Serialize)]
+pub struct State {
+    node: NodeInfo,
+    devices: Vec<Device>,
+    endpoints: Vec<Endpoint>,
+    publications: Vec<Publication>,
+    subscriptions: Vec<Subscription>,
+    reasons: BTreeMap<&'static str, u64>,
+}
+
+fn path_of(endpoint: &EndpointState) -> &'static str {
+    if endpoint.placement.on_socket() {
+        "socket"
+    } else {
+        "kernel"
+    }
+}
+
+impl Endpoint {
+    /// Describes an endpoint.
+    pub fn new(node: &Node, id: EndpointId, state: &EndpointState) -> Self {
+        let spec = &state.spec;
+        Self {
+            id: id.to_string(),
+            local: spec.local(),
+            remote: spec.remote(),
+            mode: spec.mode().to_string(),
+            vlan: state.placement.vlan,
+            dscp: spec.dscp().unwrap_or(node.core().settings().dscp),
+            mtu: state.placement.mtu,
+            path: path_of(state),
+            why: state.placement.why.clone(),
+            resolved: state.placement.resolved(),
+        }
+    }
+
+    /// Describes the endpoint with this id.
+    pub fn find(node: &Node, id: EndpointId) -> Result<Self, Refusal> {
+        Ok(Self::new(node, id, node.core().endpoint(id)?))
+    }
+
+    /// Describes all endpoints.
+    pub fn all(node: &Node) -> Vec<Self> {
+        let endpoints = node.core().endpoints();
+        endpoints
+            .map(|(id, state)| Self::new(node, id, state))
+            .collect()
+    }
+}
+
+impl Publication {
+    /// Describes a publication.
+    pub fn new(node: &Node, id: PublicationId, state: &PublicationState) -> Self {
+        let mut total = Traffic::default();
+        let mut stream = |stream: &crate::core::publication::Stream| {
+            let traffic = node.tables().route_traffic(stream.route);
+            total.packets = total.packets.saturating_add(traffic.packets);
+            total.bytes = total.bytes.saturating_add(traffic.bytes);
+            total.last_seen = total.last_seen.max(traffic.last_seen);
+            Stream {
+                ssrc: stream.ssrc,
+                route: stream.route,
+                carried: traffic.into(),
+            }
+        };
+        let streams = state.streams.iter().map(&mut stream).collect();
+        Self {
+            id: id.to_string(),
+            endpoint: state.spec.endpoint().to_string(),
+            ssrcs: state.spec.ssrcs().to_vec(),
+            payload_type: state.spec.payload_type(),
+            clock_rate: state.spec.clock_rate(),
+            carried: total.into(),
+            streams,
+        }
+    }
+
+    /// Describes the publication with this id.
+    pub fn find(node: &Node, id: PublicationId) -> Result<Self, Refusal> {
+        Ok(Self::new(node, id, node.core().publication(id)?))
+    }
+
+    /// Describes all publications.
+    pub fn all(node: &Node) -> Vec<Self> {
+        let publications = node.core().publications();
+        publications
+            .map(|(id, state)| Self::new(node, id, state))
+            .collect()
+    }
+}
+
+impl Subscription {
+    /// Describes a subscription.
+    pub fn new(
+        node: &Node,
+        id: SubscriptionId,
+        state: &SubscriptionState,
+    ) -> Result<Self, Refusal> {
+        let endpoint = node.core().endpoint(state.endpoint)?;
+        let leg = |leg: &crate::core::subscription::Leg| Leg {
+            ssrc: leg.to,
+            published_ssrc: leg.from,
+            hop: leg.hop,
+            path: path_of(endpoint),
+            why: endpoint.placement.why.clone(),
+            resolved: endpoint.placement.resolved(),
+            carried: leg.traffic(node.tables()).into(),
+        };
+        Ok(Self {
+            id: id.to_string(),
+            publication: state.publication.to_string(),
+            endpoint: state.endpoint.to_string(),
+            ssrcs: state.legs.iter().map(|leg| leg.to).collect(),
+            payload_type: state.mapping.map(|mapping| mapping.payload_type),
+            sequence_offset: state.mapping.map(|mapping| mapping.sequence_offset),
+            timestamp_offset: state.mapping.map(|mapping| mapping.timestamp_offset),
+            paused: state.paused,
+            legs: state.legs.iter().map(leg).collect(),
+        })
+    }
+
+    /// Describes the subscription with this id.
+    pub fn find(node: &Node, id: SubscriptionId) -> Result<Self, Refusal> {
+        Self::new(node, id, node.core().subscription(id)?)
+    }
+
+    /// Describes all subscriptions.
+    pub fn all(node: &Node) -> Result<Vec<Self>, Refusal> {
+        let subscriptions = node.core().subscriptions();
+        subscriptions
+            .map(|(id, state)| Self::new(node, id, state))
+            .collect()
+    }
+}
+
+impl NodeInfo {
+    /// Describes the node.
+    pub fn new(node: &Node) -> Self {
+        let facts = node.facts();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            path: facts.path.to_string(),
+            why: facts.why.clone(),
+            interfaces: facts
+                .interfaces
+                .iter()
+                .map(|interface| interface.name.clone())
+                .collect(),
+            uptime_ms: u64::try_from(node.uptime().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl State {
+    /// Describes everything.
+    pub fn new(node: &Node) -> Result<Self, Refusal> {
+        let traffic = node.tables().devices();
+        let device = |interface: &crate::node::parts::Interface| {
+            let at = usize::try_from(interface.device).unwrap_or(usize::MAX);
+            let traffic = traffic.get(at).copied().unwrap_or_default();
+            Device {
+                name: interface.name.clone(),
+                ifindex: interface.index,
+                driver: interface.driver.clone(),
+                device: interface.device,
+                xmit_sent: traffic.sent,
+                xmit_drops: traffic.drops.saturating_sub(traffic.egress_drops),
+                xmit_errors: traffic.errors,
+                egress_drops: traffic.egress_drops,
+            }
+        };
+        let reasons = Reason::ALL.iter().zip(node.tables().reasons());
+        Ok(Self {
+            node: NodeInfo::new(node),
+            devices: node.facts().interfaces.iter().map(device).collect(),
+            endpoints: Endpoint::all(node),
+            publications: Publication::all(node),
+            subscriptions: Subscription::all(node)?,
+            reasons: reasons
+                .map(|(reason, count)| (reason.label(), count))
+                .collect(),
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{
+    Config, ConfigError, Overrides, PathChoice, parse_api, parse_dscp, parse_iface, parse_lease,
+    parse_max_publications, parse_max_subscriptions, parse_name, parse_path, parse_ttl, read,
+};
+
+/// Forwards RTP and SRTP from publishers to subscribers, in the kernel (XDP) where it can.
+///
+/// `forwarder run` starts a node, which is told over HTTP what to forward. The environment variable RUST_LOG sets what is
+/// logged to standard error: error, warn, info (the default), debug or trace, also per module.
+#[derive(Debug, Parser)]
+#[command(name = "forwarder", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node in the foreground until SIGTERM, SIGINT or `forwarder stop`
+    ///
+    /// Prints one line to standard output when it is ready, such as `forwarder ready: api http://127.0.0.1:7600 path kernel
+    /// (eth0)`. Media goes on in the kernel if this process is killed, until the lease runs out; a new `forwarder run` of
+    /// the same name takes over. Without --iface, or without root, media is forwarded through sockets.
+    Run(RunArgs),
+    /// Stop a node, and clean up after one that was killed
+    ///
+    /// Sends SIGTERM to the node of this name and waits for it. If it is dead, removes the XDP programs, pinned maps,
+    /// network namespace and virtual interfaces that it left.
+    Stop {
+        /// Name that the node was started with
+        #[arg(long, default_value = "default", value_parser = allowed(parse_name))]
+        name: String,
+    },
+    /// Check whether an interface is fit for XDP forwarding, and say what mends each finding
+    ///
+    /// Looks at driver, native XDP, programs already attached, queues, rings, MTU, offloads, kernel version and features. Exit
+    /// status 0 if the interface is fit, 1 if not.
+    Doctor {
+        /// Name of the interface, as `ip link` shows it
+        #[arg(value_parser = allowed(parse_iface))]
+        iface: String,
+        /// Print the findings as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Flags of `forwarder run`. Each overrides the key of the same name in the configuration file.
+#[derive(Args, Debug, Default)]
+pub struct RunArgs {
+    /// Configuration file in TOML, with the other flags' long names as keys: iface = ["eth0"], dscp = 46, lease = "30s"
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Interface to attach XDP to; repeat it for several, up to 8
+    #[arg(long = "iface", value_name = "NAME", value_parser = allowed(parse_iface))]
+    pub ifaces: Vec<String>,
+    /// Forwarding path: auto takes the kernel path where it works and says why where it does not; kernel makes that an error;
+    /// socket needs no privilege [default: auto]
+    #[arg(long, value_name = "auto|kernel|socket", value_parser = allowed(parse_path))]
+    pub path: Option<PathChoice>,
+    /// Address and port of the control API. Whoever reaches it controls the node: it has no authentication [default:
+    /// 127.0.0.1:7600]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = allowed(parse_api))]
+    pub api: Option<SocketAddr>,
+    /// Name of the node, if several run on this host [default: default]
+    #[arg(long, value_parser = allowed(parse_name))]
+    pub name: Option<String>,
+    /// How long the kernel goes on sending when this process no longer renews the lease, 1s to 1day [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = allowed(parse_lease))]
+    pub lease: Option<Duration>,
+    /// Differentiated services code point of media, 0-63, for endpoints that name none [default: 0]
+    #[arg(long, value_name = "N", value_parser = allowed(parse_dscp))]
+    pub dscp: Option<u8>,
+    /// TTL (IPv4) or hop limit (IPv6) of media, 1-255 [default: 64]
+    #[arg(long, value_name = "N", value_parser = allowed(parse_ttl))]
+    pub ttl: Option<u8>,
+    /// Most subscriptions, 1-262144; memory of about 700 bytes each is taken at start [default: 16384]
+    #[arg(long, value_name = "N", value_parser = allowed(parse_max_subscriptions))]
+    pub max_subscriptions: Option<u32>,
+    /// Most publications, 1-65536 [default: 1024]
+    #[arg(long, value_name = "N", value_parser = allowed(parse_max_publications))]
+    pub max_publications: Option<u32>,
+}
+
+/// Makes clap say what is allowed: it has named the flag and the value by then.
+fn allowed<T>(parse: fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| parse(text).map_err(|allowed| format!("allowed: {allowed}"))
+}
+
+impl RunArgs {
+    /// Defaults, file and flags together.
+    ///
+    /// # Errors
+    /// Those of the file, and values that do not go together.
+    pub fn into_config(self) -> Result<Config, ConfigError> {
+        let mut config = Config::default();
+        if let Some(file) = &self.config {
+            config.override_with(read(file)?);
+        }
+        config.override_with(Overrides {
+            ifaces: (!self.ifaces.is_empty()).then_some(self.ifaces),
+            path: self.path,
+            api: self.api,
+            name: self.name,
+            lease: self.lease,
+            dscp: self.dscp,
+            ttl: self.ttl,
+            max_subscriptions: self.max_subscriptions,
+            max_publications: self.max_publications,
+        });
+        config.check()?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(flags: &[&str]) -> Result<Config, String> {
+        let arguments = ["forwarder", "run"].iter().chain(flags);
+        match Cli::try_parse_from(arguments)
+            .map_err(|error| error.to_string())?
+            .command
+        {
+            Command::Run(args) => args.into_config().map_err(|error| error.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_override_defaults() {
+        assert_eq!(run(&[]), Ok(Config::default()));
+        let config = run(&[
+            "--iface", "a", "--iface", "b", "--lease", "5s", "--path", "socket",
+        ])
+        .unwrap();
+        assert_eq!(config.ifaces, ["a", "b"]);
+        assert_eq!(
+            (config.lease, config.path),
+            (Duration::from_secs(5), PathChoice::Socket)
+        );
+    }
+
+    #[test]
+    fn errors_name_flag_value_and_what_is_allowed() {
+        for (flag, value, allowed) in [
+            ("--dscp", "64", "0 to 63"),
+            ("--ttl", "0", "1 to 255"),
+            ("--lease", "0s", "from 1s"),
+            ("--api", "7600", "127.0.0.1:7600"),
+            ("--path", "xdp", "auto, kernel or socket"),
+            ("--name", "a/b", "letters"),
+        ] {
+            let error = run(&[flag, value]).unwrap_err();
+            for part in [flag, value, allowed] {
+                assert!(error.contains(part), "{error:?} lacks {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn interfaces_are_at_most_eight_and_differ() {
+        let nine: Vec<String> = (0..9).map(|at| format!("--iface=eth{at}")).collect();
+        let nine: Vec<&str> = nine.iter().map(String::as_str).collect();
+        assert!(run(&nine[..8]).is_ok());
+        assert!(run(&nine).unwrap_err().contains("at most 8"));
+        assert!(
+            run(&["--iface=a", "--iface=a"])
+                .unwrap_err()
+                .contains("\"a\"")
+        );
+    }
+
+    #[test]
+    fn every_flag_and_command_has_help() {
+        for command in std::iter::once(&Cli::command()).chain(Cli::command().get_subcommands()) {
+            assert!(command.get_about().is_some());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{argument}");
+            }
+        }
+    }
+}

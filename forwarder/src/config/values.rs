@@ -1,0 +1,112 @@
+//! Reads single values, for flags and files alike. Each error is what is allowed.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::PathChoice;
+
+/// Most subscriptions and publications that can be asked for: a hop takes 128 bytes and four are kept per subscription.
+const MOST_SUBSCRIPTIONS: u32 = 262_144;
+const MOST_PUBLICATIONS: u32 = 65_536;
+
+fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if (from..=to).contains(&number) => Ok(number),
+        _ => Err(format!("a number from {from} to {to}")),
+    }
+}
+
+fn small(text: &str, from: u8, to: u8) -> Result<u8, String> {
+    let number = number(text, from.into(), to.into())?;
+    u8::try_from(number).map_err(|error| error.to_string())
+}
+
+/// Reads a code point.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_dscp(text: &str) -> Result<u8, String> {
+    small(text, 0, 63)
+}
+
+/// Reads a TTL.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_ttl(text: &str) -> Result<u8, String> {
+    small(text, 1, 255)
+}
+
+/// Reads a number of subscriptions.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_max_subscriptions(text: &str) -> Result<u32, String> {
+    number(text, 1, MOST_SUBSCRIPTIONS)
+}
+
+/// Reads a number of publications.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_max_publications(text: &str) -> Result<u32, String> {
+    number(text, 1, MOST_PUBLICATIONS)
+}
+
+/// Reads a duration such as `30s` or `1m 30s`.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_lease(text: &str) -> Result<Duration, String> {
+    let lease = humantime::parse_duration(text).ok();
+    lease
+        .filter(|lease| (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(lease))
+        .ok_or_else(|| "a duration from 1s to 1day, such as 30s or 1m".to_owned())
+}
+
+/// Reads a path.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_path(text: &str) -> Result<PathChoice, String> {
+    match text {
+        "auto" => Ok(PathChoice::Auto),
+        "kernel" => Ok(PathChoice::Kernel),
+        "socket" => Ok(PathChoice::Socket),
+        _ => Err("auto, kernel or socket".to_owned()),
+    }
+}
+
+/// Reads the address that the API listens at.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_api(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "an IP address and a port, such as 127.0.0.1:7600 or [::1]:7600".to_owned())
+}
+
+/// Reads the name of a forwarder, which becomes part of file names.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    let fits = (1..=32).contains(&text.len());
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    if fits && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("1 to 32 of the letters a-z and A-Z, digits, - and _".to_owned())
+}
+
+/// Reads the name of an interface (`dev_valid_name` in the kernel).
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_iface(text: &str) -> Result<String, String> {
+    let plain = |character: char| !character.is_whitespace() && !"/:\0".contains(character);
+    let fits = (1..=15).contains(&text.len());
+    if fits && text != "." && text != ".." && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("the name of an interface, 1 to 15 bytes, as `ip link` shows it".to_owned())
+}

@@ -1,0 +1,95 @@
+//! One node per name: a locked file that holds its process id. The lock goes with the process, however that ends.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, bail};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    unistd::{Pid, geteuid},
+};
+
+/// The lock of a running node.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _file: Flock<File>,
+}
+
+impl Lock {
+    /// Takes the lock of a node called `name`.
+    ///
+    /// # Errors
+    /// A node of this name is running, or the file cannot be made.
+    pub fn take(name: &str) -> Result<Self> {
+        let path = path(name);
+        let directory = path.parent().context("the lock has no directory")?;
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((mut file, _)) => {
+                let mut pid = String::new();
+                file.read_to_string(&mut pid)?;
+                bail!(
+                    "name: {name:?} is taken by process {}; allowed: another --name, or `forwarder stop --name {name}` \
+                     first",
+                    pid.trim()
+                );
+            }
+        };
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Self { path, _file: file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Still locked: nobody can have taken it meanwhile.
+        let _best_effort = fs::remove_file(&self.path);
+    }
+}
+
+/// The process of the node called `name`, if it runs.
+#[must_use]
+pub fn holder(name: &str) -> Option<Pid> {
+    let mut file = File::open(path(name)).ok()?;
+    let mut pid = String::new();
+    file.read_to_string(&mut pid).ok()?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        // Nobody holds it: its process died.
+        Ok(_) => None,
+        Err(_) => pid.trim().parse().ok().map(Pid::from_raw),
+    }
+}
+
+/// Removes the lock file of a node that died.
+pub fn remove_stale(name: &str) -> bool {
+    holder(name).is_none() && fs::remove_file(path(name)).is_ok()
+}
+
+fn path(name: &str) -> PathBuf {
+    let directory = if geteuid().is_root() {
+        PathBuf::from("/run/forwarder")
+    } else {
+        std::env::var_os("XDG_RUNTIME_DIR").map_or_else(
+            || std::env::temp_dir().join(format!("forwarder-{}", geteuid())),
+            |directory| PathBuf::from(directory).join("forwarder"),
+        )
+    };
+    directory.join(format!("{name}.lock"))
+}

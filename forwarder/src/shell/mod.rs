@@ -1,0 +1,13 @@
+//! What stands between the operating system and the core: starting, stopping, examining, and finding next hops.
+
+mod data_plane;
+mod examine;
+mod lock;
+mod placer;
+mod run;
+mod sockets;
+mod stop;
+
+pub use examine::examine;
+pub use run::run;
+pub use stop::stop;

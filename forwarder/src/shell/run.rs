@@ -1,0 +1,111 @@
+//! `forwarder run`: puts a node together, runs it, and takes it down.
+
+use std::{io::Write, sync::Arc};
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+
+use super::{
+    data_plane::{self, DataPlane},
+    lock::Lock,
+    placer::KernelPlacer,
+    sockets::WorkerSockets,
+};
+use crate::{
+    config::Config,
+    core::Core,
+    dataplane::kernel,
+    net::Resolver,
+    node::{
+        assemble,
+        parts::{Facts, NodePath, Parts},
+        signals::run_node,
+    },
+};
+
+/// Runs a node until it is asked to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting, with what to do about it.
+pub fn run(config: Config) -> Result<()> {
+    let lock = Lock::take(&config.name)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(run_locked(&config));
+    drop(lock);
+    outcome
+}
+
+async fn run_locked(config: &Config) -> Result<()> {
+    // First what can fail without a trace.
+    let listener = TcpListener::bind(config.api).await.with_context(|| {
+        format!(
+            "api: cannot listen on {}; allowed: an address of this host and a free port",
+            config.api
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let settings = config.settings();
+    let (resolver, changes) = Resolver::new().await?;
+    let DataPlane {
+        tables,
+        worker,
+        facts,
+        kernel,
+    } = data_plane::bring_up(config, &settings.sizes).await?;
+    if kernel.is_none() {
+        let _replaced = kernel::sweep(&config.name);
+    }
+
+    let devices = facts.interfaces.iter().map(|interface| interface.index);
+    let placer = Arc::new(KernelPlacer::new(
+        resolver,
+        changes,
+        devices.collect(),
+        facts.why.clone(),
+    ));
+    let ready = ready_line(&facts, address);
+    let (handle, task) = assemble(Parts {
+        core: Core::new(settings),
+        tables,
+        sockets: Box::new(WorkerSockets(worker)),
+        placer: placer.clone(),
+        facts,
+    });
+    let fresh = tokio::spawn({
+        let node = handle.clone();
+        async move { placer.keep_fresh(node).await }
+    });
+    let mut stdout = std::io::stdout();
+    // A closed standard output is no reason not to forward.
+    let _closed = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
+
+    let (parts, outcome) = run_node(listener, handle, task).await;
+    fresh.abort();
+    // The worker first, since it reads the kernel's maps.
+    drop(parts);
+    if let Some(kernel) = kernel {
+        kernel.stop()?;
+    }
+    Ok(outcome?)
+}
+
+/// The line that tells whoever started the node that it is ready.
+fn ready_line(facts: &Facts, api: std::net::SocketAddr) -> String {
+    let detail = match facts.path {
+        NodePath::Kernel => facts
+            .interfaces
+            .iter()
+            .map(|interface| interface.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+        NodePath::Socket => facts.why.clone().unwrap_or_default(),
+    };
+    format!(
+        "forwarder ready: api http://{api} path {} ({detail})",
+        facts.path
+    )
+}
