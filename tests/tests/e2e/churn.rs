@@ -7,7 +7,9 @@ use forwarder_tests::model::{Endpoint, Mode};
 use forwarder_tests::rtp::{Rewrite, Stream};
 use forwarder_tests::{Family, Receivers};
 
-use crate::room::{BOTH, LONG, Path, QUIET, RECEIVER, Room, Source, counted, wait_until};
+use crate::room::{
+    Announced, BOTH, LONG, Path, QUIET, RECEIVER, Room, Source, counted, subscription, wait_until,
+};
 use crate::traffic::Traffic;
 
 scenarios!(kernel: ten_thousand_times; socket: ten_thousand_times);
@@ -32,27 +34,52 @@ fn ten_thousand_times(path: Path) {
     let stream = Stream::new(1, 0x1111).with_payload(160);
     let source = room.publish(Family::V4, Mode::Clear, &[stream]);
     let receivers = Receivers::start(room.lab.receiver(), RECEIVER).unwrap();
-    let stays = |n: usize| Rewrite { ssrc: Some(0x5000_0000 + n as u32), ..Rewrite::default() };
+    let stays = |n: usize| Rewrite {
+        ssrc: Some(0x5000_0000 + n as u32),
+        ..Rewrite::default()
+    };
     let family = |n: usize| BOTH[n % 2];
     room.fill(&receivers, &source, stream, 0..STAYERS / 2, family, stays);
     let guests: Vec<Endpoint> = (0..GUESTS)
-        .map(|n| room.subscriber(room.lab.receiver(), receivers.socket(family(n), 1000 + n), Mode::Clear))
+        .map(|n| {
+            room.subscriber(
+                room.lab.receiver(),
+                receivers.socket(family(n), 1000 + n),
+                Mode::Clear,
+            )
+        })
         .collect();
     // They hold places between the stayers', and free them by leaving.
     let held: Vec<String> = guests
         .iter()
         .map(|guest| room.subscribe(&source, guest, Rewrite::default()).id)
         .collect();
-    room.fill(&receivers, &source, stream, STAYERS / 2..STAYERS, family, stays);
+    room.fill(
+        &receivers,
+        &source,
+        stream,
+        STAYERS / 2..STAYERS,
+        family,
+        stays,
+    );
     held.iter().for_each(|id| room.api.unsubscribe(id).unwrap());
 
-    let Source { publisher, id, .. } = source;
+    let Source {
+        publisher,
+        announced,
+    } = source;
     let traffic = Traffic::start(publisher, stream, Duration::from_millis(1));
-    assert!(wait_until(LONG, || receivers.received() > 0), "traffic flows");
-    let (visits, mut joining) = visit(&room, &id, &guests, &receivers, stream, &traffic);
+    assert!(
+        wait_until(LONG, || receivers.received() > 0),
+        "traffic flows"
+    );
+    let (visits, mut joining) = visit(&room, &announced, &guests, &receivers, stream, &traffic);
     // Let everybody who is left by mistake get something.
     let last = traffic.next();
-    assert!(wait_until(LONG, || traffic.sent() >= last + 50), "traffic flows on");
+    assert!(
+        wait_until(LONG, || traffic.sent() >= last + 50),
+        "traffic flows on"
+    );
     let (_, sent) = traffic.stop();
     joining.sort();
     println!(
@@ -68,13 +95,22 @@ fn ten_thousand_times(path: Path) {
     assert_eq!((report.lost, report.faulty), (0, 0), "{:?}", report.faults);
     for n in 0..STAYERS {
         let tally = report.tally(n, 0x5000_0000 + n as u32).unwrap();
-        assert_eq!((tally.differs_from(0..sent), tally.reordered), (None, 0), "receiver {n} stayed");
+        assert_eq!(
+            (tally.differs_from(0..sent), tally.reordered),
+            (None, 0),
+            "receiver {n} stayed"
+        );
     }
     let mut got = 0;
     for visit in &visits {
         let tally = report.tally(visit.receiver, visit.ssrc).unwrap();
         got += tally.packets;
-        assert_eq!((tally.duplicates, tally.reordered), (0, 0), "receiver {}", visit.receiver);
+        assert_eq!(
+            (tally.duplicates, tally.reordered),
+            (0, 0),
+            "receiver {}",
+            visit.receiver
+        );
         assert!(
             tally.last.is_none_or(|last| last < visit.gone_before),
             "receiver {} got packet {:?}, and {} was sent after it had left",
@@ -85,18 +121,29 @@ fn ten_thousand_times(path: Path) {
     }
     assert!(got > 0, "guests get something while they are there");
     let state = room.state();
-    for loss in ["queue_full", "stalled", "no_room", "no_device", "foreign_frame", "send_failed"] {
+    for loss in [
+        "queue_full",
+        "stalled",
+        "no_room",
+        "no_device",
+        "foreign_frame",
+        "send_failed",
+    ] {
         assert_eq!(state.reason(loss), 0, "{loss}: {:?}", counted(&state));
     }
     assert_eq!(state.subscriptions.len(), STAYERS);
-    assert!(state.devices.iter().all(|device| device["xmit_drops"] == 0), "{:?}", state.devices);
+    assert!(
+        state.devices.iter().all(|device| device["xmit_drops"] == 0),
+        "{:?}",
+        state.devices
+    );
     room.close_after_losses();
 }
 
 /// Joins and leaves, every time under an SSRC of its own; gives all visits, and how long joining took.
 fn visit(
     room: &Room,
-    publication: &str,
+    publication: &Announced,
     guests: &[Endpoint],
     receivers: &Receivers,
     stream: Stream,
@@ -108,20 +155,23 @@ fn visit(
         if let Some((id, ssrc)) = place.take() {
             room.api.unsubscribe(&id).unwrap();
             let gone_before = traffic.next();
-            visits.push(Visit { receiver: 1000 + n, ssrc, gone_before });
+            visits.push(Visit {
+                receiver: 1000 + n,
+                ssrc,
+                gone_before,
+            });
         }
     };
     for time in 0..TIMES {
         let n = time % guests.len();
         leave(&mut present[n], n);
         let ssrc = 0x6000_0000 + time as u32;
-        receivers.expect(1000 + n, stream.rewritten(Rewrite { ssrc: Some(ssrc), ..Rewrite::default() }));
-        let wanted = forwarder_tests::model::NewSubscription {
-            publication: publication.to_owned(),
-            endpoint: guests[n].id.clone(),
-            ssrcs: Some(vec![ssrc]),
-            ..Default::default()
+        let rewrite = Rewrite {
+            ssrc: Some(ssrc),
+            ..Rewrite::default()
         };
+        receivers.expect(1000 + n, stream.rewritten(rewrite));
+        let wanted = subscription(publication, &guests[n], rewrite);
         let start = Instant::now();
         let joined = room.api.subscribe(&wanted).unwrap();
         joining.push(start.elapsed());

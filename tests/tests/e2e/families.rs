@@ -1,6 +1,6 @@
 //! IPv4, IPv6, and from one to the other: headers are right, whichever family a packet comes in and leaves by.
 
-use forwarder_tests::model::{Mode, NewEndpoint, NewPublication};
+use forwarder_tests::model::{Mode, NewEndpoint};
 use forwarder_tests::rtp::Stream;
 use forwarder_tests::{Capture, Family, Publisher, Receivers};
 
@@ -39,21 +39,20 @@ fn between(path: Path, from: Family, to: Family) {
     room.fill(&receivers, &source, clear, 0..5, |_| to, rewrite_of);
 
     // SRTP as far as the forwarder is concerned: bytes that stay as they are.
-    let opaque = Stream { first_sequence: 1, ..Stream::new(2, 0x2222) };
+    let opaque = Stream {
+        first_sequence: 1,
+        ..Stream::new(2, 0x2222)
+    };
     let publisher = room.lab.publisher();
-    let (local, remote) = (publisher.fwd_socket(from, 5002), publisher.socket(from, 4002));
+    let (local, remote) = (
+        publisher.fwd_socket(from, 5002),
+        publisher.socket(from, 4002),
+    );
     let endpoint = NewEndpoint::new(local, remote, Mode::Opaque);
     let endpoint = room.api.add_endpoint(&endpoint).unwrap();
-    let publication = NewPublication {
-        endpoint: endpoint.id.clone(),
-        ssrcs: vec![opaque.ssrc],
-        payload_type: opaque.payload_type,
-        clock_rate: 90_000,
-    };
     let secret = Source {
         publisher: Publisher::open(publisher, 4002, local).unwrap(),
-        id: room.api.publish(&publication).unwrap().id,
-        endpoint,
+        announced: room.announce(endpoint, &[opaque]),
     };
     room.fill(&receivers, &secret, opaque, 5..10, |_| to, as_sent);
 

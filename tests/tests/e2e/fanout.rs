@@ -41,7 +41,11 @@ fn exact(path: Path, sizes: &[usize], bursts: u64, mode: Mode) {
     let room = Room::new(path);
     let stream = Stream::new(1, 0x1111);
     let source = room.publish(Family::V4, mode, &[stream]);
-    let rewrite = if mode == Mode::Clear { rewrite_of } else { as_sent };
+    let rewrite = if mode == Mode::Clear {
+        rewrite_of
+    } else {
+        as_sent
+    };
     let mut joined = 0;
     for (step, &size) in (0..).zip(sizes) {
         let receivers = Receivers::start(room.lab.receiver(), RECEIVER).unwrap();
@@ -56,17 +60,35 @@ fn exact(path: Path, sizes: &[usize], bursts: u64, mode: Mode) {
         let capture = Capture::each(room.lab.receiver(), |_| ()).unwrap();
         let range = step * bursts * 64..(step + 1) * bursts * 64;
         let copies = size as u64;
-        send_in_bursts(&source.publisher, &stream, range.clone(), &[&receivers], copies);
+        send_in_bursts(
+            &source.publisher,
+            &stream,
+            range.clone(),
+            &[&receivers],
+            copies,
+        );
         assert_exactly(receivers, range.clone());
         let count = capture.count().unwrap();
         count.flawless().unwrap();
-        assert_eq!(count.udp, (range.end - range.start) * copies, "frames at {size} receivers");
+        assert_eq!(
+            count.udp,
+            (range.end - range.start) * copies,
+            "frames at {size} receivers"
+        );
         room.assert_lossless();
     }
     let state = room.state();
     let packets = sizes.len() as u64 * bursts * 64;
-    assert_eq!((state.reason("taken"), state.publications[0].packets), (packets, packets));
-    assert!(state.subscriptions.iter().all(|subscription| subscription.legs[0].path == path.name()));
+    assert_eq!(
+        (state.reason("taken"), state.publications[0].packets),
+        (packets, packets)
+    );
+    assert!(
+        state
+            .subscriptions
+            .iter()
+            .all(|subscription| subscription.legs[0].path == path.name())
+    );
     room.close();
 }
 
@@ -79,7 +101,10 @@ fn several_ssrcs(path: Path) {
     for n in 0..10_usize {
         let seen: Vec<u32> = (0..3).map(|k| 0x9000 + n as u32 * 16 + k).collect();
         for (stream, ssrc) in streams.iter().zip(&seen) {
-            let rewrite = Rewrite { ssrc: Some(*ssrc), ..Default::default() };
+            let rewrite = Rewrite {
+                ssrc: Some(*ssrc),
+                ..Default::default()
+            };
             receivers.expect(n, stream.rewritten(rewrite));
         }
         let remote = receivers.socket(BOTH[n % 2], n);
@@ -89,10 +114,20 @@ fn several_ssrcs(path: Path) {
             ..subscription(&source, &endpoint, Default::default())
         };
         let subscribed = room.api.subscribe(&wanted).unwrap();
-        assert_eq!(subscribed.legs.iter().map(|leg| leg.ssrc).collect::<Vec<_>>(), seen);
+        assert_eq!(
+            subscribed
+                .legs
+                .iter()
+                .map(|leg| leg.ssrc)
+                .collect::<Vec<_>>(),
+            seen
+        );
     }
     let pace = Pace::Full;
-    source.publisher.send_interleaved(&streams, 0..64, pace).unwrap();
+    source
+        .publisher
+        .send_interleaved(&streams, 0..64, pace)
+        .unwrap();
     assert!(receivers.wait_for(64 * 3 * 10, LONG));
     assert_exactly(receivers, 0..64);
     room.close();
@@ -124,8 +159,9 @@ fn two_leaves_and_back(path: Path) {
     let all: Vec<&Receivers> = receivers.iter().collect();
     let copies = counts.iter().sum::<usize>() as u64;
     send_in_bursts(&source.publisher, &stream, 0..256, &all, copies);
-    for (leaf, (receivers, (capture, count))) in
-        leaves.iter().zip(receivers.into_iter().zip(captures.into_iter().zip(counts)))
+    for (leaf, (receivers, (capture, count))) in leaves
+        .iter()
+        .zip(receivers.into_iter().zip(captures.into_iter().zip(counts)))
     {
         assert_exactly(receivers, 0..256);
         let frames = capture.finish().unwrap();

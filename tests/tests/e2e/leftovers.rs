@@ -23,7 +23,10 @@ pub fn find(lab: &Lab, name: &str) -> Vec<String> {
     if lock.exists() {
         found.push(format!("lock: {}", lock.display()));
     }
-    let text = lab.fwd.ask_ip(&["-json", "-details", "link", "show"]).unwrap();
+    let text = lab
+        .fwd
+        .ask_ip(&["-json", "-details", "link", "show"])
+        .unwrap();
     let links: serde_json::Value = serde_json::from_str(&text).unwrap();
     let expected: Vec<&str> = lab.fwd_interfaces().chain(["lo"]).collect();
     for link in links.as_array().unwrap() {

@@ -38,8 +38,21 @@ fn wraps(path: Path) {
         sequence_offset: OFFSETS[n].0,
         timestamp_offset: OFFSETS[n].1,
     };
-    room.fill(&receivers, &source, stream, 0..OFFSETS.len(), |_| Family::V4, rewrite);
-    send_in_bursts(&source.publisher, &stream, 0..66_048, &[&receivers], OFFSETS.len() as u64);
+    room.fill(
+        &receivers,
+        &source,
+        stream,
+        0..OFFSETS.len(),
+        |_| Family::V4,
+        rewrite,
+    );
+    send_in_bursts(
+        &source.publisher,
+        &stream,
+        0..66_048,
+        &[&receivers],
+        OFFSETS.len() as u64,
+    );
     assert_exactly(receivers, 0..66_048);
     room.close();
 }
@@ -49,14 +62,34 @@ fn other_payload_types_stay(path: Path) {
     let room = Room::new(path);
     let video = Stream::new(1, 0x1111);
     let source = room.publish(Family::V4, Mode::Clear, &[video]);
-    let rewrite = Rewrite { payload_type: Some(120), sequence_offset: 9, ..Rewrite::default() };
+    let rewrite = Rewrite {
+        payload_type: Some(120),
+        sequence_offset: 9,
+        ..Rewrite::default()
+    };
     let receivers = Receivers::start(room.lab.receiver(), RECEIVER).unwrap();
-    room.fill(&receivers, &source, video, 0..2, |_| Family::V4, |_| rewrite);
+    room.fill(
+        &receivers,
+        &source,
+        video,
+        0..2,
+        |_| Family::V4,
+        |_| rewrite,
+    );
     send_in_bursts(&source.publisher, &video, 0..64, &[&receivers], 2);
 
-    let redundancy = Stream { payload_type: 63, ..video };
+    let redundancy = Stream {
+        payload_type: 63,
+        ..video
+    };
     for n in 0..2 {
-        receivers.expect(n, redundancy.rewritten(Rewrite { payload_type: None, ..rewrite }));
+        receivers.expect(
+            n,
+            redundancy.rewritten(Rewrite {
+                payload_type: None,
+                ..rewrite
+            }),
+        );
     }
     send_in_bursts(&source.publisher, &redundancy, 64..128, &[&receivers], 2);
     assert_exactly(receivers, 0..128);

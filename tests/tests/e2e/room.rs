@@ -67,12 +67,25 @@ pub struct Room {
     pub lab: Lab,
 }
 
-/// A publication, and the socket that feeds it.
-pub struct Source {
-    pub publisher: Publisher,
+/// A publication and its endpoint.
+pub struct Announced {
     pub endpoint: Endpoint,
     /// Id of the publication.
     pub id: String,
+}
+
+/// A publication, and the socket that feeds it.
+pub struct Source {
+    pub publisher: Publisher,
+    pub announced: Announced,
+}
+
+impl std::ops::Deref for Source {
+    type Target = Announced;
+
+    fn deref(&self) -> &Announced {
+        &self.announced
+    }
 }
 
 impl Room {
@@ -95,8 +108,13 @@ impl Room {
 
     /// Adds an endpoint for what `leaf` publishes.
     pub fn publisher_endpoint(&self, leaf: &Leaf, family: Family, mode: Mode) -> Endpoint {
-        let (local, remote) = (leaf.fwd_socket(family, MEDIA), leaf.socket(family, PUBLISHER));
-        self.api.add_endpoint(&NewEndpoint::new(local, remote, mode)).unwrap()
+        let (local, remote) = (
+            leaf.fwd_socket(family, MEDIA),
+            leaf.socket(family, PUBLISHER),
+        );
+        self.api
+            .add_endpoint(&NewEndpoint::new(local, remote, mode))
+            .unwrap()
     }
 
     /// The first publisher publishes these streams, all of one payload type.
@@ -105,41 +123,63 @@ impl Room {
     }
 
     /// A leaf publishes these streams.
-    pub fn publish_from(&self, leaf: &Leaf, family: Family, mode: Mode, streams: &[Stream]) -> Source {
+    pub fn publish_from(
+        &self,
+        leaf: &Leaf,
+        family: Family,
+        mode: Mode,
+        streams: &[Stream],
+    ) -> Source {
         let endpoint = self.publisher_endpoint(leaf, family, mode);
-        let publication = self
-            .api
-            .publish(&NewPublication {
-                endpoint: endpoint.id.clone(),
-                ssrcs: streams.iter().map(|stream| stream.ssrc).collect(),
-                payload_type: streams[0].payload_type,
-                clock_rate: 90_000,
-            })
-            .unwrap();
+        let announced = self.announce(endpoint, streams);
         Source {
             publisher: Publisher::open(leaf, PUBLISHER, leaf.fwd_socket(family, MEDIA)).unwrap(),
+            announced,
+        }
+    }
+
+    /// Makes the publication alone: whoever feeds it sends already, or not yet.
+    pub fn announce(&self, endpoint: Endpoint, streams: &[Stream]) -> Announced {
+        let new = NewPublication {
+            endpoint: endpoint.id.clone(),
+            ssrcs: streams.iter().map(|stream| stream.ssrc).collect(),
+            payload_type: streams[0].payload_type,
+            clock_rate: 90_000,
+        };
+        Announced {
+            id: self.api.publish(&new).unwrap().id,
             endpoint,
-            id: publication.id,
         }
     }
 
     /// Adds an endpoint for a subscriber that is reached over `leaf`'s wire.
     pub fn subscriber(&self, leaf: &Leaf, remote: SocketAddr, mode: Mode) -> Endpoint {
-        let family = if remote.is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = if remote.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
+        };
         let new = NewEndpoint::new(leaf.fwd_socket(family, OUT), remote, mode);
         self.api.add_endpoint(&new).unwrap()
     }
 
     /// Subscribes an endpoint to a publication of one SSRC.
-    pub fn subscribe(&self, source: &Source, endpoint: &Endpoint, rewrite: Rewrite) -> Subscription {
-        self.api.subscribe(&subscription(source, endpoint, rewrite)).unwrap()
+    pub fn subscribe(
+        &self,
+        source: &Announced,
+        endpoint: &Endpoint,
+        rewrite: Rewrite,
+    ) -> Subscription {
+        self.api
+            .subscribe(&subscription(source, endpoint, rewrite))
+            .unwrap()
     }
 
     /// Subscribes receivers `range` of the first receiver leaf, who see the stream as `rewrite` says for each.
     pub fn fill(
         &self,
         receivers: &Receivers,
-        source: &Source,
+        source: &Announced,
         stream: Stream,
         range: std::ops::Range<usize>,
         family: impl Fn(usize) -> Family,
@@ -170,7 +210,11 @@ impl Room {
     pub fn wait_for_reason(&self, name: &str, count: u64) {
         let reached = wait_until(LONG, || self.state().reason(name) >= count);
         let state = self.state();
-        assert!(reached, "{name} was to be counted {count} times: {:?}", counted(&state));
+        assert!(
+            reached,
+            "{name} was to be counted {count} times: {:?}",
+            counted(&state)
+        );
         assert_eq!(state.reason(name), count, "{name}: {:?}", counted(&state));
     }
 
@@ -193,7 +237,9 @@ impl Room {
 
     /// Ends a scenario in which packets were to be lost.
     pub fn close_after_losses(self) {
-        let Self { api, mut node, lab, .. } = self;
+        let Self {
+            api, mut node, lab, ..
+        } = self;
         drop(api);
         let status = node.stop().unwrap();
         assert!(status.success(), "{status:?}: {:?}", node.log());
@@ -203,20 +249,23 @@ impl Room {
 
 /// Starts a node of this path on all interfaces of the lab.
 pub fn start(lab: &Lab, path: Path, arguments: &[&str]) -> Node {
-    let all = ["--path", path.name()].iter().chain(arguments);
-    let node = Node::start_on_all(lab, &all.copied().collect::<Vec<_>>()).unwrap();
+    let all = [&["--path", path.name()], arguments].concat();
+    let node = Node::start_on_all(lab, &all).unwrap();
     assert_eq!(node.path(), path.name(), "{}", node.ready_line());
     node
 }
 
 /// What was counted at all.
 pub fn counted(state: &State) -> Vec<(&str, u64)> {
-    let all = state.reasons.iter().map(|(name, count)| (name.as_str(), *count));
+    let all = state
+        .reasons
+        .iter()
+        .map(|(name, count)| (name.as_str(), *count));
     all.filter(|(_, count)| *count > 0).collect()
 }
 
 /// The body that subscribes an endpoint to a publication of one SSRC.
-pub fn subscription(source: &Source, endpoint: &Endpoint, rewrite: Rewrite) -> NewSubscription {
+pub fn subscription(source: &Announced, endpoint: &Endpoint, rewrite: Rewrite) -> NewSubscription {
     let offset = |offset| (offset != 0).then_some(offset);
     NewSubscription {
         publication: source.id.clone(),
@@ -253,7 +302,12 @@ pub fn send_in_bursts(
     receivers: &[&Receivers],
     copies: u64,
 ) {
-    let received = || receivers.iter().map(|receivers| receivers.received()).sum::<u64>();
+    let received = || {
+        receivers
+            .iter()
+            .map(|receivers| receivers.received())
+            .sum::<u64>()
+    };
     let mut wanted = received();
     let mut at = range.start;
     while at < range.end {
@@ -261,7 +315,11 @@ pub fn send_in_bursts(
         publisher.send(stream, at..end, Pace::Full).unwrap();
         wanted += (end - at) * copies;
         let all_came = wait_until(LONG, || received() >= wanted);
-        assert!(all_came, "packets {at} to {end}: {} of {wanted} came in all", received());
+        assert!(
+            all_came,
+            "packets {at} to {end}: {} of {wanted} came in all",
+            received()
+        );
         at = end;
     }
 }
@@ -271,9 +329,15 @@ pub fn assert_exactly(receivers: Receivers, wanted: std::ops::Range<u64>) {
     receivers.settle(QUIET);
     let report = receivers.finish().unwrap();
     report.exactly(wanted).unwrap();
-    let reordered = report.streams.iter().find(|(_, expected)| expected.tally.reordered > 0);
+    let reordered = report
+        .streams
+        .iter()
+        .find(|(_, expected)| expected.tally.reordered > 0);
     if let Some(((receiver, ssrc), expected)) = reordered {
-        panic!("receiver {receiver}, ssrc {ssrc:#x}: {} out of order", expected.tally.reordered);
+        panic!(
+            "receiver {receiver}, ssrc {ssrc:#x}: {} out of order",
+            expected.tally.reordered
+        );
     }
 }
 

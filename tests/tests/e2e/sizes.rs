@@ -29,7 +29,10 @@ fn from_ipv6(path: Path) {
 fn every_length(path: Path, from: Family, most: usize) {
     let room = Room::new(path);
     let stream = Stream::new(1, 0x1111);
-    let (source, leaf) = (room.publish(from, Mode::Clear, &[stream]), room.lab.receiver());
+    let (source, leaf) = (
+        room.publish(from, Mode::Clear, &[stream]),
+        room.lab.receiver(),
+    );
     for (n, family) in BOTH.into_iter().enumerate() {
         let endpoint = room.subscriber(leaf, leaf.pool_socket(family, n, RECEIVER), Mode::Clear);
         room.subscribe(&source, &endpoint, rewrite_of(n));
@@ -39,9 +42,15 @@ fn every_length(path: Path, from: Family, most: usize) {
     let mut wanted = 0;
     for burst in lengths.chunks(64) {
         send_lengths(&source, &stream, burst);
-        let fitting = burst.iter().map(|length| MOST.iter().filter(|most| *length <= most.1).count());
+        let fitting = burst
+            .iter()
+            .map(|length| MOST.iter().filter(|most| *length <= most.1).count());
         wanted += fitting.sum::<usize>() as u64;
-        assert!(capture.wait_for(wanted, LONG), "{wanted} frames, {} came", capture.seen());
+        assert!(
+            capture.wait_for(wanted, LONG),
+            "{wanted} frames, {} came",
+            capture.seen()
+        );
     }
     let too_big = lengths.iter().filter(|length| **length > 1452).count() as u64;
     room.wait_for_reason("too_big", too_big);
@@ -50,7 +59,11 @@ fn every_length(path: Path, from: Family, most: usize) {
     for (n, (family, most)) in MOST.into_iter().enumerate() {
         let to = leaf.pool_socket(family, n, RECEIVER);
         let seen = payload_lengths(&frames, to, &stream.rewritten(rewrite_of(n)));
-        let right: Vec<usize> = lengths.iter().copied().filter(|length| *length <= most).collect();
+        let right: Vec<usize> = lengths
+            .iter()
+            .copied()
+            .filter(|length| *length <= most)
+            .collect();
         assert_eq!(seen, right, "lengths that {to} got");
     }
     assert_eq!(frames.len() as u64, wanted);
@@ -66,10 +79,16 @@ fn send_lengths(source: &Source, stream: &Stream, lengths: &[usize]) {
 
 /// The lengths that went to an address, each packet verified to be the one of its length.
 fn payload_lengths(frames: &[Captured], to: std::net::SocketAddr, stream: &Stream) -> Vec<usize> {
-    let parsed = frames.iter().map(Captured::parsed).filter(|parsed| parsed.dst == to);
+    let parsed = frames
+        .iter()
+        .map(Captured::parsed)
+        .filter(|parsed| parsed.dst == to);
     let length = |parsed: forwarder_tests::frame::Parsed<'_>| {
         let length = parsed.payload.len();
-        let arrival = stream.with_payload(length - 12).check(parsed.payload).unwrap();
+        let arrival = stream
+            .with_payload(length - 12)
+            .check(parsed.payload)
+            .unwrap();
         assert_eq!(arrival.index, length as u64);
         length
     };
@@ -89,7 +108,10 @@ fn padding_is_trimmed(path: Path) {
     }
     let frame = |length: usize| {
         let packet = stream.with_payload(length - 12).packet(length as u64);
-        let (source, to) = (from.socket(Family::V4, PUBLISHER), from.fwd_socket(Family::V4, MEDIA));
+        let (source, to) = (
+            from.socket(Family::V4, PUBLISHER),
+            from.fwd_socket(Family::V4, MEDIA),
+        );
         Frame::udp(from.mac, from.fwd_mac, source, to, &packet)
     };
     let frames = [
@@ -105,12 +127,19 @@ fn padding_is_trimmed(path: Path) {
     let capture = Capture::start(leaf).unwrap();
     RawSender::open(from).unwrap().send(&frames).unwrap();
     let wanted = 2 * frames.len() as u64;
-    assert!(capture.wait_for(wanted, LONG), "{} of {wanted}", capture.seen());
+    assert!(
+        capture.wait_for(wanted, LONG),
+        "{} of {wanted}",
+        capture.seen()
+    );
     capture.settle(QUIET);
     let frames = capture.finish().unwrap();
     for (n, family) in BOTH.into_iter().enumerate() {
         let to = leaf.pool_socket(family, n, RECEIVER);
-        assert_eq!(payload_lengths(&frames, to, &stream), [12, 13, 17, 33, 1001, 500]);
+        assert_eq!(
+            payload_lengths(&frames, to, &stream),
+            [12, 13, 17, 33, 1001, 500]
+        );
     }
     room.close();
 }

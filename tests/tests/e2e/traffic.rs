@@ -31,7 +31,9 @@ impl Traffic {
             let mut due = now_ns();
             while !theirs.stop.load(Ordering::SeqCst) {
                 let index = theirs.begun.fetch_add(1, Ordering::SeqCst);
-                publisher.send(&stream, index..index + 1, Pace::Full).unwrap();
+                publisher
+                    .send(&stream, index..index + 1, Pace::Full)
+                    .unwrap();
                 theirs.done.store(index + 1, Ordering::SeqCst);
                 due += every.as_nanos() as u64;
                 // The pace of a stream, nothing that the test waits by.

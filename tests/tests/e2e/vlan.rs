@@ -18,7 +18,10 @@ scenarios!(
 /// A packet of the stream from the first publisher, to be tagged.
 fn frame(room: &Room, family: Family, stream: &Stream, index: u64) -> Frame {
     let from = room.lab.publisher();
-    let (source, to) = (from.socket(family, PUBLISHER), from.fwd_socket(family, MEDIA));
+    let (source, to) = (
+        from.socket(family, PUBLISHER),
+        from.fwd_socket(family, MEDIA),
+    );
     Frame::udp(from.mac, from.fwd_mac, source, to, &stream.packet(index))
 }
 
@@ -28,7 +31,12 @@ fn tagged(room: &Room, family: Family, stream: &Stream) -> Vec<Vec<u8>> {
     vec![
         frame(0).build(),
         frame(1).vlan(7).build(),
-        frame(2).tag(Tag { ethertype: 0x8100, control: 0xe000 | 4094 }).build(),
+        frame(2)
+            .tag(Tag {
+                ethertype: 0x8100,
+                control: 0xe000 | 4094,
+            })
+            .build(),
         frame(3).tag(Tag::service(9)).build(),
         frame(4).tag(Tag::service(9)).vlan(7).build(),
         frame(5).vlan(7).vlan(8).build(),
@@ -36,8 +44,15 @@ fn tagged(room: &Room, family: Family, stream: &Stream) -> Vec<Vec<u8>> {
 }
 
 /// The packets of the stream that went to an address, and the tags that they had.
-fn arrived(frames: &[Captured], to: std::net::SocketAddr, stream: &Stream) -> Vec<(u64, Option<Tag>)> {
-    let parsed = frames.iter().map(Captured::parsed).filter(|parsed| parsed.dst == to);
+fn arrived(
+    frames: &[Captured],
+    to: std::net::SocketAddr,
+    stream: &Stream,
+) -> Vec<(u64, Option<Tag>)> {
+    let parsed = frames
+        .iter()
+        .map(Captured::parsed)
+        .filter(|parsed| parsed.dst == to);
     let tell = |parsed: forwarder_tests::frame::Parsed<'_>| {
         assert_eq!(parsed.inner_vlan, None);
         (stream.check(parsed.payload).unwrap().index, parsed.vlan)
@@ -69,14 +84,20 @@ fn tags_in(path: Path) {
         subscribe_two(&room, &source, |_| None);
         let capture = Capture::start(leaf).unwrap();
         let frames = tagged(&room, family, &stream);
-        RawSender::open(room.lab.publisher()).unwrap().send(&frames).unwrap();
+        RawSender::open(room.lab.publisher())
+            .unwrap()
+            .send(&frames)
+            .unwrap();
         assert!(capture.wait_for(12, LONG), "{} of 12", capture.seen());
         capture.settle(QUIET);
         let frames = capture.finish().unwrap();
         for (n, family) in BOTH.into_iter().enumerate() {
             let to = leaf.pool_socket(family, n, RECEIVER);
             let right: Vec<_> = (0..6).map(|index| (index, None)).collect();
-            assert_eq!(arrived(&frames, to, &stream.rewritten(rewrite_of(n))), right);
+            assert_eq!(
+                arrived(&frames, to, &stream.rewritten(rewrite_of(n))),
+                right
+            );
         }
         room.close();
     }
@@ -98,7 +119,10 @@ fn tags_out(path: Path) {
     let frames = tagged(&room, Family::V4, &stream);
     // A full frame with two tags is longer than the publisher's own device sends.
     let sent: Vec<_> = frames[..4].to_vec();
-    RawSender::open(room.lab.publisher()).unwrap().send(&sent).unwrap();
+    RawSender::open(room.lab.publisher())
+        .unwrap()
+        .send(&sent)
+        .unwrap();
     assert!(capture.wait_for(12, LONG), "{} of 12", capture.seen());
     capture.settle(QUIET);
     let frames = capture.finish().unwrap();
@@ -108,7 +132,10 @@ fn tags_out(path: Path) {
         let family = [Family::V4, Family::V6, Family::V4][n];
         let to = leaf.pool_socket(family, n, RECEIVER);
         let right: Vec<_> = (0..4).map(|index| (index, tag)).collect();
-        assert_eq!(arrived(&frames, to, &stream.rewritten(rewrite_of(n))), right);
+        assert_eq!(
+            arrived(&frames, to, &stream.rewritten(rewrite_of(n))),
+            right
+        );
     }
     room.close();
 }
@@ -124,7 +151,9 @@ fn tags_are_for_the_kernel_path(path: Path) {
         Mode::Clear,
     );
     let refused = room.api.add_endpoint(&new.vlan(7));
-    let problem = refused.map_err(forwarder_tests::client::CallError::problem).unwrap_err();
+    let problem = refused
+        .map_err(forwarder_tests::client::CallError::problem)
+        .unwrap_err();
     assert_eq!(problem.field.as_deref(), Some("vlan"), "{problem:?}");
 
     let stream = Stream::new(1, 0x1111);
@@ -135,12 +164,18 @@ fn tags_are_for_the_kernel_path(path: Path) {
         frame(&room, Family::V4, &stream, 0).vlan(7).build(),
         frame(&room, Family::V4, &stream, 1).build(),
     ];
-    RawSender::open(room.lab.publisher()).unwrap().send(&frames).unwrap();
+    RawSender::open(room.lab.publisher())
+        .unwrap()
+        .send(&frames)
+        .unwrap();
     assert!(capture.wait_for(2, LONG), "{} of 2", capture.seen());
     capture.settle(QUIET);
     let frames = capture.finish().unwrap();
     let to = leaf.pool_socket(Family::V4, 0, RECEIVER);
-    assert_eq!(arrived(&frames, to, &stream.rewritten(rewrite_of(0))), [(1, None)]);
+    assert_eq!(
+        arrived(&frames, to, &stream.rewritten(rewrite_of(0))),
+        [(1, None)]
+    );
     assert_eq!(frames.len(), 2);
     room.close();
 }
