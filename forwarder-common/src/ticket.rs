@@ -34,7 +34,7 @@ pub struct Ticket {
     pub header_len: u8,
     /// [`WAITING`], [`SENT`] or [`DONE`], in the low two bits; the pacer's epoch in the others.
     pub state: u8,
-    /// The pacer's round in which the frame may turn again.
+    /// The pacer's pass in which the frame comes around.
     pub round: u8,
     /// What the frame counts for in the pacer's load.
     pub load: u8,

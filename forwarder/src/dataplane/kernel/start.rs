@@ -16,6 +16,7 @@ use super::{
     self_test,
     tables::KernelTables,
 };
+use crate::core::settings::MAX_SOCKETS;
 use crate::dataplane::{
     counters::{Counters, ReasonTable, TrafficTable},
     memory::{CHUNK_STRIDE, HOP_STRIDE, LEASE_STRIDE, Memory, ROUTE_STRIDE, Sizes},
@@ -188,7 +189,7 @@ fn bring_up(
     if let Map::DevMap(data) = &loop_alone {
         data.pin(pins.path("LOOP"))?;
     }
-    let shared = Arc::new(SharedTables::new(memory, ENDPOINTS)?);
+    let shared = Arc::new(SharedTables::new(memory, MAX_SOCKETS)?);
     let mut tables = KernelTables::new(
         shared,
         object.take_map("ENDPOINTS")?,
@@ -211,9 +212,6 @@ fn bring_up(
 
 /// One device number is left to the probe of the self-test.
 const MAX_INTERFACES: usize = MAX_DEVICES as usize - 1;
-
-/// Entries of the map `ENDPOINTS`.
-const ENDPOINTS: u32 = 4096;
 
 fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
     use std::os::fd::AsFd;
