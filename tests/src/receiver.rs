@@ -238,7 +238,12 @@ fn receive(leaf: &Leaf, family: Family, socket: &OwnedFd, shared: &Shared) -> io
     }
 }
 
-fn open_socket(family: Family, port: u16) -> io::Result<OwnedFd> {
+/// A socket of the calling thread's namespace that takes what is sent to the port on any local address, with room for a burst, and
+/// tells whom each packet was for ([`destination`]).
+///
+/// # Errors
+/// When the port is taken.
+pub fn open_socket(family: Family, port: u16) -> io::Result<OwnedFd> {
     let domain = if family == Family::V4 {
         AddressFamily::Inet
     } else {
@@ -267,8 +272,9 @@ fn open_socket(family: Family, port: u16) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// The address that packet `n` was sent to.
-fn destination(batch: &RecvBatch, n: usize, family: Family) -> Option<IpAddr> {
+/// The address that packet `n` from such a socket was sent to.
+#[must_use]
+pub fn destination(batch: &RecvBatch, n: usize, family: Family) -> Option<IpAddr> {
     match family {
         Family::V4 => {
             // SAFETY: in_pktinfo is plain data.

@@ -108,7 +108,10 @@ pub struct Latency(hdrhistogram::Histogram<u64>);
 
 impl Default for Latency {
     fn default() -> Self {
-        Self(hdrhistogram::Histogram::new(2).expect("two digits are allowed"))
+        // With bounds, since `saturating_record` clamps to them instead of growing.
+        let minute = 60_000_000_000;
+        let histogram = hdrhistogram::Histogram::new_with_bounds(1, minute, 2);
+        Self(histogram.expect("two digits and these bounds are allowed"))
     }
 }
 
@@ -206,5 +209,17 @@ mod tests {
             "66 missing, the first is 4, 1 twice"
         );
         assert_eq!(Tally::default().differs_from(5..5), None);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_what_was_noted() {
+        let mut latency = Latency::default();
+        for microseconds in 1..=100 {
+            latency.note(microseconds * 1_000);
+        }
+        let (half, most) = (latency.quantile(0.5), latency.quantile(0.99));
+        assert!((49_000..=51_000).contains(&half), "{half}");
+        assert!((98_000..=100_000).contains(&most), "{most}");
+        assert_eq!(latency.count(), 100);
     }
 }

@@ -1,20 +1,26 @@
 //! `demo`: builds and runs the demo program.
 
-use anyhow::{Result, bail};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
 
 use crate::args;
 use crate::build::{self, Profile};
 use crate::privilege::{NO_ROOT, Privilege};
-use crate::process::hand_over;
+use crate::progress;
 use crate::setup;
 use crate::workspace::Workspace;
 
-/// `cargo xtask demo`.
+/// `cargo xtask demo`. xtask becomes the demo (or sudo), so that Ctrl-C reaches it and nothing outlives the command.
 pub fn run(workspace: &Workspace, args: &args::Demo) -> Result<()> {
-    let Some(mut command) = Privilege::acquire().command(workspace.program("release", "demo"))
-    else {
-        bail!("the demo makes network namespaces, which needs root: {NO_ROOT}. Run it as root");
-    };
+    let program = workspace.program("release", "demo");
+    let mut command = Privilege::acquire().command(&program).unwrap_or_else(|| {
+        progress::note(&format!(
+            "running without root, hence on the socket path: {NO_ROOT}"
+        ));
+        Command::new(&program)
+    });
     setup::packages(setup::DEMO)?;
     build::all(workspace, Profile::Release)?;
     command
@@ -26,7 +32,8 @@ pub fn run(workspace: &Workspace, args: &args::Demo) -> Result<()> {
         .args(args.json.then_some("--json"))
         .args(&args.rest)
         .env("FORWARDER_BIN", workspace.program("release", "forwarder"));
-    hand_over(&mut command)
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot run {}", program.display()))
 }
 
 fn name(value: impl clap::ValueEnum) -> String {

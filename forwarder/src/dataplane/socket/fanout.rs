@@ -50,7 +50,7 @@ impl<'p> Packet<'p> {
     fn new(whole: &'p [u8]) -> Option<Self> {
         let (&header, rest) = whole.split_first_chunk()?;
         Some(Self {
-            header: rtp::Header(header),
+            header: rtp::Header::from_bytes(header),
             rest,
             whole,
         })
@@ -111,7 +111,7 @@ fn replicate<'p>(
     };
     match hop.rewrite() {
         Some(rewrite) => {
-            let rtp::Header(header) = rewrite.apply(packet.header);
+            let header = rewrite.apply(packet.header).to_bytes();
             sending.push(label, Some(&header), packet.rest);
         }
         None => sending.push(label, None, packet.whole),

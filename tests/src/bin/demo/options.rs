@@ -1,0 +1,106 @@
+//! The command line of the demo: what `cargo xtask demo` passes on.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use forwarder_tests::Family;
+
+/// Most receivers: what the pool of one namespace holds, and what one core can check at the demo's rates with room to spare.
+pub const MOST_RECEIVERS: u32 = 4000;
+
+/// Forwards really encoded video and sound to many receivers, in namespaces of its own.
+///
+/// ffmpeg encodes moving pictures with sound and publishes them twice: as SRTP under a pre-shared key, and as clear RTP. Some
+/// receivers decode with ffmpeg, the others check every packet against what left the publisher. Exit status 0 only if every
+/// receiver got every packet that it should, and nothing else.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "demo")]
+pub struct Options {
+    /// How many receivers check every packet (besides those that decode). Every other one gets the SRTP, the rest clear RTP.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RECEIVERS)))]
+    pub receivers: u32,
+    /// How long media flows, from 2s to 10m.
+    #[arg(long = "for", value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    pub duration: Duration,
+    /// Which path forwards: auto and kernel need root, socket does not.
+    #[arg(long, value_enum, default_value_t = Path::Auto)]
+    pub path: Path,
+    /// How the pictures are encoded.
+    #[arg(long, value_enum, default_value_t = Codec::Vp8)]
+    pub codec: Codec,
+    /// Publish and receive over IPv6.
+    #[arg(long)]
+    pub ipv6: bool,
+    /// Print the summary as one JSON object, and nothing else, on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// How many receivers of each publication decode with ffmpeg.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub decoders: u8,
+}
+
+impl Options {
+    /// The family of all addresses.
+    pub fn family(&self) -> Family {
+        if self.ipv6 { Family::V6 } else { Family::V4 }
+    }
+}
+
+/// A forwarding path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Path {
+    /// XDP where it works, else the socket.
+    Auto,
+    /// XDP or nothing.
+    Kernel,
+    /// The UDP socket.
+    Socket,
+}
+
+impl Path {
+    /// As `forwarder run --path` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Kernel => "kernel",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// A video codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Codec {
+    /// VP8 by libvpx.
+    Vp8,
+    /// H.264 by libx264.
+    H264,
+}
+
+impl Codec {
+    /// As RTP's `a=rtpmap` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vp8 => "VP8",
+            Self::H264 => "H264",
+        }
+    }
+
+    /// ffmpeg's encoder.
+    pub fn encoder(self) -> &'static str {
+        match self {
+            Self::Vp8 => "libvpx",
+            Self::H264 => "libx264",
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let allowed = "allowed: 2s to 10m, such as 20s or 1m30s";
+    let parsed = humantime::parse_duration(text).map_err(|_| allowed.to_owned())?;
+    if (Duration::from_secs(2)..=Duration::from_secs(600)).contains(&parsed) {
+        Ok(parsed)
+    } else {
+        Err(allowed.to_owned())
+    }
+}
