@@ -60,7 +60,7 @@ pub fn judge(data: &[u8]) {
     );
     let payload = &data[header_len..header_len + payload_len];
     assert_eq!(classify(payload[0], payload[1]), Ok(Kind::Rtp));
-    let fixed = rtp::Header(*payload.first_chunk().expect("a whole header"));
+    let fixed = rtp::Header::from_bytes(*payload.first_chunk().expect("a whole header"));
     assert_eq!(fixed.ssrc().to_be(), taken.route, "looked up by its SSRC");
     assert!(extent(payload).is_some_and(|extent| extent <= payload_len));
     // Without its last byte it is not there any more.
@@ -90,7 +90,7 @@ pub fn rtp(data: &[u8]) {
     let Some(&bytes) = data.first_chunk::<{ rtp::LEN }>() else {
         return;
     };
-    let header = rtp::Header(bytes);
+    let header = rtp::Header::from_bytes(bytes);
     if let Ok(ssrc) = ssrc {
         assert_eq!(u32::from_be(ssrc), header.ssrc());
     }
