@@ -1,16 +1,16 @@
 //! The ladder: one devmap for every device and number of clones, with and without the loop.
 //!
-//! They are made once at start: changing a map of maps waits for a grace period of RCU, while a route that gains or
-//! loses members only needs another of these.
+//! They are made once at start, in one call: changing a map of maps waits for a grace period of RCU, while a route that
+//! gains or loses members only needs another of these.
 
 use anyhow::{Context, Result, bail};
 use aya::{
-    maps::{DevMap, Map, MapData, of_maps::ArrayOfMaps},
+    maps::{DevMap, Map, MapData},
     programs::ProgramFd,
 };
 use forwarder_common::tables::{CHUNK_SLOTS, ladder_index};
 
-use super::{namespace::Namespace, object::Object};
+use super::{map_batch, namespace::Namespace, object::Object};
 
 /// `BPF_MAP_TYPE_DEVMAP`, include/uapi/linux/bpf.h.
 const DEVMAP: u32 = 14;
@@ -30,11 +30,11 @@ pub fn build(
 ) -> Result<Map> {
     let mut with_loop = vec![object.take_map("LOOP")?];
     let mut places = Vec::new();
-    let mut ladder = ArrayOfMaps::<_, MapData>::try_from(object.map_mut("LADDER")?)?;
+    let mut rungs = Vec::new();
     for (number, &ifindex) in (0..).zip(devices) {
         for replicas in 1..=CHUNK_SLOTS as u32 {
             let map = rung(0, replicas, ifindex, egress)?;
-            ladder.set(ladder_index(number, false, replicas), &into_data(map)?, 0)?;
+            rungs.push((ladder_index(number, false, replicas), into_data(map)?));
         }
         for replicas in 0..=CHUNK_SLOTS as u32 {
             // The loop comes first: the last entry of a broadcast gets the original frame, and that one may lack the
@@ -55,8 +55,9 @@ pub fn build(
     let mut maps = with_loop.into_iter();
     let loop_alone = maps.next().context("the map of the loop is gone")?;
     for (place, map) in places.into_iter().zip(maps) {
-        ladder.set(place, &into_data(map)?, 0)?;
+        rungs.push((place, into_data(map)?));
     }
+    map_batch::set(object.map("LADDER")?, &rungs).context("cannot put the ladder together")?;
     Ok(loop_alone)
 }
 
