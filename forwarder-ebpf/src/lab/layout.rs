@@ -94,6 +94,5 @@ pub fn bucket_end(bucket: u32) -> u64 {
     (bucket - shift * LINEAR + 1) << shift
 }
 
-const _: () = assert!(
-    size_of::<Aim>() == 128 && size_of::<Seen>() == 64 && size_of::<Polls>() == 64
-);
+const _: () =
+    assert!(size_of::<Aim>() == 128 && size_of::<Seen>() == 64 && size_of::<Polls>() == 64);

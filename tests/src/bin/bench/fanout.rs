@@ -15,7 +15,7 @@ use crate::best::Best;
 use crate::cases::{Case, FAN_OUTS, PAYLOADS, Path};
 use crate::chart;
 use crate::flood::Flood;
-use crate::generator::{self, Bursts, Packets, Pacing};
+use crate::generator::{self, Bursts, Pacing, Packets};
 use crate::goals;
 use crate::one_core;
 use crate::progress::Progress;
@@ -190,7 +190,8 @@ impl Bench {
             .enter(|| SocketWorker::spawn(soft.shared(), None))?;
         let publisher = stage.publisher(STACK).fwd_addr(Family::V4);
         let receiver = stage.lab.receiver().fwd_addr(Family::V4);
-        for (number, address, port) in [(0, publisher, LOCAL_PORT), (SOCKET, receiver, SOURCE_PORT)] {
+        for (number, address, port) in [(0, publisher, LOCAL_PORT), (SOCKET, receiver, SOURCE_PORT)]
+        {
             stage
                 .lab
                 .fwd
@@ -228,7 +229,9 @@ impl Bench {
             case.payload as usize,
             out,
         );
-        stage.generator.aim(self.core, &packets, Pacing::default())?;
+        stage
+            .generator
+            .aim(self.core, &packets, Pacing::default())?;
         let before = stage.sink.frames()?;
         let mut expected = before;
         let start = Instant::now();
@@ -276,7 +279,9 @@ impl Bench {
     fn generate(&mut self, payload: u32, bursts: Bursts) -> Result<Duration> {
         let stage = &mut self.stage;
         let packets = Packets::new(stage.publisher(NOBODY), 1, payload as usize, NOBODY);
-        stage.generator.aim(self.core, &packets, Pacing::default())?;
+        stage
+            .generator
+            .aim(self.core, &packets, Pacing::default())?;
         let start = Instant::now();
         for _ in 0..bursts.calls {
             generator::send(&stage.programs, &packets, bursts.frames, bursts.batch)?;

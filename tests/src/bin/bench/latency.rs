@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::args::Common;
 use crate::cases::Path;
-use crate::generator::{self, Packets, Pacing};
+use crate::generator::{self, Pacing, Packets};
 use crate::goals::Goal;
 use crate::one_core;
 use crate::progress::Progress;
@@ -123,7 +123,13 @@ fn print(flags: &Common, rows: &[Row]) -> Result<()> {
         return Ok(());
     }
     let mut table = plain(&[
-        "path", "fan-out", "payload", "packets/s", "p50 us", "p99 us", "lost",
+        "path",
+        "fan-out",
+        "payload",
+        "packets/s",
+        "p50 us",
+        "p99 us",
+        "lost",
     ]);
     let microseconds = |ns: u64| format!("{:.2}", ns as f64 / 1000.0);
     for row in rows {
@@ -139,7 +145,10 @@ fn print(flags: &Common, rows: &[Row]) -> Result<()> {
     }
     println!("{table}\n\nFrom the publisher's interface to the receiver's, at half load.");
     for row in rows.iter().filter(|row| row.path == Path::Kernel) {
-        let what = format!("fan-out {}: p99 of the kernel path, microseconds", row.fan_out);
+        let what = format!(
+            "fan-out {}: p99 of the kernel path, microseconds",
+            row.fan_out
+        );
         let goal = Goal::at_most(what, row.p99_ns as f64 / 1000.0, LIMIT as f64 / 1000.0);
         println!("{goal}");
     }

@@ -56,7 +56,15 @@ impl Row {
 /// The table of all rows.
 pub fn table(rows: &[Row]) -> Table {
     let mut table = plain(&[
-        "payload", "fan-out", "path", "wall", "- generator", "- sink", "= ns/replica", "Mpps/core", "",
+        "payload",
+        "fan-out",
+        "path",
+        "wall",
+        "- generator",
+        "- sink",
+        "= ns/replica",
+        "Mpps/core",
+        "",
     ]);
     let mut last = None;
     for row in rows {
@@ -66,7 +74,13 @@ pub fn table(rows: &[Row]) -> Table {
         }
         let first = last != Some(group);
         last = Some(group);
-        let label = |value: u32| if first { value.to_string() } else { String::new() };
+        let label = |value: u32| {
+            if first {
+                value.to_string()
+            } else {
+                String::new()
+            }
+        };
         let verdict = match row.lost {
             0 => String::new(),
             lost => format!("invalid: lost {lost}"),

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::args::Common;
 use crate::best::Best;
 use crate::cases::Path;
-use crate::generator::{self, Packets, Pacing};
+use crate::generator::{self, Pacing, Packets};
 use crate::goals::Goal;
 use crate::one_core;
 use crate::progress::Progress;
@@ -200,9 +200,7 @@ fn on_core(stage: &Stage, set: Set, n: u32, start: &Barrier) -> Result<(f64, u64
     while begin.elapsed() < ROUND {
         generator::send(&stage.programs, &packets, FRAMES, BATCH)?;
         expected += u64::from(FRAMES) * u64::from(FAN_OUT);
-        stage
-            .sink
-            .wait_for_on(core, &stage.programs, expected)?;
+        stage.sink.wait_for_on(core, &stage.programs, expected)?;
     }
     let took = begin.elapsed().as_nanos() as f64;
     let seen = stage.sink.frames_on(core)?;
@@ -232,7 +230,14 @@ fn print(flags: &Common, rows: &[Row]) -> Result<()> {
         return Ok(());
     }
     let mut table = plain(&[
-        "path", "egress", "fan-out", "payload", "Mpps, one core", "Mpps, two cores", "ratio", "lost",
+        "path",
+        "egress",
+        "fan-out",
+        "payload",
+        "Mpps, one core",
+        "Mpps, two cores",
+        "ratio",
+        "lost",
     ]);
     for row in rows {
         table.add_row([

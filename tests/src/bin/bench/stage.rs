@@ -1,8 +1,8 @@
 //! The lab that benches run in: who sends where, and which program sits on which wire.
 
 use anyhow::{Context, Result};
-use forwarder::dataplane::kernel::{Device, Kernel, Options};
 use forwarder::dataplane::kernel::tables::KernelTables;
+use forwarder::dataplane::kernel::{Device, Kernel, Options};
 use forwarder_tests::plan::LEAF_INTERFACE;
 use forwarder_tests::{Lab, Leaf, veth};
 
@@ -81,8 +81,14 @@ impl Stage {
         // (`bpf_prog_change_xdp` in net/bpf/test_run.c), which takes milliseconds. No frame ever comes this way.
         programs.attach(GENERATE, &lab.publisher().netns, LEAF_INTERFACE)?;
 
-        let of_kernel = takers.iter().zip(&lab.publishers).filter(|(taker, _)| **taker == Taker::Kernel);
-        let leaves = lab.receivers.iter().chain(of_kernel.map(|(_, publisher)| publisher));
+        let of_kernel = takers
+            .iter()
+            .zip(&lab.publishers)
+            .filter(|(taker, _)| **taker == Taker::Kernel);
+        let leaves = lab
+            .receivers
+            .iter()
+            .chain(of_kernel.map(|(_, publisher)| publisher));
         let devices = leaves
             .map(|leaf| device(&lab, leaf, cores))
             .collect::<Result<Vec<_>>>()?;

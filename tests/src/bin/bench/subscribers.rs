@@ -8,9 +8,7 @@ use forwarder::core::ops::{TableOp, Tables};
 use forwarder::dataplane::memory::Sizes;
 use forwarder_common::hop::{Addresses, Leg};
 use forwarder_common::rewrite::Rewrite;
-use forwarder_common::tables::{
-    CHUNK_SLOTS, Endpoint, EndpointKey, Member, NONE, Route, RouteKey,
-};
+use forwarder_common::tables::{CHUNK_SLOTS, Endpoint, EndpointKey, Member, NONE, Route, RouteKey};
 use forwarder_common::wire::ip::mapped;
 use forwarder_tests::{Family, Leaf};
 
@@ -89,7 +87,11 @@ impl Subscribers {
         let chunks = stream.fan_out.div_ceil(CHUNK_SLOTS as u32);
         self.chunks += chunks;
         for chunk in head..=self.chunks {
-            let next = if chunk == self.chunks { NONE } else { chunk + 1 };
+            let next = if chunk == self.chunks {
+                NONE
+            } else {
+                chunk + 1
+            };
             apply(
                 tables,
                 TableOp::InitChunk {
