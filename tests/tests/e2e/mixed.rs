@@ -9,7 +9,7 @@ use std::time::Duration;
 use forwarder_tests::model::{Mode, NewEndpoint};
 use forwarder_tests::rtp::{Rewrite, Stream};
 use forwarder_tests::tally::Tally;
-use forwarder_tests::{Family, Receivers};
+use forwarder_tests::{Family, Receivers, mmsg};
 
 use crate::room::{
     BOTH, LONG, OUT, Path, RECEIVER, Room, assert_exactly, rewrite_of, send_in_bursts, wait_until,
@@ -29,6 +29,7 @@ struct Recorder {
 impl Recorder {
     fn start(room: &Room, address: SocketAddr, stream: Stream) -> Self {
         let socket = room.lab.fwd.enter(|| UdpSocket::bind(address)).unwrap();
+        mmsg::set_receive_buffer(&socket, 8 << 20).unwrap();
         socket
             .set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();

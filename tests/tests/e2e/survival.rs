@@ -1,8 +1,10 @@
 //! The control plane is killed: media goes on in the kernel until the lease runs out, and a new run of the node takes over.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use forwarder_tests::model::Mode;
+use forwarder_tests::node::forwarder_binary;
 use forwarder_tests::rtp::{Stream, now_ns};
 use forwarder_tests::{Capture, Family, Lab, Receivers};
 
@@ -182,11 +184,23 @@ fn a_killed_node_is_replaced(path: Path) {
 /// Two nodes of one name would undo each other's work: the second says who is there, and the first does not notice.
 fn a_living_node_is_not_replaced(path: Path) {
     let room = Room::new(path);
-    let arguments = ["--path", path.name(), "--api", "127.0.0.1:7700"];
-    let refused = forwarder_tests::Node::start_on_all(&room.lab, &arguments).map(drop);
-    let said = format!("{:#}", refused.unwrap_err());
+    // Not a [`forwarder_tests::Node`], which would clean up after itself by stopping the node of this name.
+    let mut second = room
+        .lab
+        .fwd
+        .command(forwarder_binary().unwrap())
+        .args(["run", "--path", path.name(), "--name", room.node.name()])
+        .args(["--iface", "pub0", "--api", "127.0.0.1:7700"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ended = wait_until(LONG, || second.try_wait().unwrap().is_some());
+    let _ = second.kill();
+    let output = second.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(ended && !output.status.success(), "{said}");
     assert!(
-        said.contains(&room.node.pid().to_string()),
+        said.contains(&format!("process {}", room.node.pid())),
         "who is there: {said}"
     );
     works(&room);

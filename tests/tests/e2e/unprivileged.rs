@@ -20,12 +20,12 @@ impl AsNobody {
         let folder = std::env::temp_dir().join(format!("{}-nobody", lab.name()));
         std::fs::create_dir(&folder).unwrap();
         let this = Self(folder);
-        let binary = this.0.join("forwarder");
+        let binary = this.0.join("program");
         std::fs::copy(forwarder_binary().unwrap(), &binary).unwrap();
         // 65534 is nobody's number; its runtime directory is one of its own.
         let script = format!(
             "#!/bin/sh\nexport XDG_RUNTIME_DIR={0}\nexec setpriv --reuid=65534 --regid=65534 --clear-groups \
-             --inh-caps=-all --bounding-set=-all --no-new-privs {0}/forwarder \"$@\"\n",
+             --inh-caps=-all --bounding-set=-all --no-new-privs {0}/program \"$@\"\n",
             this.0.display()
         );
         std::fs::write(this.script(), script).unwrap();

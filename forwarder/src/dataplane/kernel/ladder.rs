@@ -1,25 +1,21 @@
 //! The ladder: one devmap for every device and number of clones, with and without the loop.
 //!
-//! They are made once at start: changing a map of maps waits for a grace period of RCU, while a route that gains or
-//! loses members only needs another of these.
+//! They are made once at start, in one call: changing a map of maps waits for a grace period of RCU, while a route that
+//! gains or loses members only needs another of these.
 
-use std::{os::fd::AsFd, thread};
-
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use aya::{
-    maps::{DevMap, Map, MapData, of_maps::ArrayOfMaps},
+    maps::{DevMap, Map, MapData},
     programs::ProgramFd,
 };
 use forwarder_common::tables::{CHUNK_SLOTS, ladder_index};
 
-use super::{namespace::Namespace, object::Object};
+use super::{map_batch, namespace::Namespace, object::Object};
 
 /// `BPF_MAP_TYPE_DEVMAP`, include/uapi/linux/bpf.h.
 const DEVMAP: u32 = 14;
 /// Bytes of `struct bpf_devmap_val`.
 const DEVMAP_VALUE: u32 = 8;
-/// Threads that store rungs; they sleep nearly all the time.
-const THREADS: usize = 32;
 
 /// Fills the ladder, and gives the map of the loop alone; for `devices`, given by interface index in the order of their numbers.
 ///
@@ -32,9 +28,9 @@ pub fn build(
     devices: &[u32],
     egress: &ProgramFd,
 ) -> Result<Map> {
-    let mut rungs = Vec::new();
     let mut with_loop = vec![object.take_map("LOOP")?];
     let mut places = Vec::new();
+    let mut rungs = Vec::new();
     for (number, &ifindex) in (0..).zip(devices) {
         for replicas in 1..=CHUNK_SLOTS as u32 {
             let map = rung(0, replicas, ifindex, egress)?;
@@ -61,36 +57,8 @@ pub fn build(
     for (place, map) in places.into_iter().zip(maps) {
         rungs.push((place, into_data(map)?));
     }
-    put_up(object.map("LADDER")?, &rungs)?;
+    map_batch::set(object.map("LADDER")?, &rungs).context("cannot put the ladder together")?;
     Ok(loop_alone)
-}
-
-/// Stores the rungs in the ladder, by several threads: every store into a map of maps waits for a grace period of RCU
-/// (`maybe_wait_bpf_programs` in kernel/bpf/syscall.c), and those that wait at the same time wait for the same one.
-fn put_up(ladder: &Map, rungs: &[(u32, MapData)]) -> Result<()> {
-    let Map::ArrayOfMaps(ladder) = ladder else {
-        bail!("the ladder is no array of maps");
-    };
-    thread::scope(|scope| {
-        let parts: Vec<_> = rungs
-            .chunks(rungs.len().div_ceil(THREADS).max(1))
-            .map(|part| {
-                scope.spawn(move || -> Result<()> {
-                    let handle = MapData::from_fd(ladder.fd().as_fd().try_clone_to_owned()?)?;
-                    let mut ladder = ArrayOfMaps::<_, MapData>::try_from(Map::ArrayOfMaps(handle))?;
-                    for (place, map) in part {
-                        ladder.set(*place, map, 0)?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for part in parts {
-            part.join()
-                .map_err(|_| anyhow!("a thread that built the ladder panicked"))??;
-        }
-        Ok(())
-    })
 }
 
 /// A devmap with `reserved` empty entries, then `replicas` entries for the same interface.

@@ -6,6 +6,7 @@
 //! | [`namespace`] | a network namespace of our own, where the loop lives |
 //! | [`loop_pair`] | the veth pair of the loop |
 //! | [`ladder`] | the devmaps that clone |
+//! | [`map_batch`] | their ladder, filled in one call |
 //! | [`pins`] | what stays in bpffs when this process dies |
 //! | [`attach`] | programs on interfaces |
 //! | [`tables`] | the operations of the control plane on the maps |
@@ -15,6 +16,7 @@
 pub mod attach;
 pub mod ladder;
 pub mod loop_pair;
+pub mod map_batch;
 pub mod namespace;
 pub mod object;
 pub mod pins;
