@@ -214,14 +214,27 @@ impl Findings<'_> {
                     told.join("; ")
                 ));
             }
-            let differs =
-                |other: &Decoded| other.mode == decoded.mode && other.pictures != decoded.pictures;
-            if self.decoded.iter().any(differs) {
+            let mut others = self
+                .decoded
+                .iter()
+                .filter(|other| other.mode == decoded.mode);
+            let difference = others.find_map(|other| {
+                Some((other, first_difference(&decoded.pictures, &other.pictures)?))
+            });
+            if let Some((other, at)) = difference {
                 failures.push(format!(
-                    "{name} decoded other pictures than another receiver of the same stream"
+                    "{name} and {} decoded different pictures from the same stream, from number {at} on ({} and {})",
+                    other.name,
+                    decoded.pictures.len(),
+                    other.pictures.len()
                 ));
             }
         }
         failures
     }
+}
+
+fn first_difference(one: &[u32], other: &[u32]) -> Option<usize> {
+    let differs = one.iter().zip(other).position(|(a, b)| a != b);
+    differs.or_else(|| (one.len() != other.len()).then(|| one.len().min(other.len())))
 }
