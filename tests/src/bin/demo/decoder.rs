@@ -48,7 +48,7 @@ pub struct Decoded {
     pub video_frames: u64,
     /// Blocks of sound decoded.
     pub audio_frames: u64,
-    /// The checksum of each picture: receivers of the same stream must agree.
+    /// The checksum of each picture that was shown, which is all but the last few: receivers of the same stream must agree.
     #[serde(skip)]
     pub pictures: Vec<u32>,
     /// What ffmpeg complained about: nothing, if all is well.
