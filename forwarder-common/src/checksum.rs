@@ -39,14 +39,16 @@ impl Sum {
         Self(self.0 + other.0)
     }
 
-    /// Adds 12 bytes: the fixed RTP header, which starts at an even offset of the UDP payload.
+    /// Adds words as they lie in memory.
     #[inline(always)]
-    pub const fn rtp_header(self, bytes: &[u8; 12]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = *bytes;
-        let sum = u32::from_ne_bytes([a, b, c, d]) as u64
-            + u32::from_ne_bytes([e, f, g, h]) as u64
-            + u32::from_ne_bytes([i, j, k, l]) as u64;
-        Self(self.0 + sum)
+    pub const fn words<const N: usize>(self, words: [u32; N]) -> Self {
+        let mut sum = self.0;
+        let mut rest = words.as_slice();
+        while let [word, others @ ..] = rest {
+            sum += *word as u64;
+            rest = others;
+        }
+        Self(sum)
     }
 
     /// Adds any bytes that start at an even offset; an odd last byte is padded with zero (RFC 1071 §4.1).

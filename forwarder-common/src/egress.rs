@@ -67,32 +67,36 @@ fn frame<const HEADERS: usize, P: Packet + ?Sized>(
     hop: &Hop,
     ticket: &Ticket,
 ) -> Option<u16> {
-    let mut rtp = rtp::Header(packet.read::<{ rtp::LEN }>(HEADERS)?);
+    let mut rtp = rtp::Header(packet.words::<{ rtp::WORDS }>(HEADERS)?);
     if let Some(rewrite) = hop.rewrite() {
         rtp = rewrite.apply(rtp);
-        packet.write(HEADERS, &rtp.0)?;
+        packet.write_words(HEADERS, rtp.0)?;
     }
     let udp_len = ticket.payload_len.wrapping_add(udp::LEN as u16);
-    let udp_checksum = Sum::from_folded(hop.udp_sum)
+    let [c0, c1] = Sum::from_folded(hop.udp_sum)
         .plus(Sum::from_folded(ticket.sum))
-        .rtp_header(&rtp.0)
+        .words(rtp.0)
         // The length stands in the pseudo-header and in the header.
         .number(udp_len)
         .number(udp_len)
         .udp();
-    packet.write(0, hop.template.first_chunk::<HEADERS>()?)?;
-    let ip_at = shape.ip_at();
-    match shape {
-        Shape::V4 | Shape::V4Vlan => {
-            let total = udp_len.wrapping_add(ip::V4_LEN as u16);
-            let checksum = Sum::from_folded(hop.ip_sum).number(total).ipv4();
-            packet.write(ip_at + 2, &total.to_be_bytes())?;
-            packet.write(ip_at + 10, &checksum)?;
-        }
-        Shape::V6 | Shape::V6Vlan => packet.write(ip_at + 4, &udp_len.to_be_bytes())?,
-    }
+    let headers = packet.window::<HEADERS>(0)?;
+    P::copy(hop.template.first_chunk::<HEADERS>()?, headers);
     let [l0, l1] = udp_len.to_be_bytes();
-    let [c0, c1] = udp_checksum;
-    packet.write(HEADERS - 4, &[l0, l1, c0, c1])?;
+    let (ip, udp) = headers
+        .get_mut(shape.ip_at()..)?
+        .split_at_mut_checked(shape.ip_len())?;
+    match (shape, ip) {
+        (Shape::V4 | Shape::V4Vlan, [_, _, t0, t1, _, _, _, _, _, _, i0, i1, ..]) => {
+            let total = udp_len.wrapping_add(ip::V4_LEN as u16);
+            [*t0, *t1] = total.to_be_bytes();
+            [*i0, *i1] = Sum::from_folded(hop.ip_sum).number(total).ipv4();
+        }
+        (Shape::V6 | Shape::V6Vlan, [_, _, _, _, p0, p1, ..]) => [*p0, *p1] = [l0, l1],
+        _ => return None,
+    }
+    if let [_, _, _, _, length0, length1, checksum0, checksum1] = udp {
+        [*length0, *length1, *checksum0, *checksum1] = [l0, l1, c0, c1];
+    }
     Some(ticket.payload_len)
 }

@@ -13,9 +13,11 @@
 
 /// Frames that a NAPI poll takes at most (NAPI_POLL_WEIGHT), hence replicas per round in the long run.
 pub const ROUND: u32 = 64;
+/// Frames that a redirect queues before it flushes them (DEV_MAP_BULK_SIZE).
+pub const BULK: u32 = 16;
 /// After this many nanoseconds without a replica the device is taken to have drained.
 pub const QUIET: u64 = 100_000;
-/// After this many nanoseconds without a turn the loop is taken to have lost its frames.
+/// When packets have arrived for this many nanoseconds without a turn, the loop is taken to have lost its frames.
 pub const STALLED: u64 = 20_000_000;
 /// Packets that may wait per CPU; a power of two.
 pub const QUEUE: u32 = 256;
@@ -26,8 +28,8 @@ pub const QUEUE: u32 = 256;
 pub struct Pacer {
     /// When replicas last left.
     pub last_sent: u64,
-    /// When a frame last came around.
-    pub last_turn: u64,
+    /// When the first packet arrived since a frame last came around; see [`Pacer::watched`].
+    pub waiting_since: u64,
     /// Replicas that may still be in a device's ring.
     pub outstanding: u32,
     /// Frames on the loop.
@@ -42,14 +44,26 @@ pub struct Pacer {
     pub tail: u32,
     /// Number of the last broadcast.
     pub tag: u32,
+    /// Frames of the pass that is going on.
+    pub pass: u32,
+    /// Those of them that came around.
+    pub turned: u32,
+    /// Turns since the device is known to have been polled.
+    pub turns: u32,
+    /// Frames put on the loop for the next pass.
+    pub coming: u32,
+    /// Those of them that carry a packet not wholly sent.
+    pub coming_jobs: u32,
+    /// Replicas that those send next, all together.
+    pub coming_load: u32,
     /// Six bits; frames of an earlier epoch are dropped.
     pub epoch: u8,
-    /// Number of the current round.
+    /// Number of the pass.
     pub round: u8,
     /// Set once a packet did not fit the window: those behind it must not overtake.
     pub blocked: u8,
-    /// Zero.
-    pub zero: u8,
+    /// Set once a packet arrived since the last turn.
+    pub watched: u8,
 }
 
 /// What to do with a packet that arrives.
@@ -82,12 +96,23 @@ impl Pacer {
         self.outstanding == 0 || self.outstanding + replicas <= window
     }
 
-    /// Frames can be lost on the loop (no memory for a clone): starts over if it stopped turning, and gives the packets
-    /// that are lost with it.
+    /// All frames on the loop can be lost (no memory for a clone): starts over if it stopped turning, and gives the
+    /// packets that are lost with it.
+    ///
+    /// Called for every packet that arrives. Time alone proves nothing, since a CPU may be kept from its softirqs for
+    /// long; but between packets of two polls the loop was polled too.
     #[inline(always)]
     #[must_use]
     pub const fn restart_if_stalled(&mut self, now: u64) -> u32 {
-        if self.frames == 0 || now.saturating_sub(self.last_turn) < STALLED {
+        if self.frames == 0 {
+            return 0;
+        }
+        if self.watched == 0 {
+            self.watched = 1;
+            self.waiting_since = now;
+            return 0;
+        }
+        if now.saturating_sub(self.waiting_since) < STALLED {
             return 0;
         }
         let lost = self.tail.wrapping_sub(self.head).wrapping_add(self.jobs);
@@ -96,6 +121,11 @@ impl Pacer {
         self.frames = 0;
         self.jobs = 0;
         self.load = 0;
+        self.pass = 0;
+        self.turned = 0;
+        self.coming = 0;
+        self.coming_jobs = 0;
+        self.coming_load = 0;
         self.outstanding = 0;
         lost
     }
@@ -110,13 +140,13 @@ impl Pacer {
                 self.outstanding = 0;
             }
             if !self.fits(replicas, window) {
-                return self.put_on_loop(now, replicas);
+                return self.put_on_loop(replicas);
             }
             self.sent(now, replicas);
             // Half of the window goes out without proof that the device drains.
             let on_loop = more || self.outstanding > window / 2;
             if on_loop {
-                self.last_turn = now;
+                self.watched = 0;
                 self.frames = 1;
             }
             if more {
@@ -134,8 +164,13 @@ impl Pacer {
             }
             return Arrival::Send { on_loop: more };
         }
-        if !self.is_waiting() && self.load + replicas <= ROUND && self.frames < ROUND {
-            return self.put_on_loop(now, replicas);
+        // Not while a pass goes on: those of it that are still to turn would fall behind.
+        if !self.is_waiting()
+            && self.turned >= self.pass
+            && self.load + replicas <= ROUND
+            && self.frames < ROUND
+        {
+            return self.put_on_loop(replicas);
         }
         if self.tail.wrapping_sub(self.head) >= QUEUE {
             return Arrival::Full;
@@ -146,9 +181,9 @@ impl Pacer {
     }
 
     #[inline(always)]
-    const fn put_on_loop(&mut self, now: u64, replicas: u32) -> Arrival {
+    const fn put_on_loop(&mut self, replicas: u32) -> Arrival {
         if self.frames == 0 {
-            self.last_turn = now;
+            self.watched = 0;
         }
         self.frames += 1;
         self.jobs += 1;
@@ -156,10 +191,15 @@ impl Pacer {
         Arrival::Loop
     }
 
-    /// The round in which a frame put on the loop now comes around.
+    /// A frame is put on the loop, with `load` if it carries a packet not wholly sent (`job`); gives the pass in which
+    /// it comes around.
     #[inline(always)]
-    #[must_use]
-    pub const fn next_round(&self) -> u8 {
+    pub const fn launch(&mut self, job: bool, load: u32) -> u8 {
+        self.coming += 1;
+        if job {
+            self.coming_jobs += 1;
+            self.coming_load += load;
+        }
         self.round.wrapping_add(1)
     }
 
@@ -173,20 +213,37 @@ impl Pacer {
         self.tag
     }
 
-    /// A frame came around. `false` for one of an earlier epoch, which is not counted any more.
+    /// A frame came around; gives how many packets are found to have been lost on the loop. `None` for a frame of an
+    /// earlier epoch, which is not counted any more.
     #[inline(always)]
     #[must_use]
-    pub const fn turn(&mut self, now: u64, epoch: u8, round: u8) -> bool {
+    pub const fn turn(&mut self, epoch: u8, round: u8) -> Option<u32> {
         if epoch != self.epoch || self.frames == 0 {
-            return false;
+            return None;
         }
+        self.watched = 0;
+        self.turns += 1;
+        let mut lost = 0;
         if round != self.round {
             self.round = round;
-            self.outstanding = self.outstanding.saturating_sub(ROUND);
             self.blocked = 0;
+            if self.pass <= BULK || self.turns >= ROUND {
+                self.outstanding = self.outstanding.saturating_sub(ROUND);
+                self.turns = 0;
+            }
+            // All frames that are left were put on the loop for this pass.
+            lost = self.jobs.saturating_sub(self.coming_jobs);
+            self.frames = self.coming;
+            self.jobs = self.coming_jobs;
+            self.load = self.coming_load;
+            self.pass = self.coming;
+            self.turned = 0;
+            self.coming = 0;
+            self.coming_jobs = 0;
+            self.coming_load = 0;
         }
-        self.last_turn = now;
-        true
+        self.turned += 1;
+        Some(lost)
     }
 
     /// Whether a packet on the loop may send a chunk of `replicas` in this round.

@@ -22,9 +22,26 @@ pub trait Packet {
     /// programs several instructions and a stack slot per byte.
     fn words<const N: usize>(&self, at: usize) -> Option<[u32; N]>;
 
+    /// The `N` bytes at `at`, to be changed in place: one check for many fields.
+    fn window<const N: usize>(&mut self, at: usize) -> Option<&mut [u8; N]>;
+
+    /// Copies bytes in the way that is quickest where the frame lives.
+    #[inline(always)]
+    fn copy<const N: usize>(from: &[u8; N], to: &mut [u8; N]) {
+        *to = *from;
+    }
+
     /// Stores `N` bytes at `at`.
     #[must_use]
-    fn write<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()>;
+    #[inline(always)]
+    fn write<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()> {
+        Self::copy(bytes, self.window(at)?);
+        Some(())
+    }
+
+    /// Stores `4 * N` bytes at `at`, given as words in the byte order in which they lie in memory.
+    #[must_use]
+    fn write_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()>;
 }
 
 /// A frame whose start can move, into headroom or towards its end.
@@ -57,8 +74,16 @@ impl Packet for [u8] {
     }
 
     #[inline(always)]
-    fn write<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()> {
-        self.get_mut(at..at.checked_add(N)?)?.copy_from_slice(bytes);
+    fn window<const N: usize>(&mut self, at: usize) -> Option<&mut [u8; N]> {
+        self.get_mut(at..at.checked_add(N)?)?.try_into().ok()
+    }
+
+    #[inline(always)]
+    fn write_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()> {
+        let bytes = self.get_mut(at..at.checked_add(4 * N)?)?;
+        for (bytes, word) in bytes.chunks_exact_mut(4).zip(words) {
+            bytes.copy_from_slice(&word.to_ne_bytes());
+        }
         Some(())
     }
 }
@@ -98,9 +123,14 @@ impl Packet for Buffer<'_> {
         self.bytes.words(self.start.checked_add(at)?)
     }
 
-    fn write<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()> {
+    fn window<const N: usize>(&mut self, at: usize) -> Option<&mut [u8; N]> {
         let at = self.start.checked_add(at)?;
-        self.bytes.write(at, bytes)
+        self.bytes.window(at)
+    }
+
+    fn write_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()> {
+        let at = self.start.checked_add(at)?;
+        self.bytes.write_words(at, words)
     }
 }
 

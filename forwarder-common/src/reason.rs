@@ -65,7 +65,7 @@ reasons! {
     NoRoom = 20, "no_room";
     /// A frame on the loop that carries no ticket of this run.
     ForeignFrame = 21, "foreign_frame";
-    /// A packet that waited on a loop that had stopped turning.
+    /// A packet that was lost on the loop, or waited on one that had stopped turning.
     Stalled = 22, "stalled";
     /// A packet that was taken for forwarding.
     Taken = 23, "taken";

@@ -23,21 +23,16 @@ impl Rewrite {
     #[inline(always)]
     #[must_use]
     pub const fn apply(&self, header: Header) -> Header {
-        let Header([first, second, ..]) = header;
-        let second = if header.payload_type() == self.payload_type_from {
-            (second & 0x80) | (self.payload_type_to & 0x7f)
+        let payload_type = if header.payload_type() == self.payload_type_from {
+            self.payload_type_to
         } else {
-            second
+            header.payload_type()
         };
-        let [s0, s1] = header
-            .sequence()
-            .wrapping_add(self.sequence_offset)
-            .to_be_bytes();
-        let [t0, t1, t2, t3] = header
-            .timestamp()
-            .wrapping_add(self.timestamp_offset)
-            .to_be_bytes();
-        let [c0, c1, c2, c3] = self.ssrc.to_be_bytes();
-        Header([first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3])
+        header.with(
+            payload_type,
+            header.sequence().wrapping_add(self.sequence_offset),
+            header.timestamp().wrapping_add(self.timestamp_offset),
+            self.ssrc,
+        )
     }
 }

@@ -34,7 +34,7 @@ pub struct Ticket {
     pub header_len: u8,
     /// [`WAITING`], [`SENT`] or [`DONE`], in the low two bits; the pacer's epoch in the others.
     pub state: u8,
-    /// The pacer's round in which the frame may turn again.
+    /// The pacer's pass in which the frame comes around.
     pub round: u8,
     /// What the frame counts for in the pacer's load.
     pub load: u8,
@@ -67,14 +67,19 @@ impl Ticket {
             | u32::from(self.state) << 8
             | u32::from(self.round) << 16
             | u32::from(self.load) << 24;
-        packet.write(0, &self.tag.to_ne_bytes())?;
-        packet.write(4, &self.chunk.to_ne_bytes())?;
-        packet.write(8, &(self.mask as u32).to_ne_bytes())?;
-        packet.write(12, &((self.mask >> 32) as u32).to_ne_bytes())?;
-        packet.write(16, &(self.now as u32).to_ne_bytes())?;
-        packet.write(20, &((self.now >> 32) as u32).to_ne_bytes())?;
-        packet.write(24, &lengths.to_ne_bytes())?;
-        packet.write(28, &rest.to_ne_bytes())
+        packet.write_words(
+            0,
+            [
+                self.tag,
+                self.chunk,
+                self.mask as u32,
+                (self.mask >> 32) as u32,
+                self.now as u32,
+                (self.now >> 32) as u32,
+                lengths,
+                rest,
+            ],
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use forwarder_common::{
     egress::{admit, replicate},
     reason::Reason,
-    tables::{CHUNK_SLOTS, MAX_DEVICES, Member},
+    tables::{CHUNK_SLOTS, Chunk, MAX_DEVICES, Member, NONE},
     ticket::Ticket,
 };
 
@@ -15,6 +15,8 @@ use crate::{
 };
 
 /// Rewrites the frame for its member; false where it must not leave.
+///
+/// Written without closures: LLVM makes functions of them, and their captures go through the stack.
 #[inline(always)]
 pub fn send(frame: &mut Frame) -> bool {
     let Some(ticket) = Ticket::read(frame) else {
@@ -29,23 +31,9 @@ pub fn send(frame: &mut Frame) -> bool {
     let device =
         unsafe { core::ptr::read_volatile(&raw const (*chunk).device) } & (MAX_DEVICES - 1);
     xmit::note(device);
-    let sent = maps::cursor(device)
-        .and_then(|cursor| cursor.next_slot(ticket.tag, ticket.mask))
-        .ok_or(Reason::Surplus)
-        .and_then(|slot| {
-            // SAFETY: a valid reference. Volatile, since LLVM would remove the mask, knowing what the verifier does not.
-            let slot = unsafe { core::ptr::read_volatile(&slot) } as usize & (CHUNK_SLOTS - 1);
-            // SAFETY: as above; the index is masked.
-            let word = unsafe {
-                core::ptr::read_volatile((&raw const (*chunk).slots).cast::<u64>().add(slot))
-            };
-            to_member(frame, &ticket, Member::from_word(word))
-        });
-    match sent {
-        Ok(()) => {
-            count(Reason::Sent);
-            true
-        }
+    match to_next_member(frame, &ticket, chunk, device) {
+        // Counted as sent in bulk, by what the device took.
+        Ok(()) => true,
         Err(reason) => {
             count(reason);
             counters::egress_drop(device);
@@ -55,11 +43,30 @@ pub fn send(frame: &mut Frame) -> bool {
 }
 
 #[inline(always)]
-fn to_member(frame: &mut Frame, ticket: &Ticket, member: Member) -> Result<(), Reason> {
-    if member.hop == forwarder_common::tables::NONE {
+fn to_next_member(
+    frame: &mut Frame,
+    ticket: &Ticket,
+    chunk: *const Chunk,
+    device: u32,
+) -> Result<(), Reason> {
+    let Some(cursor) = maps::cursor(device) else {
+        return Err(Reason::Surplus);
+    };
+    let Some(slot) = cursor.next_slot(ticket.tag, ticket.mask) else {
+        return Err(Reason::Surplus);
+    };
+    // SAFETY: a valid reference. Volatile, since LLVM would remove the mask, knowing what the verifier does not.
+    let slot = unsafe { core::ptr::read_volatile(&slot) } as usize & (CHUNK_SLOTS - 1);
+    // SAFETY: a map value, read as above; the index is masked.
+    let word =
+        unsafe { core::ptr::read_volatile((&raw const (*chunk).slots).cast::<u64>().add(slot)) };
+    let member = Member::from_word(word);
+    if member.hop == NONE {
         return Err(Reason::Removed);
     }
-    let hop = maps::hop(member.hop).ok_or(Reason::Removed)?;
+    let Some(hop) = maps::hop(member.hop) else {
+        return Err(Reason::Removed);
+    };
     admit(
         hop,
         member.generation,

@@ -86,7 +86,7 @@ pub fn take(frame: &mut Frame, taken: Taken) -> Result<u32, Reason> {
     count(Reason::Taken);
     counters::route(taken.route, taken.payload_len, now);
     payload::trim(frame, &taken)?;
-    let sum = payload::sum_and_punt(frame, &taken, socket_head != NONE)?;
+    let sum = payload::sum_and_punt(frame, &taken, socket_head)?;
     let Some(next) = next_chunk(head) else {
         if socket_head != NONE {
             return Ok(xdp_action::XDP_DROP);
@@ -135,8 +135,11 @@ pub fn turn(frame: &mut Frame) -> Result<u32, Reason> {
     let mut ticket = Ticket::read(frame).ok_or(Reason::ForeignFrame)?;
     let pacer = maps::pacer().ok_or(Reason::NoRoom)?;
     let now = boottime();
-    if !pacer.turn(now, ticket.state >> 2, ticket.round) {
-        return Err(Reason::ForeignFrame);
+    let lost = pacer
+        .turn(ticket.state >> 2, ticket.round)
+        .ok_or(Reason::ForeignFrame)?;
+    if lost != 0 {
+        count_many(Reason::Stalled, lost);
     }
     let mut state = ticket.state & 3;
 
@@ -222,7 +225,9 @@ fn broadcast(
         return Ok(xdp_action::XDP_DROP);
     }
     ticket.tag = pacer.next_tag();
-    stamp(&mut ticket, pacer);
+    if on_loop {
+        stamp(&mut ticket, pacer);
+    }
     ticket.write(frame).ok_or(Reason::NoRoom)?;
     let mut flags = u64::from(xdp_action::XDP_DROP);
     if replicas + u32::from(on_loop) > 1 {
@@ -233,17 +238,18 @@ fn broadcast(
 
 /// Sends the frame around the loop.
 #[inline(always)]
-fn circulate(frame: &mut Frame, pacer: &Pacer, mut ticket: Ticket) -> Result<u32, Reason> {
+fn circulate(frame: &mut Frame, pacer: &mut Pacer, mut ticket: Ticket) -> Result<u32, Reason> {
     stamp(&mut ticket, pacer);
     ticket.write(frame).ok_or(Reason::NoRoom)?;
     maps::redirect_loop(u64::from(xdp_action::XDP_DROP)).ok_or(Reason::NoDevice)
 }
 
-/// Marks the frame as one of this epoch, to come around in the next round.
+/// Marks the frame as one of this epoch, to come around in the next pass.
 #[inline(always)]
-fn stamp(ticket: &mut Ticket, pacer: &Pacer) {
-    ticket.state = (ticket.state & 3) | pacer.epoch << 2;
-    ticket.round = pacer.next_round();
+fn stamp(ticket: &mut Ticket, pacer: &mut Pacer) {
+    let state = ticket.state & 3;
+    ticket.round = pacer.launch(state != DONE, u32::from(ticket.load));
+    ticket.state = state | pacer.epoch << 2;
 }
 
 /// Copies the frame into a slot of the queue; the frame itself ends here.

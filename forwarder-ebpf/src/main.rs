@@ -8,6 +8,10 @@
 //! | `xmit` | `xdp:xdp_devmap_xmit` | counts what the devices took |
 #![no_std]
 #![no_main]
+#![expect(
+    missing_docs,
+    reason = "aya's macros drop the documentation of programs"
+)]
 
 mod counters;
 mod egress;
@@ -34,11 +38,11 @@ use crate::{counters::count, packet::Frame};
 pub fn ingress(context: XdpContext) -> u32 {
     let mut frame = Frame::new(context.ctx);
     match judge(&frame, &maps::Tables) {
-        Verdict::Pass(reason) => act(reason, XDP_PASS),
-        Verdict::Drop(reason) => act(reason, XDP_DROP),
+        Verdict::Pass(reason) => act(&context, reason, XDP_PASS),
+        Verdict::Drop(reason) => act(&context, reason, XDP_DROP),
         Verdict::Take(taken) => match fanout::take(&mut frame, taken) {
             Ok(action) => action,
-            Err(reason) => act(reason, XDP_DROP),
+            Err(reason) => act(&context, reason, XDP_DROP),
         },
     }
 }
@@ -48,7 +52,7 @@ pub fn ingress(context: XdpContext) -> u32 {
 pub fn turn(context: XdpContext) -> u32 {
     match fanout::turn(&mut Frame::new(context.ctx)) {
         Ok(action) => action,
-        Err(reason) => act(reason, XDP_DROP),
+        Err(reason) => act(&context, reason, XDP_DROP),
     }
 }
 
@@ -72,10 +76,25 @@ pub fn xmit(context: RawTracePointContext) -> u32 {
 }
 
 #[inline(always)]
-fn act(reason: Reason, action: u32) -> u32 {
+fn act(context: &XdpContext, reason: Reason, action: u32) -> u32 {
     count(reason);
+    trace(context, reason);
     action
 }
+
+/// Logs what became of a packet that is not simply somebody else's.
+#[cfg(feature = "trace")]
+#[inline(always)]
+fn trace(context: &XdpContext, reason: Reason) {
+    if !matches!(reason, Reason::NotOurs) {
+        aya_log_ebpf::debug!(context, "packet: reason {}", reason as u32);
+    }
+}
+
+/// Production objects do not log.
+#[cfg(not(feature = "trace"))]
+#[inline(always)]
+fn trace(_context: &XdpContext, _reason: Reason) {}
 
 #[inline(always)]
 fn transmit(frame: &mut Frame) -> u32 {

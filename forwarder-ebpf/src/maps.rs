@@ -18,7 +18,7 @@ use forwarder_common::{
 };
 
 #[map]
-static ENDPOINTS: HashMap<EndpointKey, Endpoint> = HashMap::with_max_entries(4096, 0);
+static ENDPOINTS: HashMap<EndpointKey, Endpoint> = HashMap::with_max_entries(1, 0); // set at load
 #[map]
 static ROUTE_KEYS: HashMap<RouteKey, u32> = HashMap::with_max_entries(1, 0); // set at load
 #[map]

@@ -142,13 +142,33 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn write<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) -> Option<()> {
+    fn window<const N: usize>(&mut self, at: usize) -> Option<&mut [u8; N]> {
         let to = self.start() + at;
         if to + N > self.end() {
             return None;
         }
-        // SAFETY: `N` bytes lie inside of the frame, as just checked.
-        unsafe { copy::<N>(bytes.as_ptr(), to as *mut u8) };
+        // SAFETY: `N` bytes lie inside of the frame, as just checked, and nothing moves it while `self` is borrowed.
+        Some(unsafe { &mut *(to as *mut [u8; N]) })
+    }
+
+    #[inline(always)]
+    fn copy<const N: usize>(from: &[u8; N], to: &mut [u8; N]) {
+        // SAFETY: both are arrays of `N` bytes.
+        unsafe { copy::<N>(from.as_ptr(), to.as_mut_ptr()) };
+    }
+
+    #[inline(always)]
+    fn write_words<const N: usize>(&mut self, at: usize, words: [u32; N]) -> Option<()> {
+        let to = self.start() + at;
+        if to + 4 * N > self.end() {
+            return None;
+        }
+        let mut i = 0;
+        while i < N {
+            // SAFETY: `N` words lie inside of the frame, as just checked, and of the array.
+            unsafe { *(to as *mut u32).add(i) = *words.as_ptr().add(i) };
+            i += 1;
+        }
         Some(())
     }
 }

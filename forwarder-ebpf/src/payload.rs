@@ -6,7 +6,7 @@ use forwarder_common::{
     ingress::Taken,
     packet::Packet,
     reason::Reason,
-    tables::{MAX_PAYLOAD, PUNT_HEADER},
+    tables::{MAX_PAYLOAD, NONE, PUNT_HEADER},
     wire::rtp,
 };
 
@@ -19,9 +19,10 @@ use crate::{
 /// The kernel summed at most this much in one call before 6.13.
 const PIECE: usize = 512;
 
-/// Folded sum of the UDP payload after the fixed RTP header. With `punt`, the payload also goes to the socket worker.
+/// Folded sum of the UDP payload after the fixed RTP header. The payload also goes to the socket worker, for the legs
+/// from chunk `socket_head` on, if there are any.
 #[inline(always)]
-pub fn sum_and_punt(frame: &Frame, taken: &Taken, punt: bool) -> Result<u16, Reason> {
+pub fn sum_and_punt(frame: &Frame, taken: &Taken, socket_head: u32) -> Result<u16, Reason> {
     let len = u32::from(taken.payload_len);
     if len < rtp::LEN as u32 || len > MAX_PAYLOAD as u32 {
         return Err(Reason::TooBig);
@@ -38,8 +39,8 @@ pub fn sum_and_punt(frame: &Frame, taken: &Taken, punt: bool) -> Result<u16, Rea
             .add(PUNT_HEADER + len as usize)
             .cast::<u32>()
             .write(0);
-        if punt {
-            scratch.cast::<u32>().write(taken.route);
+        if socket_head != NONE {
+            scratch.cast::<u32>().write(socket_head);
             scratch.add(4).cast::<u32>().write(len);
             count(if maps::punt(scratch, bounded(PUNT_HEADER as u32 + len)) {
                 Reason::Punted

@@ -6,7 +6,9 @@
 
 use aya_ebpf::programs::RawTracePointContext;
 
-use crate::maps;
+use forwarder_common::reason::Reason;
+
+use crate::{counters::count_many, maps};
 
 // Arguments of include/trace/events/xdp.h, event xdp_devmap_xmit: from_dev, to_dev, sent, drops, err.
 const SENT: usize = 2;
@@ -28,9 +30,12 @@ pub fn record(context: &RawTracePointContext) -> Option<()> {
     let device = bulk.checked_sub(1)?;
     *bulk = 0;
     let traffic = maps::device_traffic(device)?;
-    // SAFETY: the event has five arguments, and the element is this CPU's.
+    // The event has five arguments.
+    let sent = context.arg::<u64>(SENT) as u32;
+    count_many(Reason::Sent, sent);
+    // SAFETY: this CPU's element of the map.
     unsafe {
-        (*traffic).sent += u64::from(context.arg::<u64>(SENT) as u32);
+        (*traffic).sent += u64::from(sent);
         (*traffic).drops += u64::from(context.arg::<u64>(DROPS) as u32);
         (*traffic).errors += u64::from((context.arg::<u64>(ERR) as i32) < 0);
     }

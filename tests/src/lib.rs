@@ -5,8 +5,10 @@
 //! after a rewrite comes from the model in [`rtp`]. `tests/README.md` has the drawing.
 
 pub mod capture;
+pub mod cases;
 pub mod client;
 pub mod frame;
+pub mod fuzzing;
 pub mod lab;
 pub mod mmsg;
 pub mod model;

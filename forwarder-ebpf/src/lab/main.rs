@@ -1,13 +1,31 @@
-//! Placeholder program, replaced by the data plane.
+//! The programs of the tests and benches. One file each; what they share with userspace is in `layout`.
+//!
+//! | program | attached to | does |
+//! | --- | --- | --- |
+//! | `generate` | run by BPF_PROG_TEST_RUN with live frames | writes a fresh header, and sends the frame into a device |
+//! | `swallow` | the forwarder's end of a publisher's wire | drops: what a frame costs until it has arrived |
+//! | `floor` | the forwarder's end of a publisher's wire | broadcasts, and rewrites nothing |
+//! | `sink` | a receiver's end of a wire | counts and drops |
+//! | `sink_latency` | a receiver's end of a wire | the same, and reads the generator's stamp |
+//! | `softirq_entry`, `napi_poll` | the trace points of these names | time what the sinks take |
 #![no_std]
 #![no_main]
-use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
-/// Passes everything.
-#[xdp]
-pub fn pass(_ctx: XdpContext) -> u32 {
-    XDP_PASS
-}
+
+mod cpu;
+mod floor;
+mod generate;
+mod layout;
+mod polls;
+mod sink;
+mod swallow;
+
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Never reached: the build fails if the object refers to a panic.
     loop {}
 }
+
+/// Trace point programs must say that they are compatible with the GPL.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+pub static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

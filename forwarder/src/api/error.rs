@@ -12,15 +12,77 @@ use crate::core::refusal::{Refusal, RefusalKind};
 /// Longest value that is repeated to the caller, in characters.
 const LONGEST_VALUE: usize = 200;
 
+/// A kind of error.
+#[derive(Debug)]
+pub struct Kind {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// The last part of `type`.
+    pub name: &'static str,
+    /// The same in words.
+    pub title: &'static str,
+}
+
+/// A value that cannot be.
+pub static INVALID: Kind = Kind {
+    status: StatusCode::BAD_REQUEST,
+    name: "invalid",
+    title: "A value is not allowed",
+};
+/// Nothing is there.
+pub static UNKNOWN: Kind = Kind {
+    status: StatusCode::NOT_FOUND,
+    name: "unknown",
+    title: "There is no such thing",
+};
+/// There is one already.
+pub static DUPLICATE: Kind = Kind {
+    status: StatusCode::CONFLICT,
+    name: "duplicate",
+    title: "It is there already",
+};
+/// A value contradicts another.
+pub static CONFLICT: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    name: "conflict",
+    title: "A value does not fit what it refers to",
+};
+/// No room.
+pub static FULL: Kind = Kind {
+    status: StatusCode::INSUFFICIENT_STORAGE,
+    name: "full",
+    title: "There is no room for it",
+};
+/// The system refused.
+pub static FAILED: Kind = Kind {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    name: "failed",
+    title: "The system refused the change",
+};
+/// A request from a web page.
+pub static FORBIDDEN: Kind = Kind {
+    status: StatusCode::FORBIDDEN,
+    name: "forbidden",
+    title: "The API is not for web pages",
+};
+/// A method that the path does not take.
+pub static METHOD: Kind = Kind {
+    status: StatusCode::METHOD_NOT_ALLOWED,
+    name: "method",
+    title: "The path does not take this method",
+};
+/// A body beyond the limit.
+pub static TOO_LARGE: Kind = Kind {
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    name: "too-large",
+    title: "The body is too large",
+};
+
 /// An error as the API tells it.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// HTTP status.
-    pub status: StatusCode,
-    /// What kind of error: the last part of `type`.
-    pub name: &'static str,
-    /// The same in words, the same for every error of the kind.
-    pub title: &'static str,
+    /// What kind of error.
+    pub kind: &'static Kind,
     /// The field at fault.
     pub field: String,
     /// What it held.
@@ -46,15 +108,13 @@ impl Problem {
     /// A problem of this kind.
     #[must_use]
     pub fn new(
-        (status, name, title): (StatusCode, &'static str, &'static str),
+        kind: &'static Kind,
         field: impl Into<String>,
         value: impl Into<Value>,
         allowed: impl Into<String>,
     ) -> Self {
         Self {
-            status,
-            name,
-            title,
+            kind,
             field: field.into(),
             value: shorten(value.into()),
             allowed: allowed.into(),
@@ -63,34 +123,15 @@ impl Problem {
     }
 }
 
-/// A value that cannot be.
-pub const INVALID: (StatusCode, &str, &str) =
-    (StatusCode::BAD_REQUEST, "invalid", "A value is not allowed");
-/// Nothing is there.
-pub const UNKNOWN: (StatusCode, &str, &str) =
-    (StatusCode::NOT_FOUND, "unknown", "There is no such thing");
-
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal.kind {
-            RefusalKind::Invalid => INVALID,
-            RefusalKind::Unknown => UNKNOWN,
-            RefusalKind::Duplicate => (StatusCode::CONFLICT, "duplicate", "It is there already"),
-            RefusalKind::Conflict => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "conflict",
-                "A value does not fit what it refers to",
-            ),
-            RefusalKind::Full => (
-                StatusCode::INSUFFICIENT_STORAGE,
-                "full",
-                "There is no room for it",
-            ),
-            RefusalKind::Failed => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "failed",
-                "The system refused the change",
-            ),
+            RefusalKind::Invalid => &INVALID,
+            RefusalKind::Unknown => &UNKNOWN,
+            RefusalKind::Duplicate => &DUPLICATE,
+            RefusalKind::Conflict => &CONFLICT,
+            RefusalKind::Full => &FULL,
+            RefusalKind::Failed => &FAILED,
         };
         // Numbers are told as numbers.
         let value = refusal
@@ -120,10 +161,15 @@ impl IntoResponse for Problem {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
+        let Kind {
+            status,
+            name,
+            title,
+        } = self.kind;
         let document = Document {
-            r#type: format!("urn:forwarder:problem:{}", self.name),
-            title: self.title,
-            status: self.status.as_u16(),
+            r#type: format!("urn:forwarder:problem:{name}"),
+            title,
+            status: status.as_u16(),
             detail: format!("{} is {value}; allowed: {}", self.field, self.allowed),
             field: &self.field,
             value: &self.value,
@@ -131,7 +177,7 @@ impl IntoResponse for Problem {
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let content = HeaderValue::from_static("application/problem+json");
-        let mut response = (self.status, [(header::CONTENT_TYPE, content)], body).into_response();
+        let mut response = (*status, [(header::CONTENT_TYPE, content)], body).into_response();
         if let Some(allow) = self.allow {
             response
                 .headers_mut()

@@ -24,9 +24,9 @@ impl Fields {
                 left,
                 known: Vec::new(),
             }),
-            Ok(other) => Err(Problem::new(INVALID, "body", other, "a JSON object")),
+            Ok(other) => Err(Problem::new(&INVALID, "body", other, "a JSON object")),
             Err(error) => Err(Problem::new(
-                INVALID,
+                &INVALID,
                 "body",
                 String::from_utf8_lossy(body).into_owned(),
                 format!("a JSON object; this is not JSON: {error}"),
@@ -49,7 +49,7 @@ impl Fields {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match read(&value) {
                 Some(read) => Ok(Some(read)),
-                None => Err(Problem::new(INVALID, field, value, allowed)),
+                None => Err(Problem::new(&INVALID, field, value, allowed)),
             },
         }
     }
@@ -64,7 +64,7 @@ impl Fields {
         allowed: &str,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, Problem> {
-        let missing = || Problem::new(INVALID, field, Value::Null, allowed);
+        let missing = || Problem::new(&INVALID, field, Value::Null, allowed);
         self.optional(field, allowed, read)?.ok_or_else(missing)
     }
 
@@ -78,7 +78,7 @@ impl Fields {
         };
         let known = self.known.join(", ");
         Err(Problem::new(
-            INVALID,
+            &INVALID,
             field,
             value,
             format!("no such field; the fields are {known}"),

@@ -3,8 +3,10 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
-    http::{Method, StatusCode, Uri, header},
+    extract::{
+        DefaultBodyLimit, FromRequestParts, Path, Request, State, rejection::BytesRejection,
+    },
+    http::{Method, StatusCode, Uri, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -12,7 +14,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    error::{Problem, UNKNOWN},
+    error::{FORBIDDEN, INVALID, METHOD, Problem, TOO_LARGE, UNKNOWN},
     model, requests,
 };
 use crate::{
@@ -66,19 +68,30 @@ pub fn router(node: NodeHandle) -> Router {
         .with_state(node)
 }
 
-type Node0 = State<NodeHandle>;
+type Owner = State<NodeHandle>;
 type Body = Result<Bytes, BytesRejection>;
+
+/// The id in a path, as it was written.
+struct Id(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(text)) => Ok(Self(text)),
+            // Percent-encoded bytes that are no text.
+            Err(_) => Err(Problem::new(&UNKNOWN, "path", parts.uri.path(), PATHS)),
+        }
+    }
+}
 
 /// A page in a browser on this host could otherwise command the node: browsers send `Origin` with every such request.
 async fn refuse_browsers(request: Request, next: Next) -> Response {
     match request.headers().get(header::ORIGIN) {
         None => next.run(request).await,
         Some(origin) => Problem::new(
-            (
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "The API is not for web pages",
-            ),
+            &FORBIDDEN,
             "Origin",
             String::from_utf8_lossy(origin.as_bytes()).into_owned(),
             "no such header: the API is for programs, not for pages in a browser",
@@ -88,7 +101,7 @@ async fn refuse_browsers(request: Request, next: Next) -> Response {
 }
 
 async fn unknown_path(uri: Uri) -> Problem {
-    Problem::new(UNKNOWN, "path", uri.path(), PATHS)
+    Problem::new(&UNKNOWN, "path", uri.path(), PATHS)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
@@ -99,31 +112,22 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
         ["state" | "node"] => "GET",
         _ => "GET, POST",
     };
-    let kind = (
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method",
-        "The path does not take this method",
-    );
     Problem {
         allow: Some(allow),
-        ..Problem::new(kind, "method", method.as_str(), allow)
+        ..Problem::new(&METHOD, "method", method.as_str(), allow)
     }
 }
 
 fn body(body: Body) -> Result<Bytes, Problem> {
     body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too-large",
-                "The body is too large",
-            ),
+            &TOO_LARGE,
             "body",
             format!("more than {BODY_LIMIT} bytes"),
             format!("at most {BODY_LIMIT} bytes"),
         ),
         _ => Problem::new(
-            super::error::INVALID,
+            &INVALID,
             "body",
             rejection.body_text(),
             "a JSON object, sent whole",
@@ -173,11 +177,11 @@ fn unexpected(output: Output) -> Refusal {
     )
 }
 
-async fn list_endpoints(State(node): Node0) -> Result<Response, Problem> {
+async fn list_endpoints(State(node): Owner) -> Result<Response, Problem> {
     ask(&node, StatusCode::OK, |node| Ok(model::Endpoint::all(node))).await
 }
 
-async fn show_endpoint(State(node): Node0, Path(text): Path<String>) -> Result<Response, Problem> {
+async fn show_endpoint(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
     let id = endpoint_id(&text)?;
     ask(&node, StatusCode::OK, move |node| {
         model::Endpoint::find(node, id)
@@ -185,7 +189,7 @@ async fn show_endpoint(State(node): Node0, Path(text): Path<String>) -> Result<R
     .await
 }
 
-async fn create_endpoint(State(node): Node0, bytes: Body) -> Result<Response, Problem> {
+async fn create_endpoint(State(node): Owner, bytes: Body) -> Result<Response, Problem> {
     let spec = requests::endpoint(&body(bytes)?)?;
     let placed = node.place(&spec).await?;
     ask(&node, StatusCode::CREATED, move |node| {
@@ -195,24 +199,18 @@ async fn create_endpoint(State(node): Node0, bytes: Body) -> Result<Response, Pr
     .await
 }
 
-async fn delete_endpoint(
-    State(node): Node0,
-    Path(text): Path<String>,
-) -> Result<StatusCode, Problem> {
+async fn delete_endpoint(State(node): Owner, Id(text): Id) -> Result<StatusCode, Problem> {
     command(&node, Input::DeleteEndpoint(endpoint_id(&text)?)).await
 }
 
-async fn list_publications(State(node): Node0) -> Result<Response, Problem> {
+async fn list_publications(State(node): Owner) -> Result<Response, Problem> {
     ask(&node, StatusCode::OK, |node| {
         Ok(model::Publication::all(node))
     })
     .await
 }
 
-async fn show_publication(
-    State(node): Node0,
-    Path(text): Path<String>,
-) -> Result<Response, Problem> {
+async fn show_publication(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
     let id = publication_id(&text)?;
     ask(&node, StatusCode::OK, move |node| {
         model::Publication::find(node, id)
@@ -220,7 +218,7 @@ async fn show_publication(
     .await
 }
 
-async fn create_publication(State(node): Node0, bytes: Body) -> Result<Response, Problem> {
+async fn create_publication(State(node): Owner, bytes: Body) -> Result<Response, Problem> {
     let spec = requests::publication(&body(bytes)?)?;
     ask(&node, StatusCode::CREATED, move |node| {
         match node.handle(Input::CreatePublication(spec))? {
@@ -231,21 +229,15 @@ async fn create_publication(State(node): Node0, bytes: Body) -> Result<Response,
     .await
 }
 
-async fn delete_publication(
-    State(node): Node0,
-    Path(text): Path<String>,
-) -> Result<StatusCode, Problem> {
+async fn delete_publication(State(node): Owner, Id(text): Id) -> Result<StatusCode, Problem> {
     command(&node, Input::DeletePublication(publication_id(&text)?)).await
 }
 
-async fn list_subscriptions(State(node): Node0) -> Result<Response, Problem> {
+async fn list_subscriptions(State(node): Owner) -> Result<Response, Problem> {
     ask(&node, StatusCode::OK, |node| model::Subscription::all(node)).await
 }
 
-async fn show_subscription(
-    State(node): Node0,
-    Path(text): Path<String>,
-) -> Result<Response, Problem> {
+async fn show_subscription(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
     let id = subscription_id(&text)?;
     ask(&node, StatusCode::OK, move |node| {
         model::Subscription::find(node, id)
@@ -253,7 +245,7 @@ async fn show_subscription(
     .await
 }
 
-async fn create_subscription(State(node): Node0, bytes: Body) -> Result<Response, Problem> {
+async fn create_subscription(State(node): Owner, bytes: Body) -> Result<Response, Problem> {
     let spec = requests::subscription(&body(bytes)?)?;
     ask(&node, StatusCode::CREATED, move |node| {
         match node.handle(Input::CreateSubscription(spec))? {
@@ -264,18 +256,15 @@ async fn create_subscription(State(node): Node0, bytes: Body) -> Result<Response
     .await
 }
 
-async fn delete_subscription(
-    State(node): Node0,
-    Path(text): Path<String>,
-) -> Result<StatusCode, Problem> {
+async fn delete_subscription(State(node): Owner, Id(text): Id) -> Result<StatusCode, Problem> {
     command(&node, Input::DeleteSubscription(subscription_id(&text)?)).await
 }
 
-async fn pause(State(node): Node0, Path(text): Path<String>) -> Result<Response, Problem> {
+async fn pause(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
     set_paused(&node, subscription_id(&text)?, Input::Pause).await
 }
 
-async fn resume(State(node): Node0, Path(text): Path<String>) -> Result<Response, Problem> {
+async fn resume(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
     set_paused(&node, subscription_id(&text)?, Input::Resume).await
 }
 
@@ -292,15 +281,15 @@ async fn set_paused(
     .await
 }
 
-async fn show_state(State(node): Node0) -> Result<Response, Problem> {
+async fn show_state(State(node): Owner) -> Result<Response, Problem> {
     ask(&node, StatusCode::OK, |node| model::State::new(node)).await
 }
 
-async fn show_node(State(node): Node0) -> Result<Response, Problem> {
+async fn show_node(State(node): Owner) -> Result<Response, Problem> {
     ask(&node, StatusCode::OK, |node| Ok(model::NodeInfo::new(node))).await
 }
 
-async fn stop(State(node): Node0) -> StatusCode {
+async fn stop(State(node): Owner) -> StatusCode {
     node.stop();
     StatusCode::NO_CONTENT
 }

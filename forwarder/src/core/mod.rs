@@ -32,7 +32,13 @@ mod command_tests;
 #[cfg(test)]
 mod flight_tests;
 #[cfg(test)]
+mod flights;
+#[cfg(test)]
+mod membership_tests;
+#[cfg(test)]
 mod property_tests;
+#[cfg(test)]
+mod test_node;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

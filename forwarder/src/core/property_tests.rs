@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::{
     checked_tables::{CheckedTables, Heard},
-    command_tests::{endpoint, placement, settings},
     endpoint::Mode,
+    test_node::{endpoint, placement, settings},
     *,
 };
 

@@ -23,6 +23,9 @@ impl Limits {
     }
 }
 
+/// Local addresses with a socket and an entry in the endpoints map, entry 0 included. Endpoints may share one.
+pub const MAX_SOCKETS: u32 = 4096;
+
 /// Entries of each table. Entry 0 is never used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -46,7 +49,11 @@ impl Sizes {
             hops,
             chunks: routes.saturating_mul(2).saturating_add(hops / 4),
             routes,
-            sockets: limits.endpoints.saturating_add(1),
+            sockets: if limits.endpoints < MAX_SOCKETS {
+                limits.endpoints + 1
+            } else {
+                MAX_SOCKETS
+            },
         }
     }
 }

@@ -183,13 +183,15 @@ impl Work<'_> {
         self.given_back.push(item);
     }
 
-    /// Restores what the tables held before. An opposite that fails is passed over: it writes what was there before,
-    /// and the remaining ones are still worth carrying out.
+    /// Restores what the tables held before. An opposite that fails is tried once more and then passed over: it writes
+    /// what was there before, so it fails only by accident, and the remaining ones are still worth carrying out.
     fn undo(&mut self) {
         while let Some(step) = self.journal.pop() {
             match step {
                 Undo::Op(op) => {
-                    let _ = self.tables.apply(&op);
+                    if self.tables.apply(&op).is_err() {
+                        let _ = self.tables.apply(&op);
+                    }
                     self.store.mirror.apply(&op);
                 }
                 Undo::Home(hop, home) => {

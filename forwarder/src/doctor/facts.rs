@@ -139,8 +139,6 @@ pub struct HostFacts {
     pub btf: bool,
     /// The BPF file system at `/sys/fs/bpf`.
     pub bpffs: FileSystem,
-    /// The trace file system, at either of its places.
-    pub tracefs: FileSystem,
     /// Whether BPF programs are compiled to machine code; `None` if the kernel does not say.
     pub jit: Option<bool>,
     /// Effective capabilities of this process, as bits; `None` if the kernel does not say.

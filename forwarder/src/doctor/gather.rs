@@ -151,12 +151,6 @@ fn host() -> HostFacts {
             || fs::read_to_string("/proc/version").is_ok_and(|text| text.contains("PREEMPT_RT")),
         btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         bpffs: file_system("bpf", &filesystems, &mounts, &["/sys/fs/bpf"]),
-        tracefs: file_system(
-            "tracefs",
-            &filesystems,
-            &mounts,
-            &["/sys/kernel/tracing", "/sys/kernel/debug/tracing"],
-        ),
         jit: jit(),
         capabilities: capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
     }
@@ -223,7 +217,7 @@ mod tests {
             FileSystem::Known
         );
         assert_eq!(
-            file_system("tracefs", known, mounts, &["/sys/kernel/tracing"]),
+            file_system("nfs", known, mounts, &["/sys/fs/bpf"]),
             FileSystem::Missing
         );
     }

@@ -21,22 +21,7 @@ pub fn judge(host: &HostFacts) -> Vec<Finding> {
         kernel(host),
         btf(host),
         jit(host),
-        mounted(
-            host.bpffs,
-            "bpffs",
-            "/sys/fs/bpf",
-            "bpf",
-            Verdict::Fail,
-            "maps and links are pinned there, so that media goes on when the control plane is restarted",
-        ),
-        mounted(
-            host.tracefs,
-            "tracefs",
-            "/sys/kernel/tracing",
-            "tracefs",
-            Verdict::Warn,
-            "drops of the device are only seen through a tracepoint",
-        ),
+        bpffs(host),
         privileges(host),
     ]
 }
@@ -104,28 +89,24 @@ fn jit(host: &HostFacts) -> Finding {
     }
 }
 
-fn mounted(
-    state: FileSystem,
-    check: &'static str,
-    place: &str,
-    kind: &str,
-    missing: Verdict,
-    why: &str,
-) -> Finding {
-    match state {
-        FileSystem::Mounted => Finding::ok(check, "mounted", ""),
+fn bpffs(host: &HostFacts) -> Finding {
+    const CHECK: &str = "bpffs";
+    const WHY: &str =
+        "maps and links are pinned there, so that media goes on when the control plane dies";
+    match host.bpffs {
+        FileSystem::Mounted => Finding::ok(CHECK, "mounted", ""),
         FileSystem::Known => {
             let why = format!(
-                "{why}. `forwarder run` mounts it itself where it may. (`ip netns exec` hides it; `nsenter --net=` does not)"
+                "{WHY}. `forwarder run` mounts it itself where it may. (`ip netns exec` hides it; `nsenter --net=` does not)"
             );
-            Finding::bad(Verdict::Warn, check, "not mounted", why)
-                .mend(format!("mount -t {kind} {kind} {place}"))
+            Finding::bad(Verdict::Warn, CHECK, "not mounted", why)
+                .mend("mount -t bpf bpf /sys/fs/bpf")
         }
         FileSystem::Missing => Finding::bad(
-            missing,
-            check,
+            Verdict::Fail,
+            CHECK,
             "not in this kernel",
-            format!("{why}; use a kernel that has it"),
+            format!("{WHY}; use a kernel that has it"),
         ),
     }
 }
@@ -170,7 +151,6 @@ mod tests {
             realtime: false,
             btf: true,
             bpffs: FileSystem::Mounted,
-            tracefs: FileSystem::Mounted,
             jit: Some(true),
             capabilities: Some(u64::MAX),
         }
@@ -233,16 +213,6 @@ mod tests {
                 "bpffs"
             ),
             Verdict::Fail
-        );
-        assert_eq!(
-            verdict(
-                &HostFacts {
-                    tracefs: FileSystem::Missing,
-                    ..good()
-                },
-                "tracefs"
-            ),
-            Verdict::Warn
         );
         assert_eq!(
             verdict(

@@ -1,5 +1,5 @@
 //! Facts in, findings out: no IO, so that every verdict can be tested with made-up facts. The interface is judged here, the host in
-//! [`host`](super::host).
+//! [`host`].
 
 use super::drivers::{Driver, Queues, driver};
 use super::facts::{Facts, LinkFacts, Mode, Offload, Owner, feature};

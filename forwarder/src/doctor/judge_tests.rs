@@ -45,7 +45,6 @@ fn facts(driver: &str) -> Facts {
             release: "6.12.8".into(),
             btf: true,
             bpffs: FileSystem::Mounted,
-            tracefs: FileSystem::Mounted,
             jit: Some(true),
             capabilities: Some(u64::MAX),
             ..HostFacts::default()

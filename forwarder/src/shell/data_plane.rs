@@ -16,7 +16,7 @@ use crate::{
         socket::{Handle, Punt, SocketWorker},
         soft::SoftTables,
     },
-    doctor::{self, Facts},
+    doctor::{self, Facts, Finding, Verdict},
     node::parts::{self, Interface, NodePath},
 };
 
@@ -81,6 +81,7 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
     let mut interfaces = Vec::new();
     for name in &config.ifaces {
         let facts = doctor::gather(name).await?;
+        refuse_unfit(name, &facts)?;
         let (device, interface) = describe(name, &facts, devices.len())?;
         devices.push(device);
         interfaces.push(interface);
@@ -111,6 +112,22 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
         },
         kernel: Some(started.kernel),
     })
+}
+
+/// What the doctor calls a failure is not tried: a real-time kernel would mix up replicas without a word.
+fn refuse_unfit(name: &str, facts: &Facts) -> Result<()> {
+    let report = doctor::judge(facts);
+    let failed = |finding: &&Finding| finding.verdict == Verdict::Fail;
+    if let Some(finding) = report.findings.iter().find(failed) {
+        let mend = finding.mend.as_deref().unwrap_or("see `forwarder doctor`");
+        bail!(
+            "iface: {name:?} is not fit: {}: {}: {}; {mend}",
+            finding.check,
+            finding.value,
+            finding.why
+        );
+    }
+    Ok(())
 }
 
 /// An interface as the kernel path and as the API see it.

@@ -74,8 +74,7 @@ pub fn turn(object: &mut Object, pins: &Pins, namespace: &Namespace, far: u32) -
 pub fn xmit(object: &mut Object, pins: &Pins) -> Result<()> {
     let program = object.trace_point("xmit")?;
     let id = program.attach("xdp_devmap_xmit")?;
-    let link: FdLink = program.take_link(id)?.try_into()?;
-    link.pin(pins.path("xmit"))?;
+    FdLink::from(program.take_link(id)?).pin(pins.path("xmit"))?;
     Ok(())
 }
 

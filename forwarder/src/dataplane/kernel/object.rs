@@ -2,7 +2,8 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    io,
+    io, thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -11,13 +12,14 @@ use aya::{
     maps::{Map, MapData},
     programs::{RawTracePoint, Xdp},
 };
+use aya_log::EbpfLogger;
 use forwarder_common::{
     pacer::QUEUE,
     reason,
     tables::{DeviceTraffic, MAX_DEVICES},
 };
 
-use crate::dataplane::memory::Sizes;
+use crate::{core::settings::MAX_SOCKETS, dataplane::memory::Sizes};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/forwarder.o"));
 
@@ -37,6 +39,25 @@ pub fn abi(sizes: &Sizes) -> u64 {
     hasher.finish()
 }
 
+/// How often the log of a tracing object is read.
+const TRACE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Passes on what the programs log, where the object was built to log (`cargo xtask build --trace`).
+fn read_trace(ebpf: &mut Ebpf) -> Result<()> {
+    if ebpf.map("AYA_LOGS").is_none() {
+        return Ok(());
+    }
+    log::warn!("this build logs packets: it is for looking, not for forwarding");
+    let mut logger = EbpfLogger::init(ebpf)?;
+    thread::Builder::new().name("trace".into()).spawn(move || {
+        loop {
+            logger.flush();
+            thread::sleep(TRACE_INTERVAL);
+        }
+    })?;
+    Ok(())
+}
+
 /// The object with its maps made, no program loaded yet.
 pub struct Object {
     ebpf: Ebpf,
@@ -51,7 +72,8 @@ impl Object {
     /// The kernel refused: no privilege, no memory, or no BTF.
     pub fn load(sizes: &Sizes, window: u32) -> Result<Self> {
         let per_cpu = |entries: u32| entries.saturating_mul(sizes.cpus);
-        let ebpf = EbpfLoader::new()
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("ENDPOINTS", MAX_SOCKETS)
             .map_max_entries("ROUTE_KEYS", sizes.routes)
             .map_max_entries("ROUTES", sizes.routes)
             .map_max_entries("CHUNKS", sizes.chunks)
@@ -67,6 +89,7 @@ impl Object {
             .override_global("WINDOW", &window, true)
             .load(OBJECT)
             .context("the kernel does not take the eBPF object")?;
+        read_trace(&mut ebpf)?;
         Ok(Self { ebpf })
     }
 

@@ -8,6 +8,9 @@ use forwarder_common::tables::PUNT_HEADER;
 
 use crate::dataplane::socket::Punt;
 
+/// Packets that are read before the sockets get their turn.
+const AT_ONCE: usize = 256;
+
 /// The reading end.
 pub struct PuntRing {
     ring: RingBuf<MapData>,
@@ -32,7 +35,10 @@ impl Punt for PuntRing {
     }
 
     fn drain(&mut self, each: &mut dyn FnMut(u32, &[u8])) {
-        while let Some(item) = self.ring.next() {
+        for _ in 0..AT_ONCE {
+            let Some(item) = self.ring.next() else {
+                return;
+            };
             let Some((header, payload)) = item.split_first_chunk::<PUNT_HEADER>() else {
                 continue;
             };

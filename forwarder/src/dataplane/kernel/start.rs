@@ -16,6 +16,7 @@ use super::{
     self_test,
     tables::KernelTables,
 };
+use crate::core::settings::MAX_SOCKETS;
 use crate::dataplane::{
     counters::{Counters, ReasonTable, TrafficTable},
     memory::{CHUNK_STRIDE, HOP_STRIDE, LEASE_STRIDE, Memory, ROUTE_STRIDE, Sizes},
@@ -188,7 +189,7 @@ fn bring_up(
     if let Map::DevMap(data) = &loop_alone {
         data.pin(pins.path("LOOP"))?;
     }
-    let shared = Arc::new(SharedTables::new(memory, ENDPOINTS)?);
+    let shared = Arc::new(SharedTables::new(memory, MAX_SOCKETS)?);
     let mut tables = KernelTables::new(
         shared,
         object.take_map("ENDPOINTS")?,
@@ -212,15 +213,16 @@ fn bring_up(
 /// One device number is left to the probe of the self-test.
 const MAX_INTERFACES: usize = MAX_DEVICES as usize - 1;
 
-/// Entries of the map `ENDPOINTS`.
-const ENDPOINTS: u32 = 4096;
-
 fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
     use std::os::fd::AsFd;
     data.fd().as_fd()
 }
 
-fn map_memory(object: &Object, sizes: Sizes) -> Result<Memory> {
+/// The tables of the object, mapped into this process.
+///
+/// # Errors
+/// The kernel refuses to map one.
+pub fn map_memory(object: &Object, sizes: Sizes) -> Result<Memory> {
     let region = |name: &str, len: usize| -> Result<Region> {
         let map = array_data(object.map(name)?)?;
         Region::map(fd(map), len).with_context(|| format!("cannot map {name} into memory"))

@@ -10,7 +10,10 @@ use forwarder_common::{
 };
 
 use crate::{
-    core::ops::{TableError, TableOp, Tables},
+    core::{
+        ops::{TableError, TableOp, Tables},
+        settings::MAX_SOCKETS,
+    },
     dataplane::{region::Region, shared::SharedTables},
 };
 
@@ -90,7 +93,7 @@ impl Tables for KernelTables {
             TableOp::PutEndpoint { key, endpoint } => {
                 self.endpoints
                     .insert(key, endpoint, 0)
-                    .map_err(|error| refused("endpoints", &error, 4096))?;
+                    .map_err(|error| refused("endpoints", &error, u64::from(MAX_SOCKETS)))?;
             }
             TableOp::PutRoute { key, route } => {
                 let allowed = u64::from(self.shared.memory.sizes.routes);

@@ -15,28 +15,26 @@ use super::{
 /// How a packet reached the worker: decides which legs are its business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// From a socket: XDP has not seen it, so all legs are served here.
-    Socket,
-    /// From XDP, which serves its own legs itself.
-    Punt,
+    /// From a socket, for this route: XDP has not seen it, so all legs are served here.
+    Socket(u32),
+    /// From XDP, which serves its own legs itself, for the others from this chunk on. XDP read both heads of the route in
+    /// one word: read again here, a leg that changed its path meanwhile would get the packet twice, or not at all.
+    Punt(u32),
 }
 
-/// Sends a packet of `route` to its subscribers; gives how many there were.
-pub fn fan_out<'p>(
-    sending: &mut Sending<'_, 'p>,
-    route: u32,
-    payload: &'p [u8],
-    origin: Origin,
-) -> u64 {
-    let Route { head, socket_head } = sending.tables.memory.route(route);
+/// Sends a packet to its subscribers; gives how many there were.
+pub fn fan_out<'p>(sending: &mut Sending<'_, 'p>, origin: Origin, payload: &'p [u8]) -> u64 {
+    let Route { head, socket_head } = match origin {
+        Origin::Socket(route) => sending.tables.memory.route(route),
+        Origin::Punt(socket_head) => Route {
+            head: NONE,
+            socket_head,
+        },
+    };
     let Some(packet) = Packet::new(payload) else {
         return 0;
     };
-    let kernel_legs = match origin {
-        Origin::Socket => chain(sending, head, packet),
-        Origin::Punt => 0,
-    };
-    kernel_legs + chain(sending, socket_head, packet)
+    chain(sending, head, packet) + chain(sending, socket_head, packet)
 }
 
 /// A packet, taken apart once for all its replicas.
@@ -52,7 +50,7 @@ impl<'p> Packet<'p> {
     fn new(whole: &'p [u8]) -> Option<Self> {
         let (&header, rest) = whole.split_first_chunk()?;
         Some(Self {
-            header: rtp::Header(header),
+            header: rtp::Header::from_bytes(header),
             rest,
             whole,
         })
@@ -113,7 +111,7 @@ fn replicate<'p>(
     };
     match hop.rewrite() {
         Some(rewrite) => {
-            let rtp::Header(header) = rewrite.apply(packet.header);
+            let header = rewrite.apply(packet.header).to_bytes();
             sending.push(label, Some(&header), packet.rest);
         }
         None => sending.push(label, None, packet.whole),

@@ -13,7 +13,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use super::destination::{Marks, mapped};
 
 /// Numbers are below this.
-pub const MAX_SOCKETS: u32 = 4096;
+pub use crate::core::settings::MAX_SOCKETS;
 
 /// A socket, and its address as the keys of the tables hold it.
 #[derive(Debug)]

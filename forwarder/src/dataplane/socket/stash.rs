@@ -2,7 +2,7 @@
 
 use super::batch::{BUFFER, RECEIVE};
 
-/// Room for some packets with the routes that XDP found for them.
+/// Room for some packets with the chunks that XDP found for them.
 pub struct Stash {
     bytes: Box<[u8]>,
     /// Route and length.
@@ -29,11 +29,11 @@ impl Stash {
 
     /// Keeps a copy; `None` where it has no room.
     #[must_use]
-    pub fn push(&mut self, route: u32, payload: &[u8]) -> Option<()> {
+    pub fn push(&mut self, head: u32, payload: &[u8]) -> Option<()> {
         let entry = self.entries.get_mut(self.len)?;
         let buffer = self.bytes.chunks_exact_mut(BUFFER).nth(self.len)?;
         buffer.get_mut(..payload.len())?.copy_from_slice(payload);
-        *entry = (route, payload.len());
+        *entry = (head, payload.len());
         self.len += 1;
         Some(())
     }
@@ -43,7 +43,7 @@ impl Stash {
         let entries = self.entries.iter().zip(self.bytes.chunks_exact(BUFFER));
         entries
             .take(self.len)
-            .filter_map(|(&(route, len), buffer)| Some((route, buffer.get(..len)?)))
+            .filter_map(|(&(head, len), buffer)| Some((head, buffer.get(..len)?)))
     }
 
     /// Forgets all packets.

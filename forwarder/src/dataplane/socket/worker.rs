@@ -44,7 +44,7 @@ pub trait Punt: Send {
     /// Readable while packets wait.
     fn fd(&self) -> BorrowedFd<'_>;
 
-    /// Passes waiting packets on, route and UDP payload; at most some hundreds at a time, so that sockets get their turn.
+    /// Passes waiting packets on, first chunk and UDP payload; at most some hundreds at a time, so that sockets get their turn.
     fn drain(&mut self, each: &mut dyn FnMut(u32, &[u8]));
 }
 
@@ -237,7 +237,7 @@ fn receive(
         counters.reasons.add(0, Reason::Taken, 1);
         let bytes = taken.payload.len() as u64;
         counters.routes.add(0, taken.route, bytes, sending.now);
-        if fan_out(&mut sending, taken.route, taken.payload, Origin::Socket) == 0 {
+        if fan_out(&mut sending, Origin::Socket(taken.route), taken.payload) == 0 {
             counters.reasons.add(0, Reason::NoMembers, 1);
         }
     }
@@ -252,11 +252,11 @@ fn drain(
     tables: &SharedTables,
     sockets: &Sockets,
 ) {
-    punt.drain(&mut |route, payload| {
+    punt.drain(&mut |head, payload| {
         if stash.is_full() {
             forward(stash, sender, tables, sockets);
         }
-        if stash.push(route, payload).is_none() {
+        if stash.push(head, payload).is_none() {
             tables.worker.reasons.add(0, Reason::TooBig, 1);
         }
     });
@@ -265,8 +265,8 @@ fn drain(
 
 fn forward(stash: &mut Stash, sender: &mut Sender, tables: &SharedTables, sockets: &Sockets) {
     let mut sending = sender.open(tables, sockets);
-    for (route, payload) in stash.packets() {
-        fan_out(&mut sending, route, payload, Origin::Punt);
+    for (head, payload) in stash.packets() {
+        fan_out(&mut sending, Origin::Punt(head), payload);
     }
     sending.flush();
     stash.clear();

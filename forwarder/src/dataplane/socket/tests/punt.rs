@@ -16,7 +16,7 @@ use forwarder_common::{
 use super::rig::{Rig, V4, V6, listen, nothing_more, rtp, take};
 use crate::{core::ops::TableOp, dataplane::socket::Punt};
 
-/// A pair of local sockets in the place of the kernel's ring: route in the first four bytes, then the payload.
+/// A pair of local sockets in the place of the kernel's ring: first chunk in the first four bytes, then the payload.
 struct Ring(UnixDatagram);
 
 impl Punt for Ring {
@@ -30,8 +30,8 @@ impl Punt for Ring {
             let Ok(len) = self.0.recv(&mut buffer) else {
                 return;
             };
-            let (route, payload) = buffer[..len].split_first_chunk().unwrap();
-            each(u32::from_ne_bytes(*route), payload);
+            let (head, payload) = buffer[..len].split_first_chunk().unwrap();
+            each(u32::from_ne_bytes(*head), payload);
         }
     }
 }
@@ -81,7 +81,7 @@ fn punted_packets_go_to_the_socket_chain_only_and_received_ones_to_both() {
     assert_eq!(take(&kernel).0, packet);
     assert_eq!(take(&socket).0, packet);
     let punt = |packet: &[u8]| {
-        let message = [&stream.route.to_ne_bytes()[..], packet].concat();
+        let message = [&seat.chunk.to_ne_bytes()[..], packet].concat();
         xdp.send(&message).unwrap();
     };
     for round in 0..10 {

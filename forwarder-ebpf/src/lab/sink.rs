@@ -1,0 +1,60 @@
+//! The far end of the receivers' wire: counts frames and drops them.
+
+use aya_ebpf::{
+    bindings::xdp_action::XDP_DROP,
+    helpers::bpf_ktime_get_ns,
+    macros::{map, xdp},
+    maps::Array,
+    programs::XdpContext,
+};
+
+use crate::{
+    cpu::cpu,
+    layout::{BUCKETS, MAX_CPUS, STAMP_AT, Seen, bucket},
+};
+
+#[map]
+static SEEN: Array<Seen> = Array::with_max_entries(MAX_CPUS, 0);
+/// Frames by latency: [cpu][bucket].
+#[map]
+static LATENCY: Array<u64> = Array::with_max_entries(MAX_CPUS * BUCKETS, 0);
+
+/// Frames that this CPU's sinks have seen.
+#[inline(always)]
+pub fn seen() -> Option<*mut Seen> {
+    SEEN.get_ptr_mut(cpu())
+}
+
+#[inline(always)]
+fn count() {
+    if let Some(seen) = seen() {
+        // SAFETY: this CPU's element.
+        unsafe { (*seen).frames += 1 };
+    }
+}
+
+/// Counts.
+#[xdp]
+pub fn sink(_context: XdpContext) -> u32 {
+    count();
+    XDP_DROP
+}
+
+/// Counts, and notes how long ago the frame was generated.
+#[xdp]
+pub fn sink_latency(context: XdpContext) -> u32 {
+    count();
+    let at = context.data() + STAMP_AT;
+    if at + size_of::<u64>() <= context.data_end() {
+        // SAFETY: inside of the frame, as just checked.
+        let sent = unsafe { (at as *const u64).read_unaligned() };
+        // SAFETY: a helper without arguments.
+        let now = unsafe { bpf_ktime_get_ns() };
+        let index = cpu() * BUCKETS + bucket(now.wrapping_sub(sent));
+        if let Some(frames) = LATENCY.get_ptr_mut(index) {
+            // SAFETY: this CPU's element.
+            unsafe { *frames += 1 };
+        }
+    }
+    XDP_DROP
+}

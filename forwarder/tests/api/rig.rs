@@ -1,0 +1,310 @@
+//! A node on an ephemeral port, with tables in memory and next hops made up, and a client for it.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use forwarder::{
+    config::Config,
+    core::{
+        Core,
+        ops::{TableError, TableOp, Tables},
+        placement::{NeighbourKey, Placement},
+        refusal::Refusal,
+    },
+    node::{
+        self, NodeHandle,
+        parts::{Answer, Change, Facts, Interface, NodePath, Parts, Placer, Sockets},
+        signals::run_node,
+    },
+};
+use forwarder_common::{
+    reason::{COUNT, Reason},
+    tables::{DEVICE_SOCKET, DeviceTraffic, Traffic},
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, sync::mpsc};
+
+/// What the node does to the system, for the tests to look at.
+#[derive(Default)]
+pub struct World {
+    pub ops: Mutex<Vec<TableOp>>,
+    pub bound: Mutex<BTreeMap<u32, SocketAddr>>,
+    /// MAC of the neighbour 10.0.0.9; 0 is none.
+    pub neighbour: AtomicU32,
+    pub fail_next: AtomicBool,
+}
+
+struct MemoryTables(Arc<World>);
+
+impl Tables for MemoryTables {
+    fn apply(&mut self, op: &TableOp) -> Result<(), TableError> {
+        if !matches!(op, TableOp::SetLease { .. }) && self.0.fail_next.swap(false, Ordering::SeqCst)
+        {
+            return Err(TableError::Full {
+                table: "routes",
+                allowed: 3,
+            });
+        }
+        self.0.ops.lock().unwrap().push(*op);
+        Ok(())
+    }
+
+    fn hop_traffic(&self, hop: u32) -> Traffic {
+        Traffic {
+            packets: u64::from(hop),
+            bytes: 100,
+            last_seen: 1,
+        }
+    }
+
+    fn route_traffic(&self, route: u32) -> Traffic {
+        Traffic {
+            packets: u64::from(route),
+            bytes: 7,
+            last_seen: 0,
+        }
+    }
+
+    fn reset_hop(&mut self, _: u32) {}
+
+    fn reset_route(&mut self, _: u32) {}
+
+    fn reasons(&self) -> [u64; COUNT] {
+        let mut counts = [0; COUNT];
+        counts[Reason::Sent as usize] = 42;
+        counts
+    }
+
+    fn devices(&self) -> Vec<DeviceTraffic> {
+        vec![DeviceTraffic {
+            sent: 10,
+            drops: 5,
+            errors: 1,
+            egress_drops: 3,
+        }]
+    }
+}
+
+struct MadeUpSockets(Arc<World>);
+
+impl Sockets for MadeUpSockets {
+    fn bind(&mut self, number: u32, local: SocketAddr) -> io::Result<()> {
+        if local.port() == 5999 {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        if local.ip().to_string() == "203.0.113.1" {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        assert!(self.0.bound.lock().unwrap().insert(number, local).is_none());
+        Ok(())
+    }
+
+    fn close(&mut self, number: u32) {
+        assert!(self.0.bound.lock().unwrap().remove(&number).is_some());
+    }
+}
+
+/// 10.0.0.9 is a neighbour that comes and goes, 127/8 is served by sockets, 192.0.2/24 has no route.
+struct MadeUpHops {
+    world: Arc<World>,
+    changes: tokio::sync::Mutex<mpsc::Receiver<Change>>,
+}
+
+impl Placer for MadeUpHops {
+    fn place(
+        &self,
+        _: SocketAddr,
+        remote: SocketAddr,
+        vlan: Option<u16>,
+    ) -> Answer<'_, Result<Placement, Refusal>> {
+        let text = remote.ip().to_string();
+        if text.starts_with("192.0.2.") {
+            let refusal = Refusal::invalid("remote", remote, "an address that there is a route to");
+            return Box::pin(async { Err(refusal) });
+        }
+        let mac = match (text.as_str(), self.world.neighbour.load(Ordering::SeqCst)) {
+            ("10.0.0.9", 0) => None,
+            ("10.0.0.9", mac) => Some([2, 0, 0, 0, 0, mac as u8]),
+            _ => Some([2; 6]),
+        };
+        let socket = text.starts_with("127.");
+        let placement = Placement {
+            device: if socket { DEVICE_SOCKET } else { 0 },
+            local_mac: [2, 0, 0, 0, 0, 1],
+            source_mac: [2, 0, 0, 0, 0, 1],
+            destination_mac: mac,
+            vlan,
+            mtu: 1500,
+            why: socket.then(|| "on this host".to_owned()),
+            neighbour: Some(NeighbourKey {
+                interface: 2,
+                address: remote.ip(),
+            }),
+            interface: 2,
+        };
+        Box::pin(async { Ok(placement) })
+    }
+
+    fn changed(&self) -> Answer<'_, Option<Vec<Change>>> {
+        Box::pin(async { Some(vec![self.changes.lock().await.recv().await?]) })
+    }
+}
+
+/// A running node.
+pub struct Rig {
+    pub world: Arc<World>,
+    pub changes: mpsc::Sender<Change>,
+    pub handle: NodeHandle,
+    pub url: String,
+    pub address: SocketAddr,
+    agent: ureq::Agent,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rig {
+    pub fn start() -> Self {
+        Self::with(Config {
+            max_subscriptions: 12_000,
+            ..Config::default()
+        })
+    }
+
+    pub fn with(config: Config) -> Self {
+        let world = Arc::new(World::default());
+        let (changes, receiver) = mpsc::channel(16);
+        let parts = Parts {
+            core: Core::new(config.settings()),
+            tables: Box::new(MemoryTables(Arc::clone(&world))),
+            sockets: Box::new(MadeUpSockets(Arc::clone(&world))),
+            placer: Arc::new(MadeUpHops {
+                world: Arc::clone(&world),
+                changes: receiver.into(),
+            }),
+            facts: Facts {
+                path: NodePath::Kernel,
+                why: None,
+                interfaces: vec![Interface {
+                    device: 0,
+                    name: "veth0".to_owned(),
+                    index: 2,
+                    driver: "veth".to_owned(),
+                }],
+            },
+        };
+        let (send, receive) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let (handle, task) = node::assemble(parts);
+                send.send((listener.local_addr().unwrap(), handle.clone()))
+                    .unwrap();
+                let (_, outcome) = run_node(listener, handle, task).await;
+                outcome.unwrap();
+            });
+        });
+        let (address, handle) = receive.recv().unwrap();
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build(),
+        );
+        Self {
+            world,
+            changes,
+            handle,
+            url: format!("http://{address}"),
+            address,
+            agent,
+            thread: Some(thread),
+        }
+    }
+
+    /// Status and body of the answer; `null` for an empty body.
+    pub fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .body(body.to_owned())
+            .unwrap();
+        let mut response = self.agent.run(request).unwrap();
+        let status = response.status().as_u16();
+        let kind = response.headers().get("content-type").cloned();
+        let text = response.body_mut().read_to_string().unwrap();
+        let wanted = match (status, text.is_empty()) {
+            (_, true) => None,
+            (400.., _) => Some("application/problem+json"),
+            _ => Some("application/json"),
+        };
+        assert_eq!(kind.as_ref().map(|kind| kind.to_str().unwrap()), wanted);
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// Creates something; gives its id.
+    pub fn create(&self, path: &str, body: Value) -> String {
+        let (status, answer) = self.call("POST", path, &body.to_string());
+        assert_eq!(status, 201, "{body}: {answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An endpoint at this address, of mode clear.
+    pub fn endpoint(&self, remote: &str) -> String {
+        self.create(
+            "/v0/endpoints",
+            serde_json::json!({"local": "10.0.0.1:5000", "remote": remote, "mode": "clear"}),
+        )
+    }
+
+    /// Asserts that a call is refused with this status and field, and that the problem document is whole.
+    pub fn refused(&self, method: &str, path: &str, body: &str, status: u16, field: &str) -> Value {
+        let (got, problem) = self.call(method, path, body);
+        assert_eq!(
+            (got, problem["field"].as_str()),
+            (status, Some(field)),
+            "{body}: {problem}"
+        );
+        assert_eq!(problem["status"], status);
+        for key in ["type", "title", "detail", "allowed"] {
+            assert!(
+                problem[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{problem}"
+            );
+        }
+        assert!(problem.get("value").is_some());
+        problem
+    }
+
+    /// Waits for the node to have stopped.
+    pub fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.handle.stop();
+        if !std::thread::panicking() {
+            self.join();
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! A ticket, a leg and a frame for egress.
+#![no_main]
+
+#[path = "../../src/fuzzing.rs"]
+#[allow(dead_code)]
+mod fuzzing;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzing::replicate_frame(data));

@@ -1,0 +1,35 @@
+//! One saturated core: the calling thread, and the threads it starts from then on, run on it and before all others.
+
+use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// Pins the calling thread to a core.
+///
+/// # Errors
+/// No such core.
+pub fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot run on core {core}"))
+}
+
+/// Gives the calling thread real-time priority: ordinary threads, ksoftirqd among them, wait until it sleeps.
+///
+/// # Errors
+/// No privilege.
+pub fn first_in_line() -> Result<()> {
+    let param = libc::sched_param { sched_priority: 1 };
+    // SAFETY: a plain system call that reads `param`.
+    let outcome = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const param) };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error()).context("cannot get real-time priority")
+    }
+}
+
+/// How many cores there are.
+pub fn count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,198 @@
+//! The kernel's side: the product's object with its tables, and its programs run one frame at a time.
+
+use aya::{
+    maps::{Array, Map, MapData, PerCpuArray, PerCpuValues},
+    programs::{TestRun as _, TestRunOptions},
+};
+use forwarder::{
+    core::ops::{TableOp, Tables as _},
+    dataplane::{
+        kernel::{
+            ladder,
+            namespace::Namespace,
+            object::{Object, array_data, device_traffic_len},
+            punt::PuntRing,
+            start::map_memory,
+            tables::KernelTables,
+        },
+        memory::Sizes,
+        region::Region,
+        shared::SharedTables,
+        socket::Punt as _,
+    },
+};
+use forwarder_common::{
+    pacer::{Pacer, QUEUE},
+    reason::{COUNT, Reason},
+    tables::{DeviceTraffic, QUEUE_SLOT},
+};
+use forwarder_tests::netns::RUN_NETNS;
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    unistd::Pid,
+};
+use std::{fs::File, os::fd::AsFd as _, path::Path, sync::Arc};
+
+use crate::world::SIZES;
+
+/// The loopback interface, in every namespace. Nothing is sent: BPF_PROG_TEST_RUN stops at the verdict.
+const LOOPBACK: u32 = 1;
+/// Replicas that may be outstanding, as with a veth.
+pub const WINDOW: u32 = 128;
+/// The CPU that the programs run on.
+const CPU: u32 = 0;
+
+/// A pacer as it lies in its map.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct PacerValue(Pacer);
+
+// SAFETY: plain words without padding (its fields add up to its size), any bit pattern valid.
+unsafe impl aya::Pod for PacerValue {}
+
+/// What a program made of a frame.
+#[derive(Debug)]
+pub struct Output {
+    /// The XDP action.
+    pub action: u32,
+    /// The frame afterwards.
+    pub frame: Vec<u8>,
+}
+
+/// The loaded object.
+pub struct Rig {
+    object: Object,
+    /// The control plane's view.
+    pub tables: KernelTables,
+    punt: PuntRing,
+    _loop_alone: Map,
+    /// Keeps the loop's namespace, which has no name any more: it goes with this process, however that ends.
+    _namespace: File,
+}
+
+impl Rig {
+    /// Pins this thread to one CPU, so that all runs see the same cursors and pacer.
+    pub fn pin_this_thread() {
+        let mut cpus = CpuSet::new();
+        cpus.set(CPU as usize).unwrap();
+        sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
+    }
+
+    /// Loads the object and fills its tables.
+    pub fn new(ops: &[TableOp]) -> Self {
+        let sizes = Sizes {
+            cpus: aya::util::nr_cpus().unwrap() as u32,
+            ..SIZES
+        };
+        let mut object = Object::load(&sizes, WINDOW).unwrap();
+        let name = format!("parity-{}", std::process::id());
+        let namespace = Namespace::make(&name).unwrap();
+        let egress = object
+            .xdp("egress")
+            .unwrap()
+            .fd()
+            .unwrap()
+            .try_clone()
+            .unwrap();
+        let loop_alone =
+            ladder::build(&mut object, &namespace, LOOPBACK, &[LOOPBACK; 2], &egress).unwrap();
+        let kept = File::open(Path::new(RUN_NETNS).join(&name)).unwrap();
+        namespace.remove().unwrap();
+        for program in ["ingress", "turn", "egress_test"] {
+            object.xdp(program).unwrap();
+        }
+        let memory = map_memory(&object, sizes).unwrap();
+        let device_traffic = array_data(object.map("DEVICE_TRAFFIC").unwrap()).unwrap();
+        let device_traffic =
+            Region::map(device_traffic.fd().as_fd(), device_traffic_len(sizes.cpus)).unwrap();
+        let mut tables = KernelTables::new(
+            Arc::new(SharedTables::new(memory, 16).unwrap()),
+            object.take_map("ENDPOINTS").unwrap(),
+            object.take_map("ROUTE_KEYS").unwrap(),
+            device_traffic,
+            2,
+        )
+        .unwrap();
+        for op in ops {
+            tables.apply(op).unwrap();
+        }
+        let punt = PuntRing::new(object.take_map("PUNT").unwrap()).unwrap();
+        Self {
+            object,
+            tables,
+            punt,
+            _loop_alone: loop_alone,
+            _namespace: kept,
+        }
+    }
+
+    /// Runs a program on a frame of at least 14 bytes.
+    pub fn run(&mut self, program: &str, frame: &[u8]) -> Output {
+        let mut out = vec![0; 4096];
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            ..Default::default()
+        };
+        let result = self
+            .object
+            .xdp(program)
+            .unwrap()
+            .test_run(options)
+            .unwrap_or_else(|error| panic!("{program} on {} bytes: {error}", frame.len()));
+        out.truncate(result.data_size_out as usize);
+        Output {
+            action: result.return_value,
+            frame: out,
+        }
+    }
+
+    fn pacers(&mut self) -> PerCpuArray<&mut MapData, PacerValue> {
+        PerCpuArray::try_from(self.object.map_mut("PACER").unwrap()).unwrap()
+    }
+
+    /// The pacer as the programs left it.
+    pub fn pacer(&mut self) -> Pacer {
+        self.pacers().get(&0, 0).unwrap()[CPU as usize].0
+    }
+
+    /// Puts the pacer into a state.
+    pub fn set_pacer(&mut self, pacer: Pacer) {
+        let cpus = aya::util::nr_cpus().unwrap();
+        let values = PerCpuValues::try_from(vec![PacerValue(pacer); cpus]).unwrap();
+        self.pacers().set(0, values, 0).unwrap();
+    }
+
+    /// The frame that waits in a slot of the queue.
+    pub fn queued(&mut self, slot: u32) -> Vec<u8> {
+        let map = self.object.map("QUEUES").unwrap();
+        let slots: Array<_, [u8; QUEUE_SLOT]> = Array::try_from(map).unwrap();
+        let bytes = slots.get(&(CPU * QUEUE + slot), 0).unwrap();
+        let len = u32::from_ne_bytes(*bytes.first_chunk().unwrap()) as usize;
+        bytes[8..8 + len].to_vec()
+    }
+
+    /// What the socket worker would get: first chunk and payload.
+    pub fn punted(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let mut punted = Vec::new();
+        self.punt
+            .drain(&mut |chunk, payload| punted.push((chunk, payload.to_vec())));
+        punted
+    }
+
+    /// What XDP counted; the tables' own sum leaves out what the socket worker counts again.
+    pub fn reasons(&self) -> [u64; COUNT] {
+        let shared = self.tables.shared();
+        let mut counts = [0; COUNT];
+        for &reason in Reason::ALL {
+            counts[reason as usize] = shared.memory.counters.reasons.sum(reason);
+        }
+        counts
+    }
+
+    /// What egress counted for a device.
+    pub fn egress_drops(&self, device: u32) -> u64 {
+        let DeviceTraffic { egress_drops, .. } = self.tables.device(device);
+        egress_drops
+    }
+}
