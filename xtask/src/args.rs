@@ -58,8 +58,9 @@ pub struct Build {
 
 /// Forward really encoded video and sound through XDP to many receivers, in namespaces of its own.
 ///
-/// ffmpeg encodes and publishes; some receivers decode with ffmpeg, the others count and check every packet. Exit
-/// status 0 only if every receiver got every packet that it should.
+/// ffmpeg encodes and publishes, as SRTP and as clear RTP; some receivers decode with ffmpeg, the others compare every
+/// packet with what left the publisher. Exit status 0 only if every receiver got every packet that it should. XDP needs
+/// root; without it the socket path forwards, inside a user namespace.
 #[derive(Debug, clap::Args)]
 pub struct Demo {
     /// How many receivers subscribe.

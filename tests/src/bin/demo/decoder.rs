@@ -1,6 +1,5 @@
 //! The receivers that decode: ffmpeg reads a session description, opens the ports in it, and decodes what comes.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Progress {
     video: AtomicU64,
     audio: AtomicU64,
-    pictures: Mutex<DefaultHasher>,
+    /// The checksum of each picture.
+    pictures: Mutex<Vec<u32>>,
 }
 
 /// A receiver that decodes both streams of a mode.
@@ -48,9 +48,9 @@ pub struct Decoded {
     pub video_frames: u64,
     /// Blocks of sound decoded.
     pub audio_frames: u64,
-    /// Stands for all pictures in their order: receivers of the same stream must agree.
+    /// The checksum of each picture that was shown, which is all but the last few: receivers of the same stream must agree.
     #[serde(skip)]
-    pub pictures: u64,
+    pub pictures: Vec<u32>,
     /// What ffmpeg complained about: nothing, if all is well.
     pub errors: Vec<String>,
 }
@@ -157,12 +157,12 @@ impl Decoder {
             })
         };
         let (video_frames, audio_frames) = (decoded("#0:0"), decoded("#0:1"));
-        let pictures = self
+        let mut pictures = self
             .progress
             .pictures
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .finish();
+            .unwrap_or_else(PoisonError::into_inner);
+        let pictures = std::mem::take(&mut *pictures);
         Decoded {
             name: self.name,
             mode: self.mode,
@@ -180,8 +180,10 @@ impl Progress {
         match line.split(',').next() {
             Some("0") => {
                 self.video.fetch_add(1, Ordering::Relaxed);
-                let checksum = line.rsplit(',').next().unwrap_or("");
-                checksum.hash(&mut *self.pictures.lock().unwrap_or_else(PoisonError::into_inner));
+                let checksum = line.rsplit(", 0x").next().unwrap_or_default();
+                let checksum = u32::from_str_radix(checksum, 16).unwrap_or_default();
+                let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+                pictures.push(checksum);
             }
             Some("1") => {
                 self.audio.fetch_add(1, Ordering::Relaxed);

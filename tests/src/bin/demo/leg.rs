@@ -118,7 +118,7 @@ impl Leg {
 
 /// Whether checking receiver `n` gets SRTP or clear RTP.
 pub fn mode_of(n: usize) -> Mode {
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         Mode::Opaque
     } else {
         Mode::Clear

@@ -24,7 +24,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use forwarder_tests::model::Mode;
-use forwarder_tests::tally::Latency;
 
 use crate::checker::Checker;
 use crate::cpu::Meter;
@@ -236,7 +235,7 @@ impl Play<'_> {
 
     fn look(&self, elapsed: Duration, due: [u64; media::COUNT], used: cpu::Used) -> Look {
         let mut state = self.checker.state();
-        let latest = std::mem::replace(&mut state.latest, Latency::default());
+        let latest = std::mem::take(&mut state.latest);
         Look {
             elapsed,
             sent: state.reference.counts(),

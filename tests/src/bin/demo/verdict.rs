@@ -15,6 +15,9 @@ use crate::summary::{Stream, Summary};
 /// Faults of one kind that are told in words.
 const TOLD: usize = 5;
 
+/// Pictures that an ffmpeg which is asked to end may have decoded, and counted, without passing them on to its output.
+const UNSHOWN: u64 = 10;
+
 /// What the summary is made from.
 pub struct Findings<'a> {
     /// What was asked for.
@@ -214,14 +217,26 @@ impl Findings<'_> {
                     told.join("; ")
                 ));
             }
-            let differs =
-                |other: &Decoded| other.mode == decoded.mode && other.pictures != decoded.pictures;
-            if self.decoded.iter().any(differs) {
+            let shown = decoded.pictures.len() as u64;
+            if shown + UNSHOWN < frames {
+                failures.push(format!("{name} showed only {shown} pictures of {frames}"));
+            }
+            let same_stream = |other: &&Decoded| other.mode == decoded.mode;
+            let difference = self.decoded.iter().filter(same_stream).find_map(|other| {
+                Some((other, first_difference(&decoded.pictures, &other.pictures)?))
+            });
+            if let Some((other, at)) = difference {
                 failures.push(format!(
-                    "{name} decoded other pictures than another receiver of the same stream"
+                    "{name} and {} decoded picture {at} of the same stream differently",
+                    other.name
                 ));
             }
         }
         failures
     }
+}
+
+/// The first picture that two have and that differs.
+fn first_difference(one: &[u32], other: &[u32]) -> Option<usize> {
+    one.iter().zip(other).position(|(a, b)| a != b)
 }
