@@ -1,7 +1,7 @@
 //! What the programs of the benches and their userspace agree on. The bench program includes this very file.
 
 /// CPUs that can generate, count and be timed.
-pub const MAX_CPUS: u32 = 64;
+pub const MAX_CPUS: u32 = 512;
 /// Devices that frames can be generated into.
 pub const MAX_OUTS: u32 = 16;
 /// Ethernet, IPv4, UDP and the fixed RTP header.

@@ -136,3 +136,56 @@ impl fmt::Display for Case {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = Case> {
+        Path::ALL.into_iter().flat_map(|path| {
+            FAN_OUTS.map(|fan_out| Case {
+                payload: 1200,
+                fan_out,
+                path,
+            })
+        })
+    }
+
+    #[test]
+    fn the_floor_fits_half_of_the_ring() {
+        for case in all().filter(|case| case.path == Path::FloorBroadcast) {
+            let bursts = case.bursts().unwrap();
+            assert!(
+                bursts.batch * case.replicas_per_frame() <= FLOOR_MAX,
+                "{case}"
+            );
+        }
+    }
+
+    #[test]
+    fn small_fan_outs_come_in_the_same_bursts_to_kernel_and_floor() {
+        for case in all().filter(|case| case.path == Path::Kernel && case.fan_out <= 64) {
+            let floor = Case {
+                path: Path::FloorBroadcast,
+                ..case
+            };
+            assert_eq!(case.bursts(), floor.bursts(), "{case}");
+        }
+    }
+
+    #[test]
+    fn large_fan_outs_come_in_bursts_of_64() {
+        for case in all().filter(|case| case.path == Path::Kernel && case.fan_out > 64) {
+            let bursts = case.bursts().unwrap();
+            assert_eq!((bursts.frames, bursts.batch), (64, 64), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_round_is_whole_packets() {
+        for case in all() {
+            assert_eq!(case.replicas() % u64::from(case.fan_out), 0, "{case}");
+            assert!(case.replicas() >= u64::from(SOCKET_REPLICAS / 4), "{case}");
+        }
+    }
+}

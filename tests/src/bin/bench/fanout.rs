@@ -37,7 +37,7 @@ pub fn run(flags: &Flags) -> Result<bool> {
     let common = &flags.common;
     let rounds = common.rounds.unwrap_or(if common.quick { 3 } else { 15 });
     let progress = Progress::new(rounds);
-    progress.say("building the lab");
+    progress.say("building the lab, or waiting for another one to end");
     let cases = cases(flags);
     let mut bench = Bench::prepare(flags.core)?;
     let mut figures: BTreeMap<Case, Figures> = BTreeMap::new();
@@ -55,8 +55,8 @@ pub fn run(flags: &Flags) -> Result<bool> {
                 let best = generating.entry((case.payload, bursts)).or_default();
                 best.take(per(took, bursts.total()));
             }
-            // Ordinary threads have waited; what they do now they need not do during a measurement.
-            std::thread::sleep(Duration::from_micros(300));
+            // Ordinary threads of this core have waited long enough.
+            std::thread::sleep(Duration::from_millis(1));
         }
         let _timed = bench.stage.programs.time_polls()?;
         for &case in &cases {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use aya::maps::{Array, MapData};
+use comfy_table::Cell;
 use serde::Serialize;
 
 use crate::args::Common;
@@ -62,7 +63,7 @@ struct Figures {
 pub fn run(flags: &Common) -> Result<bool> {
     let rounds = flags.rounds.unwrap_or(if flags.quick { 3 } else { 20 });
     let progress = Progress::new(rounds);
-    progress.say("building the lab");
+    progress.say("building the lab, or waiting for another one to end");
     let mut stage = Stage::build(&TAKERS, 1, "sink_latency")?;
     let floor_size: Array<MapData, u32> = stage.programs.take_array("FLOOR_SIZE")?;
     let mut subscribers = Subscribers::new(&mut stage.tables)?;
@@ -134,7 +135,7 @@ fn print(flags: &Common, rows: &[Row]) -> Result<()> {
     let microseconds = |ns: u64| format!("{:.2}", ns as f64 / 1000.0);
     for row in rows {
         table.add_row([
-            number(row.path.name().to_owned()),
+            Cell::new(row.path.name()),
             number(row.fan_out.to_string()),
             number(row.payload_bytes.to_string()),
             number(row.packets_per_second.to_string()),

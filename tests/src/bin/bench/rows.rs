@@ -100,11 +100,14 @@ pub fn table(rows: &[Row]) -> Table {
     table
 }
 
-/// A table without lines.
+/// A table without lines; numbers stand at the right, names at the left.
 pub fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(header.iter().map(|text| number((*text).to_owned())));
+    table.set_header(header.iter().map(|text| match *text {
+        "path" | "egress" => Cell::new(text),
+        _ => number((*text).to_owned()),
+    }));
     table
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use aya::maps::{Array, MapData};
+use comfy_table::Cell;
 use serde::Serialize;
 
 use crate::args::Common;
@@ -109,7 +110,7 @@ pub fn run(flags: &Common) -> Result<bool> {
     ensure!(one_core::count() >= 2, "this bench needs two cores");
     let rounds = flags.rounds.unwrap_or(if flags.quick { 3 } else { 20 });
     let progress = Progress::new(rounds);
-    progress.say("building the lab");
+    progress.say("building the lab, or waiting for another one to end");
     let stage = prepare()?;
     let mut figures = SETS.map(|set| (set, Figures::default()));
     for round in 0..rounds {
@@ -241,8 +242,8 @@ fn print(flags: &Common, rows: &[Row]) -> Result<()> {
     ]);
     for row in rows {
         table.add_row([
-            number(row.path.name().to_owned()),
-            number(row.egress.to_owned()),
+            Cell::new(row.path.name()),
+            Cell::new(row.egress),
             number(row.fan_out.to_string()),
             number(row.payload_bytes.to_string()),
             number(format!("{:.2}", row.mpps_one)),

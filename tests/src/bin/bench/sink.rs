@@ -6,7 +6,7 @@ use anyhow::Result;
 use aya::maps::{Array, MapData, PerCpuArray, PerCpuValues};
 
 use crate::generator;
-use crate::layout::{BUCKETS, Polls, Seen, bucket_end};
+use crate::layout::{BUCKETS, MAX_CPUS, Polls, Seen, bucket_end};
 use crate::one_core;
 use crate::programs::Programs;
 
@@ -31,7 +31,7 @@ impl Sink {
             seen: programs.take_array("SEEN")?,
             latency: programs.take_array("LATENCY")?,
             polls: PerCpuArray::try_from(programs.take("POLLS")?)?,
-            cores: u32::try_from(one_core::count())?,
+            cores: u32::try_from(one_core::count())?.min(MAX_CPUS),
         })
     }
 
@@ -150,5 +150,33 @@ impl Histogram {
         for (sum, frames) in self.frames.iter_mut().zip(&other.frames) {
             *sum += frames;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::bucket;
+
+    #[test]
+    fn buckets_follow_one_another() {
+        for number in 0..447 {
+            let end = bucket_end(number);
+            assert_eq!(bucket(end - 1), number, "the last of bucket {number}");
+            assert_eq!(bucket(end), number + 1, "the first beyond bucket {number}");
+        }
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn quantiles_are_the_ends_of_buckets() {
+        let mut histogram = Histogram::default();
+        let mut frames = vec![0; BUCKETS as usize];
+        frames[bucket(1000) as usize] = 98;
+        frames[bucket(9000) as usize] = 2;
+        histogram.add(&Histogram { frames });
+        assert_eq!(histogram.quantile(0.5), bucket_end(bucket(1000)));
+        assert_eq!(histogram.quantile(0.98), bucket_end(bucket(1000)));
+        assert_eq!(histogram.quantile(0.99), bucket_end(bucket(9000)));
     }
 }
