@@ -317,10 +317,10 @@ fn keep(
     std::thread::spawn(move || {
         let mut ready = ready;
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if line.starts_with("forwarder ready") {
-                if let Some(ready) = ready.take() {
-                    let _ = ready.send(line.clone());
-                }
+            if line.starts_with("forwarder ready")
+                && let Some(ready) = ready.take()
+            {
+                let _ = ready.send(line.clone());
             }
             log.lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -4,7 +4,10 @@
 //! kernel/bpf/syscall.c), some 10 ms; a batch waits once. For the ladder of two interfaces that is 20 ms instead of 3
 //! seconds. The kernel takes such batches since 5.19, aya does not have them yet.
 
-use std::{io, os::fd::{AsFd, AsRawFd}};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+};
 
 use anyhow::{Result, bail};
 use aya::maps::{Map, MapData};
