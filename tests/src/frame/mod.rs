@@ -1,4 +1,4 @@
-//! Ethernet frames that carry UDP: built ([`Frame`]) and taken apart with every checksum and length verified ([`check`]).
+//! Ethernet frames that carry UDP: built ([`Frame`]) and taken apart with every checksum and length verified (`check`).
 //!
 //! Both use the crate `etherparse` and nothing of the product, on purpose: a mistake in the product's own arithmetic cannot hide here.
 
