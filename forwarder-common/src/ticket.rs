@@ -87,28 +87,36 @@ impl Ticket {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Cursor {
-    /// Members that have had no clone yet.
+    /// Members that have had no clone yet; bit 0 is that of `slot`.
     pub remaining: u64,
     /// Tag of the broadcast.
     pub tag: u32,
-    /// Zero.
-    pub zero: u32,
+    /// The slot after the last one given.
+    pub slot: u32,
 }
 
 impl Cursor {
     /// The slot that the next clone of this broadcast is for. Clones arrive in order, and one that the kernel could not
     /// allocate truncates the run (`dev_map_enqueue_multi`), so counting is enough.
     #[inline(always)]
-    pub fn next_slot(&mut self, tag: u32, mask: u64) -> Option<u32> {
+    pub const fn next_slot(&mut self, tag: u32, mask: u64) -> Option<u32> {
         if self.tag != tag {
             self.tag = tag;
             self.remaining = mask;
+            self.slot = 0;
         }
         if self.remaining == 0 {
             return None;
         }
-        let slot = self.remaining.trailing_zeros();
-        self.remaining &= self.remaining.wrapping_sub(1);
+        // Mostly the very next one, and BPF has no instruction to count zeroes: LLVM multiplies and looks up.
+        if self.remaining & 1 == 0 {
+            let holes = self.remaining.trailing_zeros() & 63;
+            self.remaining >>= holes;
+            self.slot += holes;
+        }
+        let slot = self.slot;
+        self.remaining >>= 1;
+        self.slot += 1;
         Some(slot)
     }
 }

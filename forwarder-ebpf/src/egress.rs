@@ -11,7 +11,6 @@ use crate::{
     counters::{self, count},
     maps,
     packet::Frame,
-    xmit,
 };
 
 /// Rewrites the frame for its member; false where it must not leave.
@@ -30,7 +29,6 @@ pub fn send(frame: &mut Frame) -> bool {
     // SAFETY: a map value; volatile because userspace stores to it meanwhile, in whole words.
     let device =
         unsafe { core::ptr::read_volatile(&raw const (*chunk).device) } & (MAX_DEVICES - 1);
-    xmit::note(device);
     match to_next_member(frame, &ticket, chunk, device) {
         // Counted as sent in bulk, by what the device took.
         Ok(()) => true,
@@ -49,7 +47,11 @@ fn to_next_member(
     chunk: *const Chunk,
     device: u32,
 ) -> Result<(), Reason> {
-    let Some(cursor) = maps::cursor(device) else {
+    let Some(clones) = maps::clones() else {
+        return Err(Reason::Surplus);
+    };
+    clones.note(device);
+    let Some(cursor) = clones.cursor(device) else {
         return Err(Reason::Surplus);
     };
     let Some(slot) = cursor.next_slot(ticket.tag, ticket.mask) else {

@@ -13,6 +13,7 @@
     reason = "aya's macros drop the documentation of programs"
 )]
 
+mod clones;
 mod counters;
 mod egress;
 mod fanout;

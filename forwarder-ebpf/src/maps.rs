@@ -14,8 +14,9 @@ use forwarder_common::{
         Chunk, DeviceTraffic, Endpoint, EndpointKey, Hop, LADDER_LEN, MAX_DEVICES, QUEUE_SLOT,
         RouteKey, Traffic,
     },
-    ticket::Cursor,
 };
+
+use crate::clones::Clones;
 
 #[map]
 static ENDPOINTS: HashMap<EndpointKey, Endpoint> = HashMap::with_max_entries(1, 0); // set at load
@@ -38,9 +39,8 @@ static ROUTE_TRAFFIC: Array<Traffic> = Array::with_max_entries(1, BPF_F_MMAPABLE
 static HOP_TRAFFIC: Array<Traffic> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][hop]
 #[map]
 static DEVICE_TRAFFIC: Array<DeviceTraffic> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][device]
-/// The device of the bulk that egress is working on, plus one.
 #[map]
-static BULK: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+static CLONES: PerCpuArray<Clones> = PerCpuArray::with_max_entries(1, 0);
 
 /// Devmaps for 0-64 clones, see `ladder_index`; made once at start, since changing a map of maps waits for RCU.
 #[btf_map]
@@ -51,8 +51,6 @@ static LOOP: DevMap = DevMap::with_max_entries(1, 0);
 
 #[map]
 static PACER: PerCpuArray<Pacer> = PerCpuArray::with_max_entries(1, 0);
-#[map]
-static CURSORS: PerCpuArray<Cursor> = PerCpuArray::with_max_entries(MAX_DEVICES, 0);
 #[map]
 static QUEUES: Array<[u8; QUEUE_SLOT]> = Array::with_max_entries(1, 0); // set at load: [cpu][slot]
 #[map]
@@ -153,11 +151,11 @@ pub fn device_traffic(device: u32) -> Option<*mut DeviceTraffic> {
     DEVICE_TRAFFIC.get_ptr_mut(cpu() * MAX_DEVICES + device)
 }
 
-/// This CPU's note of the bulk in hand.
+/// What this CPU knows of the clones in hand.
 #[inline(always)]
-pub fn bulk() -> Option<&'static mut u32> {
+pub fn clones() -> Option<&'static mut Clones> {
     // SAFETY: per CPU, and between egress and the trace point nothing else of ours runs on it.
-    BULK.get_ptr_mut(0).map(|bulk| unsafe { &mut *bulk })
+    CLONES.get_ptr_mut(0).map(|clones| unsafe { &mut *clones })
 }
 
 /// This CPU's pacer.
@@ -165,15 +163,6 @@ pub fn bulk() -> Option<&'static mut u32> {
 pub fn pacer() -> Option<&'static mut Pacer> {
     // SAFETY: per CPU, and XDP programs of one CPU do not interrupt each other.
     PACER.get_ptr_mut(0).map(|pacer| unsafe { &mut *pacer })
-}
-
-/// This CPU's cursor for a device.
-#[inline(always)]
-pub fn cursor(device: u32) -> Option<&'static mut Cursor> {
-    // SAFETY: as for the pacer.
-    CURSORS
-        .get_ptr_mut(device)
-        .map(|cursor| unsafe { &mut *cursor })
 }
 
 /// A slot of this CPU's queue.

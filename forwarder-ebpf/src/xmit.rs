@@ -15,20 +15,10 @@ const SENT: usize = 2;
 const DROPS: usize = 3;
 const ERR: usize = 4;
 
-/// Notes the device of the bulk that egress is working on.
-#[inline(always)]
-pub fn note(device: u32) {
-    if let Some(bulk) = maps::bulk() {
-        *bulk = device + 1;
-    }
-}
-
 /// Counts one bulk that a device was given; bulks that `egress` had no part in are not ours.
 #[inline(always)]
 pub fn record(context: &RawTracePointContext) -> Option<()> {
-    let bulk = maps::bulk()?;
-    let device = bulk.checked_sub(1)?;
-    *bulk = 0;
+    let device = maps::clones()?.take_noted()?;
     let traffic = maps::device_traffic(device)?;
     // The event has five arguments.
     let sent = context.arg::<u64>(SENT) as u32;

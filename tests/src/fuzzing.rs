@@ -125,7 +125,7 @@ pub fn ticket(data: &[u8]) {
     let mut cursor = Cursor {
         tag: ticket.tag.wrapping_add(1),
         remaining: u64::MAX,
-        zero: 0,
+        slot: 7,
     };
     let mut members = 0;
     while let Some(slot) = cursor.next_slot(ticket.tag, ticket.mask) {
