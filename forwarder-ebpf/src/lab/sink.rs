@@ -25,8 +25,29 @@ pub fn seen() -> Option<*mut Seen> {
     SEEN.get_ptr_mut(cpu())
 }
 
+/// Where the EtherType and the IPv4 protocol stand.
+const ETHER_TYPE_AT: usize = 12;
+const PROTOCOL_AT: usize = 23;
+const IPV4: u16 = 0x0800;
+const UDP: u8 = 17;
+
+/// Counts a frame if it is one of those that are sent here: neighbour discovery and multicast reports come by too.
 #[inline(always)]
-fn count() {
+fn count(context: &XdpContext) {
+    let start = context.data();
+    if start + PROTOCOL_AT + 1 > context.data_end() {
+        return;
+    }
+    // SAFETY: inside of the frame, as just checked.
+    let (ether_type, protocol) = unsafe {
+        (
+            *((start + ETHER_TYPE_AT) as *const u16),
+            *((start + PROTOCOL_AT) as *const u8),
+        )
+    };
+    if u16::from_be(ether_type) != IPV4 || protocol != UDP {
+        return;
+    }
     if let Some(seen) = seen() {
         // SAFETY: this CPU's element.
         unsafe { (*seen).frames += 1 };
@@ -35,15 +56,15 @@ fn count() {
 
 /// Counts.
 #[xdp]
-pub fn sink(_context: XdpContext) -> u32 {
-    count();
+pub fn sink(context: XdpContext) -> u32 {
+    count(&context);
     XDP_DROP
 }
 
 /// Counts, and notes how long ago the frame was generated.
 #[xdp]
 pub fn sink_latency(context: XdpContext) -> u32 {
-    count();
+    count(&context);
     let at = context.data() + STAMP_AT;
     if at + size_of::<u64>() <= context.data_end() {
         // SAFETY: inside of the frame, as just checked.
