@@ -180,6 +180,5 @@ fn visit(
     for (n, place) in present.iter_mut().enumerate() {
         leave(place, n);
     }
-    drop(leave);
     (visits, joining)
 }
