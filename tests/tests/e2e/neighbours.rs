@@ -5,16 +5,16 @@ use std::time::Duration;
 use forwarder_tests::frame::Mac;
 use forwarder_tests::model::Mode;
 use forwarder_tests::rtp::Stream;
-use forwarder_tests::{Capture, Family, Lab, Neighbours, Pace, Receivers};
+use forwarder_tests::{Capture, Family, Lab, Neighbours, Pace, Pool, Receivers};
 
 use crate::room::{
-    BOTH, LONG, Path, QUIET, RECEIVER, Room, Source, as_sent, assert_exactly, send_in_bursts,
-    wait_until,
+    BOTH, LONG, Path, QUIET, RECEIVER, Room, Source, as_sent, assert_exactly, rewrite_of,
+    send_in_bursts, wait_until,
 };
 
 scenarios!(
-    kernel: a_changed_mac, resolved_when_needed, nobody_there;
-    socket: a_changed_mac, resolved_when_needed, nobody_there_on_sockets
+    kernel: a_changed_mac, a_mac_each, resolved_when_needed, nobody_there;
+    socket: a_changed_mac, a_mac_each, resolved_when_needed, nobody_there_on_sockets
 );
 
 /// The receiver gets another network card. From the first packet that goes there, none goes to the old one any more.
@@ -51,6 +51,52 @@ fn a_changed_mac(path: Path) {
             .iter()
             .all(|mac| *mac == old)
     );
+    room.close();
+}
+
+/// Subscribers on the link, every one a neighbour of its own: each replica carries the MAC of its address.
+fn a_mac_each(path: Path) {
+    const MANY: usize = 150;
+    let room = Room::with(path, Lab::star().pool(Pool::Individual(MANY)), &[]);
+    let leaf = room.lab.receiver();
+    let stream = Stream::new(1, 0x1111);
+    let source = room.publish(Family::V6, Mode::Clear, &[stream]);
+    for n in 0..MANY {
+        let endpoint = room.subscriber(
+            leaf,
+            leaf.pool_socket(BOTH[n % 2], n, RECEIVER),
+            Mode::Clear,
+        );
+        room.subscribe(&source, &endpoint, rewrite_of(n));
+    }
+    let capture = Capture::start(leaf).unwrap();
+    let mut wanted = 0;
+    for burst in 0..2 {
+        source
+            .publisher
+            .send(&stream, burst * 64..(burst + 1) * 64, Pace::Full)
+            .unwrap();
+        wanted += 64 * MANY as u64;
+        assert!(
+            capture.wait_for(wanted, LONG),
+            "{} of {wanted}",
+            capture.seen()
+        );
+    }
+    capture.settle(QUIET);
+    let mut next = [0; MANY];
+    for frame in capture.finish().unwrap() {
+        let parsed = frame.parsed();
+        let n = leaf.pool_index(parsed.dst.ip()).unwrap();
+        assert_eq!(parsed.eth_dst, leaf.pool_mac(n), "{}", parsed.dst);
+        let arrival = stream
+            .rewritten(rewrite_of(n))
+            .check(parsed.payload)
+            .unwrap();
+        assert_eq!(arrival.index, next[n], "receiver {n}, in order");
+        next[n] += 1;
+    }
+    assert!(next.iter().all(|packets| *packets == 128), "{next:?}");
     room.close();
 }
 
