@@ -7,6 +7,8 @@
 pub const CHUNK_SLOTS: usize = 64;
 /// Interfaces that can be egress devices.
 pub const MAX_DEVICES: u32 = 8;
+/// Interfaces of one node: one device number is left to the probe of the self-test.
+pub const MAX_INTERFACES: u32 = MAX_DEVICES - 1;
 /// The device number of legs that the socket worker serves.
 pub const DEVICE_SOCKET: u32 = 0xff;
 /// Chunk 0, hop 0 and route 0 are never used, so that 0 can mean "none".

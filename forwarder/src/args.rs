@@ -59,7 +59,7 @@ pub struct RunArgs {
     /// Configuration file in TOML, with the other flags' long names as keys: iface = ["eth0"], dscp = 46, lease = "30s"
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Interface to attach XDP to; repeat it for several, up to 8
+    /// Interface to attach XDP to; repeat it for several, up to 7
     #[arg(long = "iface", value_name = "NAME", value_parser = allowed(parse_iface))]
     pub ifaces: Vec<String>,
     /// Forwarding path: auto takes the kernel path where it works and says why where it does not; kernel makes that an error;
@@ -82,7 +82,7 @@ pub struct RunArgs {
     /// TTL (IPv4) or hop limit (IPv6) of media, 1-255 [default: 64]
     #[arg(long, value_name = "N", value_parser = allowed(parse_ttl))]
     pub ttl: Option<u8>,
-    /// Most subscriptions, 1-262144; memory of about 700 bytes each is taken at start [default: 16384]
+    /// Most subscriptions, 1-262144; about 1 KiB, and 96 bytes per CPU, are taken for each at start [default: 16384]
     #[arg(long, value_name = "N", value_parser = allowed(parse_max_subscriptions))]
     pub max_subscriptions: Option<u32>,
     /// Most publications, 1-65536 [default: 1024]
@@ -179,7 +179,7 @@ mod tests {
         let nine: Vec<String> = (0..9).map(|at| format!("--iface=eth{at}")).collect();
         let nine: Vec<&str> = nine.iter().map(String::as_str).collect();
         assert!(run(&nine[..8]).is_ok());
-        assert!(run(&nine).unwrap_err().contains("at most 8"));
+        assert!(run(&nine).unwrap_err().contains("at most 7"));
         assert!(
             run(&["--iface=a", "--iface=a"])
                 .unwrap_err()

@@ -4,7 +4,7 @@ mod values;
 
 use std::{collections::BTreeSet, fmt, fs, io, net::SocketAddr, path::Path, time::Duration};
 
-use forwarder_common::tables::MAX_DEVICES;
+use forwarder_common::tables::MAX_INTERFACES;
 use serde::Deserialize;
 
 pub use self::values::{
@@ -89,9 +89,9 @@ impl Config {
                 allowed,
             })
         };
-        if self.ifaces.len() > MAX_DEVICES as usize {
+        if self.ifaces.len() > MAX_INTERFACES as usize {
             let given = format!("{} interfaces", self.ifaces.len());
-            return refuse(given, format!("at most {MAX_DEVICES} interfaces"));
+            return refuse(given, format!("at most {MAX_INTERFACES} interfaces"));
         }
         let mut seen = BTreeSet::new();
         match self.ifaces.iter().find(|iface| !seen.insert(*iface)) {

@@ -1,8 +1,7 @@
 //! Many entries of a map of maps in one system call.
 //!
-//! Every single update of such a map waits until no program uses the old entry (`maybe_wait_bpf_programs` in
-//! kernel/bpf/syscall.c), some 10 ms; a batch waits once. For the ladder of two interfaces that is 20 ms instead of 3
-//! seconds. The kernel takes such batches since 5.19, aya does not have them yet.
+//! Every single update of such a map waits for a grace period of RCU (`maybe_wait_bpf_programs` in
+//! kernel/bpf/syscall.c); a batch waits once. The kernel takes such batches since 5.19, aya does not have them yet.
 
 use std::{
     io,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use aya::maps::Map;
-use forwarder_common::tables::MAX_DEVICES;
+use forwarder_common::tables::MAX_INTERFACES;
 
 use super::{
     attach, ladder,
@@ -73,7 +73,7 @@ impl Kernel {
     /// # Errors
     /// Anything that the kernel refuses; nothing is left behind then.
     pub fn start(options: &Options) -> Result<Started> {
-        if options.devices.is_empty() || options.devices.len() > MAX_INTERFACES {
+        if options.devices.is_empty() || options.devices.len() > MAX_INTERFACES as usize {
             bail!(
                 "interfaces: {} given, 1 to {MAX_INTERFACES} allowed",
                 options.devices.len()
@@ -209,9 +209,6 @@ fn bring_up(
         .context("the self-test failed")?;
     Ok((tables, punt))
 }
-
-/// One device number is left to the probe of the self-test.
-const MAX_INTERFACES: usize = MAX_DEVICES as usize - 1;
 
 fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
     use std::os::fd::AsFd;
