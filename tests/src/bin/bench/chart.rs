@@ -67,6 +67,8 @@ fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, payload: u32, rows: &[Row]) 
         .x_desc("fan-out")
         .y_desc("nanoseconds per replica")
         .x_labels(FAN_OUTS.len())
+        .x_label_formatter(&|fan_out| format!("{fan_out:.0}"))
+        .y_label_formatter(&|cost| format!("{cost:.0}"))
         .light_line_style(TRANSPARENT)
         .draw()
         .map_err(|error| failed(&error))?;
@@ -88,7 +90,7 @@ fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, payload: u32, rows: &[Row]) 
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE)
         .border_style(TRANSPARENT)
         .label_font((FONT, 13))
