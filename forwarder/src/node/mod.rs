@@ -76,10 +76,11 @@ impl Node {
     /// # Errors
     /// A [`Refusal`]; nothing was carried out.
     pub fn handle(&mut self, input: Input) -> Result<Output, Refusal> {
-        let outcome = self
-            .parts
-            .core
-            .handle(boottime(), input, &mut *self.parts.tables);
+        self.handle_at(boottime(), input)
+    }
+
+    fn handle_at(&mut self, now: u64, input: Input) -> Result<Output, Refusal> {
+        let outcome = self.parts.core.handle(now, input, &mut *self.parts.tables);
         while let Some(socket) = self.parts.core.poll_closed() {
             self.parts.sockets.close(socket);
         }
@@ -95,8 +96,10 @@ impl Node {
         spec: EndpointSpec,
         placed: Placed,
     ) -> Result<EndpointId, Refusal> {
-        // Numbers that have rested are free again.
-        self.handle_timeout();
+        // Numbers that have rested are free again. One time for all of it: a number that becomes free while the socket is
+        // being bound would else be taken in the place of the one that it is bound to.
+        let now = boottime();
+        self.parts.core.handle_timeout(now, &mut *self.parts.tables);
         let fresh = match self.parts.core.socket_for(&spec)? {
             SocketUse::Bound(_) => None,
             SocketUse::Fresh(number) => {
@@ -105,7 +108,7 @@ impl Node {
                 Some(number)
             }
         };
-        let outcome = self.handle(Input::CreateEndpoint(spec, placed.placement));
+        let outcome = self.handle_at(now, Input::CreateEndpoint(spec, placed.placement));
         match (outcome, fresh) {
             (Ok(Output::Endpoint(id)), _) => {
                 // What changed while the placement was on its way here may concern it.
