@@ -2,9 +2,9 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    io::{self, Read, Seek, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
@@ -30,24 +30,28 @@ impl Lock {
         let directory = path.parent().context("the lock has no directory")?;
         fs::create_dir_all(directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((mut file, _)) => {
-                let mut pid = String::new();
-                file.read_to_string(&mut pid)?;
-                bail!(
-                    "name: {name:?} is taken by process {}; allowed: another --name, or `forwarder stop --name {name}` \
-                     first",
-                    pid.trim()
-                );
+        let mut file = loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o644)
+                .open(&path)
+                .with_context(|| format!("cannot open {}", path.display()))?;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                // A node that was just ending may have removed the file that was opened: that one locks nothing.
+                Ok(file) if is_at(&file, &path)? => break file,
+                Ok(_) => {}
+                Err((mut file, _)) => {
+                    let mut pid = String::new();
+                    file.read_to_string(&mut pid)?;
+                    bail!(
+                        "name: {name:?} is taken by process {}; allowed: another --name, or `forwarder stop --name \
+                         {name}` first",
+                        pid.trim()
+                    );
+                }
             }
         };
         file.set_len(0)?;
@@ -73,13 +77,30 @@ pub fn holder(name: &str) -> Option<Pid> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         // Nobody holds it: its process died.
         Ok(_) => None,
-        Err(_) => pid.trim().parse().ok().map(Pid::from_raw),
+        // 0 and negative numbers would signal whole groups of processes.
+        Err(_) => pid
+            .trim()
+            .parse()
+            .ok()
+            .filter(|pid| *pid > 0)
+            .map(Pid::from_raw),
     }
 }
 
-/// Removes the lock file of a node that died.
-pub fn remove_stale(name: &str) -> bool {
-    holder(name).is_none() && fs::remove_file(path(name)).is_ok()
+/// Whether there is a lock file, of a node that runs or died.
+#[must_use]
+pub fn exists(name: &str) -> bool {
+    path(name).exists()
+}
+
+/// Whether `path` still leads to this open file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn path(name: &str) -> PathBuf {

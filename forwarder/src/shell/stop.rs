@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 
-use super::lock;
+use super::lock::{self, Lock};
 use crate::dataplane::kernel;
 
 /// A node that takes longer than this to stop is stuck.
@@ -17,12 +17,13 @@ const POLL: Duration = Duration::from_millis(20);
 /// # Errors
 /// It is not ours to stop, it does not stop, or there is nothing of this name.
 pub fn stop(name: &str) -> Result<()> {
-    let mut found = false;
+    let found = lock::exists(name);
+    let mut stopped = false;
     if let Some(pid) = lock::holder(name) {
-        found = true;
+        stopped = true;
         kill(pid, Signal::SIGTERM).with_context(|| format!("cannot stop process {pid}"))?;
         let deadline = Instant::now() + PATIENCE;
-        while lock::holder(name).is_some() {
+        while lock::holder(name) == Some(pid) {
             if Instant::now() > deadline {
                 bail!(
                     "process {pid} does not stop; `kill -9 {pid}` and then `forwarder stop --name {name}` again"
@@ -32,11 +33,18 @@ pub fn stop(name: &str) -> Result<()> {
         }
         println!("stopped process {pid}");
     }
+    // Under the lock, so that a node that a supervisor starts meanwhile keeps what it has made.
+    let lock = match Lock::take(name) {
+        Ok(lock) => lock,
+        Err(_) if stopped => return Ok(()),
+        Err(error) => return Err(error),
+    };
     let swept = kernel::sweep(name);
     if swept > 0 {
         println!("removed what {swept} dead run(s) had left in the kernel");
     }
-    if lock::remove_stale(name) || swept > 0 || found {
+    drop(lock);
+    if found || swept > 0 {
         return Ok(());
     }
     bail!("name: there is no node {name:?}, running or dead")
