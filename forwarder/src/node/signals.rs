@@ -2,32 +2,46 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::NodeHandle;
 
+/// The signals that stop a node. From when this is made they no longer end the process, and none is missed.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Where the handlers cannot be installed.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Asks the node to stop at the first signal. Returns once it has been asked to, by whomever.
-///
-/// # Errors
-/// Where the handlers cannot be installed.
-pub async fn stop_on_signals(node: &NodeHandle) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn stop_on_signals(mut signals: Signals, node: &NodeHandle) {
     tokio::select! {
-        _ = terminate.recv() => log::info!("stopping: SIGTERM"),
-        _ = interrupt.recv() => log::info!("stopping: SIGINT"),
+        _ = signals.terminate.recv() => log::info!("stopping: SIGTERM"),
+        _ = signals.interrupt.recv() => log::info!("stopping: SIGINT"),
         () = node.stopped() => log::info!("stopping: asked to over the API"),
     }
     node.stop();
-    Ok(())
 }
 
 /// Runs a node with its API until it is asked to stop; gives back what it was made of, to be taken down.
 ///
 /// # Errors
-/// Where the API or the signal handlers fail; the node has stopped then, too.
+/// Where the API fails; the node has stopped then, too.
 pub async fn run_node(
     listener: tokio::net::TcpListener,
+    signals: Signals,
     handle: NodeHandle,
     task: super::Task,
 ) -> (super::parts::Parts, io::Result<()>) {
@@ -37,16 +51,11 @@ pub async fn run_node(
         handle.stop();
         outcome
     };
-    let signals = async {
-        let outcome = stop_on_signals(&handle).await;
-        handle.stop();
-        outcome
-    };
     let task = tokio::spawn(task.run());
-    let (api, signals) = tokio::join!(api, signals);
+    let (api, ()) = tokio::join!(api, stop_on_signals(signals, &handle));
     let parts = task.await;
     match parts {
-        Ok(parts) => (parts, api.and(signals)),
+        Ok(parts) => (parts, api),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         memory::Sizes,
     },
     doctor::{Facts, Path, SelfTest, examine_with},
+    node::signals::Signals,
 };
 
 /// Examines an interface and prints the findings; whether the kernel path can be had on it.
@@ -21,9 +22,14 @@ pub fn examine(iface: &str, json: bool) -> Result<bool> {
         .worker_threads(1)
         .enable_all()
         .build()?
-        .block_on(examine_with(iface, async |facts: &Facts| {
-            tokio::task::block_in_place(|| self_test(iface, facts))
-        }))?;
+        .block_on(async {
+            // Killed half-way, the self-test would leave its program on the interface; it takes some seconds at most.
+            let _held_back = Signals::listen()?;
+            examine_with(iface, async |facts: &Facts| {
+                tokio::task::block_in_place(|| self_test(iface, facts))
+            })
+            .await
+        })?;
     if json {
         println!("{}", report.to_json()?);
     } else {

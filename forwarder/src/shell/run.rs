@@ -19,7 +19,7 @@ use crate::{
     node::{
         assemble,
         parts::{Facts, NodePath, Parts},
-        signals::run_node,
+        signals::{Signals, run_node},
     },
 };
 
@@ -40,6 +40,8 @@ pub fn run(config: Config) -> Result<()> {
 }
 
 async fn run_locked(config: &Config) -> Result<()> {
+    // Asked to stop while it starts, a node is taken down as soon as it runs: killed half-way it would leave links behind.
+    let signals = Signals::listen()?;
     // First what can fail without a trace.
     let listener = TcpListener::bind(config.api).await.with_context(|| {
         format!(
@@ -83,7 +85,7 @@ async fn run_locked(config: &Config) -> Result<()> {
     // A closed standard output is no reason not to forward.
     let _closed = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
 
-    let (parts, outcome) = run_node(listener, handle, task).await;
+    let (parts, outcome) = run_node(listener, signals, handle, task).await;
     fresh.abort();
     // The worker first, since it reads the kernel's maps.
     drop(parts);

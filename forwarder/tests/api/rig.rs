@@ -22,7 +22,7 @@ use forwarder::{
     node::{
         self, NodeHandle,
         parts::{Answer, Change, Facts, Interface, NodePath, Parts, Placer, Sockets},
-        signals::run_node,
+        signals::{Signals, run_node},
     },
 };
 use forwarder_common::{
@@ -211,7 +211,8 @@ impl Rig {
                 let (handle, task) = node::assemble(parts);
                 send.send((listener.local_addr().unwrap(), handle.clone()))
                     .unwrap();
-                let (_, outcome) = run_node(listener, handle, task).await;
+                let (_, outcome) =
+                    run_node(listener, Signals::listen().unwrap(), handle, task).await;
                 outcome.unwrap();
             });
         });
