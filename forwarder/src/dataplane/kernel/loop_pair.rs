@@ -1,6 +1,7 @@
 //! The veth pair of the loop: a frame redirected to its near end comes around at its far end in the next NAPI round.
 
 use anyhow::{Context, Result};
+use futures::TryStreamExt;
 use rtnetlink::{
     LinkUnspec, LinkVeth, new_connection,
     packet_route::link::{LinkAttribute, LinkMessage},
@@ -25,6 +26,16 @@ impl LoopPair {
     pub fn make(namespace: &Namespace, cpus: u32) -> Result<Self> {
         let [near, far] = namespace.run(|| block_on(make(["near", "far"], cpus)))?;
         Ok(Self { near, far })
+    }
+
+    /// Lets the pair take the largest frames that XDP takes at all, whatever the MTU of the media interfaces: a frame
+    /// that does not fit is freed by the redirect without a word, and the pacer waits for it. To be called once XDP is
+    /// attached, since only then the kernel knows how large they may be (`veth_xdp_set`).
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn widen(&self, namespace: &Namespace) -> Result<()> {
+        namespace.run(|| block_on(widen([self.near, self.far])))
     }
 }
 
@@ -95,6 +106,37 @@ async fn make(names: [&str; 2], queues: u32) -> Result<[u32; 2]> {
     }
     task.abort();
     Ok(pair)
+}
+
+async fn widen([near, far]: [u32; 2]) -> Result<()> {
+    let (connection, handle, _) = new_connection()?;
+    let task = tokio::spawn(connection);
+    let link = handle
+        .link()
+        .get()
+        .match_index(near)
+        .execute()
+        .try_next()
+        .await?
+        .context("the loop is gone")?;
+    let largest = link
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::MaxMtu(mtu) => Some(*mtu),
+            _ => None,
+        });
+    let mtu = largest.context("the kernel does not tell the largest MTU of the loop")?;
+    for end in [near, far] {
+        handle
+            .link()
+            .set(LinkUnspec::new_with_index(end).mtu(mtu).build())
+            .execute()
+            .await
+            .with_context(|| format!("cannot set the MTU of the loop to {mtu}"))?;
+    }
+    task.abort();
+    Ok(())
 }
 
 /// Sets the numbers of queues, of both ends.

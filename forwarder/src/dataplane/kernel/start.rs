@@ -178,6 +178,7 @@ fn bring_up(
         .collect();
     let egress = object.xdp("egress")?.fd()?.try_clone()?;
     attach::turn(object, pins, namespace, pair.far)?;
+    pair.widen(namespace)?;
     let loop_alone = ladder::build(object, namespace, pair.near, &ifindexes, &egress)?;
 
     let memory = map_memory(object, sizes)?;
