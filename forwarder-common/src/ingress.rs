@@ -42,6 +42,18 @@ pub struct Taken {
     pub payload_len: u16,
 }
 
+impl Taken {
+    /// Bytes of VLAN tags in front of the IP header.
+    #[inline(always)]
+    #[must_use]
+    pub const fn tag_len(&self) -> u16 {
+        const V4: u16 = (eth::LEN + ip::V4_LEN + udp::LEN) as u16;
+        const V6: u16 = (eth::LEN + ip::V6_LEN + udp::LEN) as u16;
+        self.header_len
+            .wrapping_sub(if self.header_len < V6 { V4 } else { V6 })
+    }
+}
+
 /// Addresses and extent of the UDP datagram in a frame.
 struct Datagram {
     source: Address,

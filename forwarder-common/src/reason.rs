@@ -73,7 +73,7 @@ reasons! {
     Sent = 24, "sent";
     /// A packet copied to the socket worker, for legs that XDP cannot serve.
     Punted = 25, "punted";
-    /// Dropped for the legs of the socket worker: its ring was full.
+    /// Dropped for the legs of the socket worker: its ring was full, or the packet had waited in it for too long.
     PuntFull = 26, "punt_full";
     /// Dropped: the chunk names a device that is not there.
     NoDevice = 27, "no_device";

@@ -272,8 +272,12 @@ pub const fn ladder_index(device: u32, on_loop: bool, replicas: u32) -> u32 {
 
 /// Bytes of a slot in which a packet waits for its turn: its length as a word, then the frame.
 pub const QUEUE_SLOT: usize = 4096 + 64;
-/// Bytes in front of a packet in the punt ring: first chunk and length of the UDP payload, as words of 4 bytes.
-pub const PUNT_HEADER: usize = 8;
+/// Bytes in front of a packet in the punt ring: first chunk and length of the UDP payload, as words of 4 bytes, and
+/// CLOCK_BOOTTIME in nanoseconds.
+pub const PUNT_HEADER: usize = 16;
+/// A packet that names chunks is not sent after this many nanoseconds: their numbers rest for twice as long before they
+/// belong to another route.
+pub const STALE: u64 = 500_000_000;
 /// Largest UDP payload that XDP takes: with headers it fills the page that a frame lives in.
 pub const MAX_PAYLOAD: usize = 4000;
 

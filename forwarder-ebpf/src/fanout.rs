@@ -8,7 +8,7 @@ use forwarder_common::{
     ingress::Taken,
     pacer::{Arrival, Pacer},
     reason::Reason,
-    tables::{Chunk, MAX_DEVICES, NONE, QUEUE_SLOT, ladder_index},
+    tables::{Chunk, MAX_DEVICES, NONE, QUEUE_SLOT, STALE, ladder_index},
     ticket::{DONE, SENT, Ticket, WAITING},
 };
 
@@ -79,14 +79,14 @@ fn next_chunk(mut chunk: u32) -> Option<Next> {
 
 /// Takes a packet for forwarding; gives the XDP action.
 #[inline(always)]
-pub fn take(frame: &mut Frame, taken: Taken) -> Result<u32, Reason> {
+pub fn take(frame: &mut Frame, mut taken: Taken) -> Result<u32, Reason> {
     let heads = maps::route(taken.route).ok_or(Reason::UnknownStream)?;
     let (head, socket_head) = (heads as u32, (heads >> 32) as u32);
     let now = boottime();
     count(Reason::Taken);
     counters::route(taken.route, taken.payload_len, now);
-    payload::trim(frame, &taken)?;
-    let sum = payload::sum_and_punt(frame, &taken, socket_head)?;
+    payload::trim(frame, &mut taken)?;
+    let sum = payload::sum_and_punt(frame, &taken, socket_head, now)?;
     let Some(next) = next_chunk(head) else {
         if socket_head != NONE {
             return Ok(xdp_action::XDP_DROP);
@@ -166,6 +166,12 @@ pub fn turn(frame: &mut Frame) -> Result<u32, Reason> {
         following = ticket.chunk;
     }
 
+    if now.saturating_sub(ticket.now) > STALE {
+        pacer.finish(u32::from(ticket.load));
+        count(Reason::Stalled);
+        ticket.state = DONE;
+        return circulate(frame, pacer, ticket);
+    }
     let next = if state == WAITING {
         // The members are those of the packet's arrival; who has left since is dropped by egress.
         maps::chunk(following).map(|chunk| {
@@ -223,6 +229,15 @@ fn broadcast(
     }
     if replicas == 0 && !on_loop {
         return Ok(xdp_action::XDP_DROP);
+    }
+    if forwarder_common::packet::Packet::len(frame) > maps::frame_max(device) as usize {
+        // The kernel would free the frame without a word.
+        count_many(Reason::TooBig, replicas);
+        return if on_loop {
+            circulate(frame, pacer, ticket)
+        } else {
+            Ok(xdp_action::XDP_DROP)
+        };
     }
     ticket.tag = pacer.next_tag();
     if on_loop {

@@ -68,6 +68,10 @@ static ROUTE_COUNT: u32 = 1;
 #[unsafe(no_mangle)]
 static WINDOW: u32 = 128;
 
+/// Largest frame that each device takes; set at load.
+#[unsafe(no_mangle)]
+static FRAME_MAX: [u32; MAX_DEVICES as usize] = [0; MAX_DEVICES as usize];
+
 #[inline(always)]
 fn constant(value: &'static u32) -> u32 {
     // SAFETY: a valid reference; volatile because the loader changes it behind the compiler's back.
@@ -201,6 +205,15 @@ pub fn redirect_ladder(index: u32, flags: u64) -> Option<u32> {
 #[inline(always)]
 pub fn redirect_loop(flags: u64) -> Option<u32> {
     LOOP.redirect(0, flags).ok()
+}
+
+/// The largest frame that a device takes.
+#[inline(always)]
+pub fn frame_max(device: u32) -> u32 {
+    match FRAME_MAX.get(device as usize) {
+        Some(max) => constant(max),
+        None => 0,
+    }
 }
 
 /// The largest number of outstanding replicas.

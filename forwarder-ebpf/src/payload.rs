@@ -4,7 +4,7 @@ use aya_ebpf::helpers::bpf_csum_diff;
 use forwarder_common::{
     checksum::Sum,
     ingress::Taken,
-    packet::Packet,
+    packet::{Packet, Shift},
     reason::Reason,
     tables::{MAX_PAYLOAD, NONE, PUNT_HEADER},
     wire::rtp,
@@ -22,7 +22,12 @@ const PIECE: usize = 512;
 /// Folded sum of the UDP payload after the fixed RTP header. The payload also goes to the socket worker, for the legs
 /// from chunk `socket_head` on, if there are any.
 #[inline(always)]
-pub fn sum_and_punt(frame: &Frame, taken: &Taken, socket_head: u32) -> Result<u16, Reason> {
+pub fn sum_and_punt(
+    frame: &Frame,
+    taken: &Taken,
+    socket_head: u32,
+    now: u64,
+) -> Result<u16, Reason> {
     let len = u32::from(taken.payload_len);
     if len < rtp::LEN as u32 || len > MAX_PAYLOAD as u32 {
         return Err(Reason::TooBig);
@@ -42,6 +47,7 @@ pub fn sum_and_punt(frame: &Frame, taken: &Taken, socket_head: u32) -> Result<u1
         if socket_head != NONE {
             scratch.cast::<u32>().write(socket_head);
             scratch.add(4).cast::<u32>().write(len);
+            scratch.add(8).cast::<u64>().write(now);
             count(if maps::punt(scratch, bounded(PUNT_HEADER as u32 + len)) {
                 Reason::Punted
             } else {
@@ -75,13 +81,20 @@ pub fn sum_and_punt(frame: &Frame, taken: &Taken, socket_head: u32) -> Result<u1
     Ok(Sum::from_kernel(sum).fold())
 }
 
-/// Cuts off what follows the UDP datagram: padding of short frames would end up behind the SRTP tag.
+/// Cuts off what follows the UDP datagram, since padding of short frames would end up behind the SRTP tag; and as many
+/// bytes as the VLAN tags take, in front, where a ticket comes anyway: the kernel holds the frame as it arrived against
+/// the MTU of the device that it leaves by, and has room for one tag (`xdp_ok_fwd_dev`).
 #[inline(always)]
-pub fn trim(frame: &Frame, taken: &Taken) -> Result<(), Reason> {
+pub fn trim(frame: &mut Frame, taken: &mut Taken) -> Result<(), Reason> {
     let end = usize::from(taken.header_len) + usize::from(taken.payload_len);
     let excess = frame.len() as i32 - end as i32;
     if excess > 0 {
         frame.resize(-excess).ok_or(Reason::NoRoom)?;
+    }
+    let tags = taken.tag_len();
+    if tags != 0 {
+        frame.shift(i32::from(tags)).ok_or(Reason::NoRoom)?;
+        taken.header_len -= tags;
     }
     Ok(())
 }

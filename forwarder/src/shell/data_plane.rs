@@ -160,6 +160,8 @@ pub fn device(name: &str, facts: &Facts) -> Option<Device> {
         ifindex: link.index,
         ring,
         queues: link.tx_queues.max(1),
+        mtu: link.mtu,
+        attached: link.xdp.as_ref().map(|program| program.id),
     })
 }
 

@@ -3,15 +3,16 @@
 use forwarder_tests::frame::Frame;
 use forwarder_tests::model::Mode;
 use forwarder_tests::rtp::Stream;
-use forwarder_tests::{Capture, Captured, Family, RawSender};
+use forwarder_tests::{Capture, Captured, Family, Lab, RawSender, Receivers};
 
 use crate::room::{
-    BOTH, LONG, MEDIA, PUBLISHER, Path, QUIET, RECEIVER, Room, Source, as_sent, rewrite_of,
+    BOTH, LONG, MEDIA, PUBLISHER, Path, QUIET, RECEIVER, Room, Source, as_sent, assert_exactly,
+    rewrite_of, send_in_bursts,
 };
 
 scenarios!(
-    kernel: from_ipv4, from_ipv6, padding_is_trimmed;
-    socket: from_ipv4, from_ipv6, padding_is_trimmed
+    kernel: from_ipv4, from_ipv6, larger_links, padding_is_trimmed;
+    socket: from_ipv4, from_ipv6, larger_links, padding_is_trimmed
 );
 
 /// UDP payload that fits an MTU of 1,500 bytes: less 20 and 8, less 40 and 8.
@@ -67,6 +68,33 @@ fn every_length(path: Path, from: Family, most: usize) {
         assert_eq!(seen, right, "lengths that {to} got");
     }
     assert_eq!(frames.len() as u64, wanted);
+    room.close();
+}
+
+/// Links with room for more than 1,500 bytes: packets that wait for their turn must fit the loop, too.
+fn larger_links(path: Path) {
+    const RECEIVERS: usize = 100;
+    let room = Room::with(path, Lab::star().mtu(3000), &[]);
+    let stream = Stream::new(1, 0x1111).with_payload(2000 - 12);
+    let source = room.publish(Family::V4, Mode::Clear, &[stream]);
+    let receivers = Receivers::start(room.lab.receiver(), RECEIVER).unwrap();
+    let family = |n: usize| BOTH[n % 2];
+    room.fill(
+        &receivers,
+        &source,
+        stream,
+        0..RECEIVERS,
+        family,
+        rewrite_of,
+    );
+    send_in_bursts(
+        &source.publisher,
+        &stream,
+        0..128,
+        &[&receivers],
+        RECEIVERS as u64,
+    );
+    assert_exactly(receivers, 0..128);
     room.close();
 }
 

@@ -131,9 +131,10 @@ impl Host {
         expected.taken = Some((taken.route, taken.payload_len));
         let memory = &self.shared.memory;
         let route = memory.route(taken.route);
-        let header_len = usize::from(taken.header_len);
-        let frame = frame[..header_len + usize::from(taken.payload_len)].to_vec();
-        let payload = &frame[header_len..];
+        let end = usize::from(taken.header_len) + usize::from(taken.payload_len);
+        let frame = frame[usize::from(taken.tag_len())..end].to_vec();
+        let header_len = taken.header_len - taken.tag_len();
+        let payload = &frame[usize::from(header_len)..];
         if route.socket_head != NONE {
             expected.punted = Some((route.socket_head, payload.to_vec()));
             expected.reasons.push(Reason::Punted);
@@ -155,7 +156,7 @@ impl Host {
             now,
             payload_len: taken.payload_len,
             sum,
-            header_len: taken.header_len as u8,
+            header_len: header_len as u8,
             state: WAITING,
             round: 0,
             load: replicas as u8,

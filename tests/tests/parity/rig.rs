@@ -10,7 +10,7 @@ use forwarder::{
         kernel::{
             ladder,
             namespace::Namespace,
-            object::{Object, array_data, device_traffic_len},
+            object::{Bounds, Object, array_data, device_traffic_len},
             punt::PuntRing,
             start::map_memory,
             tables::KernelTables,
@@ -24,7 +24,7 @@ use forwarder::{
 use forwarder_common::{
     pacer::{Pacer, QUEUE},
     reason::{COUNT, Reason},
-    tables::{DeviceTraffic, QUEUE_SLOT},
+    tables::{DeviceTraffic, MAX_DEVICES, QUEUE_SLOT},
 };
 use forwarder_tests::netns::RUN_NETNS;
 use nix::{
@@ -84,7 +84,14 @@ impl Rig {
             cpus: aya::util::nr_cpus().unwrap() as u32,
             ..SIZES
         };
-        let mut object = Object::load(&sizes, WINDOW).unwrap();
+        let mut object = Object::load(
+            &sizes,
+            &Bounds {
+                window: WINDOW,
+                frame_max: [u32::MAX; MAX_DEVICES as usize],
+            },
+        )
+        .unwrap();
         let name = format!("parity-{}", std::process::id());
         let namespace = Namespace::make(&name).unwrap();
         let egress = object

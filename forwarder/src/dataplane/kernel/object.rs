@@ -58,6 +58,15 @@ fn read_trace(ebpf: &mut Ebpf) -> Result<()> {
     Ok(())
 }
 
+/// What the programs are told of the devices.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Replicas that may be outstanding per CPU, see [`forwarder_common::pacer`].
+    pub window: u32,
+    /// Largest frame by device number, as the kernel holds frames against it before egress runs.
+    pub frame_max: [u32; MAX_DEVICES as usize],
+}
+
 /// The object with its maps made, no program loaded yet.
 pub struct Object {
     ebpf: Ebpf,
@@ -66,11 +75,9 @@ pub struct Object {
 impl Object {
     /// Makes the maps.
     ///
-    /// `window`: replicas that may be outstanding per CPU, see [`forwarder_common::pacer`].
-    ///
     /// # Errors
     /// The kernel refused: no privilege, no memory, or no BTF.
-    pub fn load(sizes: &Sizes, window: u32) -> Result<Self> {
+    pub fn load(sizes: &Sizes, bounds: &Bounds) -> Result<Self> {
         let per_cpu = |entries: u32| entries.saturating_mul(sizes.cpus);
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("ENDPOINTS", MAX_SOCKETS)
@@ -86,7 +93,8 @@ impl Object {
             .map_max_entries("QUEUES", per_cpu(QUEUE))
             .override_global("HOP_COUNT", &sizes.hops, true)
             .override_global("ROUTE_COUNT", &sizes.routes, true)
-            .override_global("WINDOW", &window, true)
+            .override_global("WINDOW", &bounds.window, true)
+            .override_global("FRAME_MAX", &bounds.frame_max, true)
             .load(OBJECT)
             .context("the kernel does not take the eBPF object")?;
         read_trace(&mut ebpf)?;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use aya::maps::Map;
-use forwarder_common::tables::MAX_INTERFACES;
+use forwarder_common::{
+    tables::{MAX_DEVICES, MAX_INTERFACES},
+    wire::eth,
+};
 
 use super::{
     attach, ladder,
     loop_pair::LoopPair,
     namespace::Namespace,
-    object::{self, Object, array_data, device_traffic_len},
+    object::{self, Bounds, Object, array_data, device_traffic_len},
     pins::{self, Pins},
     punt::PuntRing,
     self_test,
@@ -35,6 +38,10 @@ pub struct Device {
     pub ring: u32,
     /// Transmit queues.
     pub queues: u32,
+    /// Largest IP packet, in bytes.
+    pub mtu: u32,
+    /// Number of the XDP program that is attached.
+    pub attached: Option<u32>,
 }
 
 /// What the kernel path is started with.
@@ -80,8 +87,11 @@ impl Kernel {
             );
         }
         let sizes = &options.sizes;
-        let window = window(&options.devices, sizes.cpus);
-        let mut object = Object::load(sizes, window)?;
+        let bounds = Bounds {
+            window: window(&options.devices, sizes.cpus),
+            frame_max: frame_max(&options.devices),
+        };
+        let mut object = Object::load(sizes, &bounds)?;
         let pins = Pins::make(&options.name, object::abi(sizes))?;
         let run = std::process::id();
         let namespace = match Namespace::make(&format!("forwarder-{}.{run}", options.name)) {
@@ -144,9 +154,9 @@ impl Kernel {
 /// Removes what dead runs of a node left behind; gives how many runs.
 #[must_use]
 pub fn sweep(name: &str) -> usize {
-    let swept = pins::sweep(name, None);
-    Namespace::sweep(&namespace_prefix(name), None);
-    swept
+    let pinned = pins::sweep(name, None);
+    // One run has one of each, but may have died before it had both.
+    pinned.max(Namespace::sweep(&namespace_prefix(name), None))
 }
 
 fn namespace_prefix(name: &str) -> String {
@@ -161,6 +171,16 @@ fn window(devices: &[Device], cpus: u32) -> u32 {
         .min()
         .unwrap_or(0)
         .max(1)
+}
+
+/// The kernel's own bound on redirected frames: MTU, Ethernet header and one VLAN tag (`xdp_ok_fwd_dev`). The number
+/// after the last device is the probe's.
+fn frame_max(devices: &[Device]) -> [u32; MAX_DEVICES as usize] {
+    let mut bounds = [u32::MAX; MAX_DEVICES as usize];
+    for (bound, device) in bounds.iter_mut().zip(devices) {
+        *bound = device.mtu.saturating_add((eth::LEN + eth::TAG_LEN) as u32);
+    }
+    bounds
 }
 
 fn bring_up(
@@ -203,11 +223,20 @@ fn bring_up(
     if let Err(error) = attach::xmit(object, pins) {
         log::warn!("what devices drop will not be counted: {error:#}");
     }
+    // First what is new: many drivers take redirected frames only while a program is attached. What an earlier run
+    // attached is taken over last, so that its media goes on if anything fails before.
+    let mut earlier = Vec::new();
     for device in &options.devices {
-        attach::ingress(object, pins, &options.name, &device.name, device.ifindex)?;
+        match attach::earlier_link(pins, &options.name, device) {
+            Some(path) => earlier.push((device, path)),
+            None => attach::ingress(object, pins, device)?,
+        }
     }
     self_test::run(object, &mut tables, namespace, &options.devices)
         .context("the self-test failed")?;
+    for (device, path) in earlier {
+        attach::take_over(object, pins, device, &path)?;
+    }
     Ok((tables, punt))
 }
 

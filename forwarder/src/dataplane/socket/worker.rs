@@ -45,7 +45,8 @@ pub trait Punt: Send {
     fn fd(&self) -> BorrowedFd<'_>;
 
     /// Passes waiting packets on, first chunk and UDP payload; at most some hundreds at a time, so that sockets get their turn.
-    fn drain(&mut self, each: &mut dyn FnMut(u32, &[u8]));
+    /// Gives how many had waited for so long that their chunk may belong to another route by now.
+    fn drain(&mut self, each: &mut dyn FnMut(u32, &[u8])) -> u64;
 }
 
 enum Command {
@@ -252,7 +253,7 @@ fn drain(
     tables: &SharedTables,
     sockets: &Sockets,
 ) {
-    punt.drain(&mut |head, payload| {
+    let stale = punt.drain(&mut |head, payload| {
         if stash.is_full() {
             forward(stash, sender, tables, sockets);
         }
@@ -260,6 +261,7 @@ fn drain(
             tables.worker.reasons.add(0, Reason::TooBig, 1);
         }
     });
+    tables.worker.reasons.add(0, Reason::PuntFull, stale);
     forward(stash, sender, tables, sockets);
 }
 

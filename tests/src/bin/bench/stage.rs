@@ -141,5 +141,7 @@ fn device(lab: &Lab, leaf: &Leaf, queues: u32) -> Result<Device> {
         ifindex,
         ring: RING,
         queues,
+        mtu: 1500,
+        attached: None,
     })
 }

@@ -24,15 +24,16 @@ impl Punt for Ring {
         self.0.as_fd()
     }
 
-    fn drain(&mut self, each: &mut dyn FnMut(u32, &[u8])) {
+    fn drain(&mut self, each: &mut dyn FnMut(u32, &[u8])) -> u64 {
         let mut buffer = vec![0; 20_000];
         for _ in 0..200 {
             let Ok(len) = self.0.recv(&mut buffer) else {
-                return;
+                return 0;
             };
             let (head, payload) = buffer[..len].split_first_chunk().unwrap();
             each(u32::from_ne_bytes(*head), payload);
         }
+        0
     }
 }
 
