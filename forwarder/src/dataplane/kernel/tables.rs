@@ -88,7 +88,7 @@ impl KernelTables {
 
 impl Tables for KernelTables {
     fn apply(&mut self, op: &TableOp) -> Result<(), TableError> {
-        // The hashes can refuse, the rest cannot: they come first when something is added, last when it is removed.
+        // The hashes of the kernel can refuse, the rest cannot: they come first, and on an error nothing has changed.
         match op {
             TableOp::PutEndpoint { key, endpoint } => {
                 self.endpoints
@@ -101,16 +101,13 @@ impl Tables for KernelTables {
                     .insert(key, route, 0)
                     .map_err(|error| refused("routes", &error, allowed))?;
             }
+            TableOp::DropEndpoint { key } => {
+                ignore_missing("endpoints", self.endpoints.remove(key))?;
+            }
+            TableOp::DropRoute { key } => ignore_missing("routes", self.routes.remove(key))?,
             _ => {}
         }
-        self.shared.apply(op)?;
-        match op {
-            TableOp::DropEndpoint { key } => {
-                ignore_missing("endpoints", self.endpoints.remove(key))
-            }
-            TableOp::DropRoute { key } => ignore_missing("routes", self.routes.remove(key)),
-            _ => Ok(()),
-        }
+        self.shared.apply(op)
     }
 
     fn hop_traffic(&self, hop: u32) -> Traffic {
