@@ -161,17 +161,16 @@ pub fn rtp_ssrc<P: Packet + ?Sized>(
     if payload_len < rtp::LEN {
         return Err(Reason::Malformed);
     }
-    let [flags, _, ssrc] = packet.words::<3>(at).ok_or(Reason::Malformed)?;
-    let flags = first(flags);
-    let mut len = rtp::LEN + 4 * usize::from(flags >> 8 & 0x0f);
-    // The extension bit (RFC 3550 §5.3.1).
-    if flags & 0x1000 != 0 {
+    let header = rtp::Header(packet.words(at).ok_or(Reason::Malformed)?);
+    let mut len = rtp::LEN + 4 * header.csrc_count();
+    if header.has_extension() {
         let [extension] = packet.words::<1>(at + len).ok_or(Reason::Malformed)?;
         len += 4 + 4 * usize::from(second(extension));
     }
     if len > payload_len {
         return Err(Reason::Malformed);
     }
+    let rtp::Header([.., ssrc]) = header;
     Ok(ssrc)
 }
 

@@ -30,9 +30,18 @@ use aya_ebpf::{
 use forwarder_common::{
     ingress::{Verdict, judge},
     reason::Reason,
+    wire,
 };
 
 use crate::{counters::count, packet::Frame};
+
+// Our header lengths are those of the crate that other XDP programs parse with.
+const _: () = assert!(
+    network_types::eth::EthHdr::LEN == wire::eth::LEN
+        && network_types::ip::Ipv4Hdr::LEN == wire::ip::V4_LEN
+        && network_types::ip::Ipv6Hdr::LEN == wire::ip::V6_LEN
+        && network_types::udp::UdpHdr::LEN == wire::udp::LEN
+);
 
 /// On every media interface.
 #[xdp]

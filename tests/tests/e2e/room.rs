@@ -96,7 +96,11 @@ impl Room {
 
     /// A node with more arguments in a lab of this shape.
     pub fn with(path: Path, star: Star, arguments: &[&str]) -> Self {
-        let lab = star.build().unwrap();
+        Self::in_lab(path, star.build().unwrap(), arguments)
+    }
+
+    /// A node in a lab that is there.
+    pub fn in_lab(path: Path, lab: Lab, arguments: &[&str]) -> Self {
         let node = start(&lab, path, arguments);
         Self {
             api: node.client().unwrap(),

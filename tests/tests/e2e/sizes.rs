@@ -11,7 +11,7 @@ use crate::room::{
 };
 
 scenarios!(
-    kernel: from_ipv4, from_ipv6, larger_links, padding_is_trimmed;
+    kernel: from_ipv4, from_ipv6, larger_links, too_big_for_the_device, padding_is_trimmed;
     socket: from_ipv4, from_ipv6, larger_links, padding_is_trimmed
 );
 
@@ -96,6 +96,36 @@ fn larger_links(path: Path) {
     );
     assert_exactly(receivers, 0..128);
     room.close();
+}
+
+/// Packets that come in by a link with room for them and leave by one without: the kernel would free the copies before
+/// our egress sees them, so they are counted before.
+fn too_big_for_the_device(path: Path) {
+    const RECEIVERS: usize = 70;
+    let lab = Lab::star().mtu(3000).build().unwrap();
+    let way_out = lab.receiver().fwd_interface().to_owned();
+    lab.fwd
+        .ip(&[format!("link set {way_out} mtu 1500")])
+        .unwrap();
+    let room = Room::in_lab(path, lab, &[]);
+    let stream = Stream::new(1, 0x1111).with_payload(2000 - 12);
+    let source = room.publish(Family::V4, Mode::Clear, &[stream]);
+    let leaf = room.lab.receiver();
+    for n in 0..RECEIVERS {
+        let remote = leaf.pool_socket(Family::V4, n, RECEIVER);
+        let endpoint = room.subscriber(leaf, remote, Mode::Clear);
+        room.subscribe(&source, &endpoint, rewrite_of(n));
+    }
+    let capture = Capture::start(leaf).unwrap();
+    send_lengths(&source, &stream, &[2000; 32]);
+    room.wait_for_reason("too_big", 32 * RECEIVERS as u64);
+    // What fits still goes.
+    send_lengths(&source, &stream, &[1000; 32]);
+    let wanted = 32 * RECEIVERS as u64;
+    assert!(capture.wait_for(wanted, LONG), "{} came", capture.seen());
+    capture.settle(QUIET);
+    assert_eq!(capture.finish().unwrap().len() as u64, wanted);
+    room.close_after_losses();
 }
 
 /// Packet `length` of the stream has that length.
