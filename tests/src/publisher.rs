@@ -7,11 +7,44 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
 
 use crate::mmsg;
 use crate::netns::Netns;
 use crate::plan::{Family, LEAF_INTERFACE, Leaf};
 use crate::rtp::Stream;
+
+/// Keeps the calling thread on its CPU, as a NIC keeps a flow on one queue: on a veth, XDP runs on the CPU of the sender, and
+/// the forwarder keeps the order of packets only where they arrive on one CPU.
+struct OneCpu {
+    before: Option<CpuSet>,
+}
+
+impl OneCpu {
+    /// Stays until dropped. Where the system does not let it, the order is left to luck.
+    fn stay() -> Self {
+        let this_thread = Pid::from_raw(0);
+        let pinned = || {
+            let before = sched_getaffinity(this_thread)?;
+            let mut one = CpuSet::new();
+            one.set(sched_getcpu()?)?;
+            sched_setaffinity(this_thread, &one)?;
+            nix::Result::Ok(before)
+        };
+        Self {
+            before: pinned().ok(),
+        }
+    }
+}
+
+impl Drop for OneCpu {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _stays_pinned = sched_setaffinity(Pid::from_raw(0), before);
+        }
+    }
+}
 
 /// How fast packets go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +123,7 @@ impl Publisher {
         let packets = |range: Range<u64>| -> Vec<Vec<u8>> {
             range.map(|index| stream.packet(index)).collect()
         };
+        let _one_cpu = OneCpu::stay();
         in_bursts(range, pace, |burst| {
             mmsg::send_all(self.socket.as_fd(), &packets(burst))
         })
@@ -111,6 +145,7 @@ impl Publisher {
                 .flat_map(|index| streams.iter().map(move |stream| stream.packet(index)))
                 .collect()
         };
+        let _one_cpu = OneCpu::stay();
         in_bursts(range, pace, |burst| {
             mmsg::send_all(self.socket.as_fd(), &packets(burst))
         })
@@ -122,6 +157,7 @@ impl Publisher {
     /// # Errors
     /// Of the system call.
     pub fn send_datagrams(&self, datagrams: &[impl AsRef<[u8]>]) -> io::Result<()> {
+        let _one_cpu = OneCpu::stay();
         mmsg::send_all(self.socket.as_fd(), datagrams)
     }
 
