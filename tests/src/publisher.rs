@@ -15,20 +15,20 @@ use crate::netns::Netns;
 use crate::plan::{Family, LEAF_INTERFACE, Leaf};
 use crate::rtp::Stream;
 
-/// Keeps the calling thread on its CPU, as a NIC keeps a flow on one queue: on a veth, XDP runs on the CPU of the sender, and
+/// Keeps the calling thread on one CPU, as a NIC keeps a flow on one queue: on a veth, XDP runs on the CPU of the sender, and
 /// the forwarder keeps the order of packets only where they arrive on one CPU.
 struct OneCpu {
     before: Option<CpuSet>,
 }
 
 impl OneCpu {
-    /// Stays until dropped. Where the system does not let it, the order is left to luck.
-    fn stay() -> Self {
+    /// Stays on `cpu` until dropped. Where the system does not let it, the order is left to luck.
+    fn stay(cpu: usize) -> Self {
         let this_thread = Pid::from_raw(0);
         let pinned = || {
             let before = sched_getaffinity(this_thread)?;
             let mut one = CpuSet::new();
-            one.set(sched_getcpu()?)?;
+            one.set(cpu)?;
             sched_setaffinity(this_thread, &one)?;
             nix::Result::Ok(before)
         };
@@ -76,6 +76,8 @@ impl Pace {
 #[derive(Debug)]
 pub struct Publisher {
     socket: UdpSocket,
+    /// All that it ever sends comes from there.
+    cpu: usize,
 }
 
 impl Publisher {
@@ -104,7 +106,8 @@ impl Publisher {
                 io::Result::Ok(socket)
             })
             .with_context(|| format!("publisher {local} to {remote} in {}", netns.name()))?;
-        Ok(Self { socket })
+        let cpu = sched_getcpu()?;
+        Ok(Self { socket, cpu })
     }
 
     /// Where the packets come from.
@@ -123,7 +126,7 @@ impl Publisher {
         let packets = |range: Range<u64>| -> Vec<Vec<u8>> {
             range.map(|index| stream.packet(index)).collect()
         };
-        let _one_cpu = OneCpu::stay();
+        let _one_cpu = OneCpu::stay(self.cpu);
         in_bursts(range, pace, |burst| {
             mmsg::send_all(self.socket.as_fd(), &packets(burst))
         })
@@ -145,7 +148,7 @@ impl Publisher {
                 .flat_map(|index| streams.iter().map(move |stream| stream.packet(index)))
                 .collect()
         };
-        let _one_cpu = OneCpu::stay();
+        let _one_cpu = OneCpu::stay(self.cpu);
         in_bursts(range, pace, |burst| {
             mmsg::send_all(self.socket.as_fd(), &packets(burst))
         })
@@ -157,7 +160,7 @@ impl Publisher {
     /// # Errors
     /// Of the system call.
     pub fn send_datagrams(&self, datagrams: &[impl AsRef<[u8]>]) -> io::Result<()> {
-        let _one_cpu = OneCpu::stay();
+        let _one_cpu = OneCpu::stay(self.cpu);
         mmsg::send_all(self.socket.as_fd(), datagrams)
     }
 
@@ -191,7 +194,8 @@ impl RawSender {
         let socket = netns
             .enter(|| mmsg::packet_socket(interface, 0))
             .with_context(|| format!("packet socket on {interface} of {}", netns.name()))?;
-        Ok(Self { socket })
+        let cpu = sched_getcpu()?;
+        Ok(Self { socket, cpu })
     }
 
     /// Sends the frames in order.
