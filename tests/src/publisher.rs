@@ -194,8 +194,7 @@ impl RawSender {
         let socket = netns
             .enter(|| mmsg::packet_socket(interface, 0))
             .with_context(|| format!("packet socket on {interface} of {}", netns.name()))?;
-        let cpu = sched_getcpu()?;
-        Ok(Self { socket, cpu })
+        Ok(Self { socket })
     }
 
     /// Sends the frames in order.
