@@ -91,6 +91,11 @@ impl SharedTables {
             TableOp::SetLease { lease, deadline } => memory
                 .set_lease(lease, deadline)
                 .ok_or_else(|| outside("leases", lease, sizes.leases)),
+            // Only XDP reads these: where sockets receive, a pair has one of its own, and the listener asks the core.
+            TableOp::PutSteer { .. }
+            | TableOp::DropSteer { .. }
+            | TableOp::AdmitUfrag { .. }
+            | TableOp::ForgetUfrag { .. } => Ok(()),
         }
     }
 
