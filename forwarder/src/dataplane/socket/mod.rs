@@ -20,5 +20,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use batch::Inbox;
+pub(crate) use bind::refuse_fragments;
 pub use sockets::MAX_SOCKETS;
 pub use worker::{Handle, Punt, SocketWorker};
