@@ -63,19 +63,10 @@ pub enum Output {
     AdmitUfrag([u8; 8]),
     /// And no longer.
     ForgetUfrag([u8; 8]),
-    /// Tell workers.
-    Command(To, Command),
+    /// Tell the worker with this number, counted from 0.
+    Command(u32, Command),
     /// Something happened that a caller may want to know.
     Event(Event),
-}
-
-/// Which workers a command is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
-    /// All of them. [`Command::PutSender`] and [`Command::DropSender`] alone go to all; both can be given anew for each.
-    All,
-    /// The one with this number, counted from 0.
-    Worker(u32),
 }
 
 /// Something that happened.
