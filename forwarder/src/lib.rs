@@ -10,5 +10,6 @@ pub mod media;
 pub mod net;
 pub mod node;
 mod shell;
+pub mod srtp;
 
 pub use shell::{examine, run, stop};
