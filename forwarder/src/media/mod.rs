@@ -20,3 +20,10 @@ pub use leg_sequence::LegSequence;
 pub use profile::Profile;
 pub use template::{Stamp, Template, abs_send_time};
 pub use unwrap::Unwrapper;
+
+#[cfg(test)]
+mod keyframe_tests;
+#[cfg(test)]
+mod sequence_tests;
+#[cfg(test)]
+mod template_tests;
