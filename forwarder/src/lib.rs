@@ -9,5 +9,6 @@ pub mod doctor;
 pub mod net;
 pub mod node;
 mod shell;
+pub mod transport;
 
 pub use shell::{examine, run, stop};
