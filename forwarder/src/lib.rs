@@ -11,5 +11,6 @@ pub mod net;
 pub mod node;
 mod shell;
 pub mod srtp;
+pub mod transport;
 
 pub use shell::{examine, run, stop};
