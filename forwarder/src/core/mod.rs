@@ -14,7 +14,7 @@ mod commands;
 pub mod endpoint;
 pub mod ids;
 mod mirror;
-mod numbers;
+pub(crate) mod numbers;
 pub mod ops;
 mod placed;
 pub mod placement;
