@@ -6,8 +6,11 @@ pub mod config;
 pub mod core;
 pub mod dataplane;
 pub mod doctor;
+pub mod media;
 pub mod net;
 pub mod node;
 mod shell;
+pub mod srtp;
+pub mod transport;
 
 pub use shell::{examine, run, stop};

@@ -15,7 +15,7 @@ mod commands;
 pub mod endpoint;
 pub mod ids;
 mod mirror;
-mod numbers;
+pub(crate) mod numbers;
 pub mod ops;
 pub mod pair;
 mod pairing;
