@@ -17,8 +17,6 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
-    feedback::bye,
-    media::ExtensionIds,
     transport::{Credentials, Dtls, IceLite, Role},
     worker::{command::Command, counters::SessionCounters},
 };
@@ -67,7 +65,9 @@ impl Sessions {
             counters: Arc::new(SessionCounters::default()),
             control: ControlCounters::default(),
             extensions: ExtensionTable::default(),
-            told: ExtensionIds::new(),
+            told: None,
+            steered: [0; 4],
+            heard: false,
             publications: Vec::new(),
             subscriptions: Vec::new(),
             ssrcs,
@@ -116,9 +116,7 @@ impl Sessions {
         if matches!(reason, CloseReason::Asked | CloseReason::SetUpTimedOut) {
             let mut ssrcs: Vec<u32> = session.subscriptions.iter().map(|it| it.ssrc).collect();
             ssrcs.push(session.report_ssrc);
-            for packet in bye::packets(session.report_ssrc, &ssrcs) {
-                session.send_rtcp(&packet, &mut self.outputs);
-            }
+            session.send_bye(&ssrcs, &mut self.outputs);
             session.dtls.close(now);
             session.send_dtls(&mut self.outputs);
         }
@@ -230,9 +228,10 @@ impl Sessions {
     }
 
     /// A canonical name: 96 random bits (RFC 7022 §4.2).
-    fn random_name(&mut self) -> String {
+    fn random_name(&mut self) -> Arc<str> {
         let mut bytes = [0; 12];
         (self.entropy)(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        text.into()
     }
 }
