@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod net;
 pub mod node;
 mod shell;
+pub mod srtp;
 pub mod transport;
 
 pub use shell::{examine, run, stop};
