@@ -195,7 +195,10 @@ mod tests {
                 "{index}"
             );
         }
-        assert!((0..936).all(|index| history.find(index).is_none()));
+        // The places of packets that never came keep what was there.
+        for index in (0..936).filter(|index| (index + 64) % 10 != 3) {
+            assert_eq!(history.find(index), None, "{index}");
+        }
         history.keep(900, &packet(900), 12);
         assert_eq!(history.find(900), None, "late beyond what is kept");
         history.keep(1000, &[0; PACKET + 1], 12);
@@ -208,7 +211,7 @@ mod tests {
         for outgoing in 65_500..65_600_u64 {
             records.keep(Record::new(outgoing + 7, outgoing, 1_000, 9, 111));
         }
-        assert_eq!(records.find(65_535).unwrap().incoming, 65_542);
+        assert_eq!(records.find(0).unwrap().incoming, 65_543);
         assert_eq!(records.find(63).unwrap().outgoing, 65_599);
         assert_eq!(records.find(64), None);
         assert_eq!(records.find(65_500), None, "too long ago");
