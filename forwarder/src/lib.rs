@@ -12,5 +12,6 @@ pub mod node;
 mod shell;
 pub mod srtp;
 pub mod transport;
+pub mod worker;
 
 pub use shell::{examine, run, stop};

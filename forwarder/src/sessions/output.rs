@@ -1,9 +1,9 @@
 //! What the session core wants done, and what it tells.
 
-use super::ids::{PublicationId, SessionId, SubscriptionId};
+use super::ids::{SessionId, SubscriptionId};
 use crate::{
     srtp::Suite,
-    transport::Pair,
+    transport::{DtlsError, Pair},
     worker::command::Command,
 };
 
@@ -93,13 +93,6 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// A publication ended.
-    PublicationEnded {
-        /// Whose.
-        session: SessionId,
-        /// Which.
-        publication: PublicationId,
-    },
     /// A subscription ended because what it was subscribed to did.
     SubscriptionEnded {
         /// Whose.
@@ -121,7 +114,7 @@ pub enum CloseReason {
     /// ICE or DTLS did not get through in time.
     SetUpTimedOut,
     /// DTLS failed: a wrong certificate, or no suite in common.
-    Dtls(String),
+    Dtls(DtlsError),
 }
 
 impl CloseReason {

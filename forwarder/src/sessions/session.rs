@@ -66,7 +66,7 @@ pub struct Session {
     pub set_up_by: Option<u64>,
     /// Canonical name of what this session publishes (RFC 7022 §4.2): equal for its audio and video, so that receivers
     /// keep them in sync.
-    pub cname: String,
+    pub cname: Arc<str>,
     pub ice: IceLite,
     /// Our username fragments that are still answered.
     pub ufrags: Vec<[u8; 8]>,
@@ -76,12 +76,16 @@ pub struct Session {
     pub dtls: Dtls,
     /// Where DTLS came from last, which is where to answer until a pair is selected.
     pub dtls_pair: Option<Pair>,
-    pub keys: Option<Keys>,
+    pub keys: Option<Box<Keys>>,
     pub counters: Arc<SessionCounters>,
     pub control: ControlCounters,
     pub extensions: ExtensionTable,
-    /// The header extensions that the workers know of.
-    pub told: ExtensionIds,
+    /// The header extensions that the worker knows of, and whether it tells arrivals, once it was told.
+    pub told: Option<(ExtensionIds, bool)>,
+    /// The audio payload types that the steering knows of.
+    pub steered: AudioPayloadTypes,
+    /// Whether the workers were ever told a way to the peer.
+    pub heard: bool,
     pub publications: Vec<Publication>,
     pub subscriptions: Vec<Subscription>,
     pub ssrcs: Ssrcs,
@@ -178,9 +182,15 @@ impl Session {
             .take(|ssrc| publications.iter().any(|it| it.has_ssrc(ssrc)))
     }
 
-    /// Whether the worker is to tell arrivals: the peer numbers its packets for transport-wide feedback.
-    pub fn transport_cc(&self, ids: &ExtensionIds) -> bool {
-        !self.publications.is_empty() && ids.id(Extension::TransportCc).is_some()
+    /// What the worker is to be told of header extensions, and whether it is to tell arrivals: the peer numbers its packets
+    /// for transport-wide feedback.
+    pub fn negotiated(&self) -> (ExtensionIds, bool) {
+        let ids = self.extensions.ids();
+        let transport_cc = ids.id(Extension::TransportCc).is_some_and(|id| {
+            let mut publications = self.publications.iter();
+            publications.any(|publication| publication.extensions.contains(&id))
+        });
+        (ids, transport_cc)
     }
 
     /// Payload types of published audio, one bit each.
@@ -224,6 +234,21 @@ impl Session {
         if keys.srtcp_sender.protect(packet, &mut bytes).is_ok() {
             self.control.rtcp_sent += 1;
             outputs.push_back(Output::Transmit { pair, bytes });
+        }
+    }
+
+    /// Says that streams of ours end.
+    pub fn send_bye(&mut self, ssrcs: &[u32], outputs: &mut VecDeque<Output>) {
+    }
+
+    /// Sends what DTLS has to send.
+    pub fn send_dtls(&mut self, outputs: &mut VecDeque<Output>) {
+        let mut bytes = Vec::new();
+        while self.dtls.poll_transmit(&mut bytes) {
+            if let Some(pair) = self.ice.selected().or(self.dtls_pair) {
+                let bytes = std::mem::take(&mut bytes);
+                outputs.push_back(Output::Transmit { pair, bytes });
+            }
         }
     }
 

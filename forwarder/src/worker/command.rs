@@ -1,6 +1,7 @@
 //! What workers are told. Commands may allocate: they are carried out between batches of packets, never within one.
 
 use std::{
+    fmt,
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -136,7 +137,6 @@ pub enum Command {
 }
 
 /// How packets get to a session's peer. Never changed, so that all workers can share it; replaced as a whole.
-#[derive(Debug)]
 pub struct Sender {
     /// Number of the session.
     pub session: u32,
@@ -146,6 +146,16 @@ pub struct Sender {
     pub reach: Reach,
     /// Shared over replacements of the sender and between workers.
     pub transport_sequence: Arc<TransportSequence>,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Keys stand in no log.
+        f.debug_struct("Sender")
+            .field("session", &self.session)
+            .field("reach", &self.reach)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The way to a peer.
@@ -188,7 +198,6 @@ impl TransportSequence {
 }
 
 /// How what arrives from a session's peer is opened and read.
-#[derive(Debug)]
 pub struct Receiver {
     /// What packets are opened with.
     pub keys: ReceiveKeys,
@@ -198,6 +207,15 @@ pub struct Receiver {
     pub transport_cc: bool,
     /// What the worker counts.
     pub counters: Arc<SessionCounters>,
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("ids", &self.ids)
+            .field("transport_cc", &self.transport_cc)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The stream of one publication. Packets are matched by SSRC, else by MID and payload type: then the SSRC is learnt, once

@@ -8,6 +8,10 @@ pub const MAX_DATAGRAM: usize = 1500;
 
 /// What a worker tells.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a worker may not allocate, so the datagram is in the ring's place"
+)]
 pub enum Note {
     /// STUN, DTLS or SRTCP from a pair.
     Datagram {
