@@ -114,9 +114,9 @@ impl Sessions {
         };
         // After consent is lost, or the peer is gone, nothing may be sent any more (RFC 7675 §5.1).
         if matches!(reason, CloseReason::Asked | CloseReason::SetUpTimedOut) {
-            let mut ssrcs: Vec<u32> = session.subscriptions.iter().map(|it| it.ssrc).collect();
-            ssrcs.push(session.report_ssrc);
-            session.send_bye(&ssrcs, &mut self.outputs);
+            let legs = session.subscriptions.iter().map(|it| it.ssrc);
+            let ssrcs: Vec<u32> = std::iter::once(session.report_ssrc).chain(legs).collect();
+            session.send_bye(&ssrcs, &self.settings.cname, &mut self.outputs);
             session.dtls.close(now);
             session.send_dtls(&mut self.outputs);
         }

@@ -8,6 +8,7 @@ use super::{
     ids::{PublicationId, SessionId, SubscriptionId},
     output::{Event, Output},
     publication::Publication,
+    reports::Sending,
     session::unknown_publication,
     settings::MAX_M_LINES,
     specs::{PublicationSpec, SubscriptionSpec},
@@ -102,7 +103,6 @@ impl Sessions {
         let (publisher, worker, cname) =
             (publisher.number, publisher.worker, Arc::clone(&publisher.cname));
         let (track, kind) = (publication.track, publication.kind);
-        let clock_rate = publication.clock_rate();
         let (sequence, timestamp_offset) = (self.random_u32(), self.random_u32());
 
         let subscriber = self.table.named_mut(id)?;
@@ -114,6 +114,7 @@ impl Sessions {
         };
         self.last_subscription += 1;
         let id = SubscriptionId(self.last_subscription);
+        let ssrc = subscriber.take_ssrc();
         let subscription = Subscription {
             id,
             publication: spec.publication,
@@ -121,12 +122,12 @@ impl Sessions {
             track,
             leg,
             kind,
-            ssrc: subscriber.take_ssrc(),
+            ssrc,
             cname,
             payload_types,
             paused: spec.paused,
             counters: Arc::new(LegCounters::default()),
-            sending: super::reports::Sending::new(clock_rate, timestamp_offset),
+            sending: Sending::new(now, ssrc, timestamp_offset),
             mid,
             extensions,
         };
@@ -275,7 +276,7 @@ impl Sessions {
         };
         let subscription = session.subscriptions.remove(at);
         session.extensions.remove(&subscription.extensions);
-        session.send_bye(&[subscription.ssrc], &mut self.outputs);
+        session.send_bye(&[subscription.ssrc], &subscription.cname, &mut self.outputs);
         self.legs.give_back(now, subscription.leg);
         let Some(publisher) = self.table.at_mut(subscription.publisher) else {
             return;
@@ -287,6 +288,7 @@ impl Sessions {
         self.outputs.push_back(Output::Command(publisher.worker, command));
         if let Some(publication) = publisher.track_mut(subscription.track) {
             publication.subscribers.retain(|(_, held)| *held != id);
+            publication.keyframes.forget(subscription.leg);
         }
     }
 

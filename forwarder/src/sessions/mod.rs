@@ -159,7 +159,8 @@ impl Sessions {
         let steps = session.pairs.handle_timeout(now);
         self.carry_out(now, number, steps);
         self.run_dtls(now, number);
-        self.report(now, number);
+        self.send_reports(now, number);
+        self.send_arrivals(now, number);
         self.send_keyframe_requests(now, number);
         self.reschedule(number);
     }

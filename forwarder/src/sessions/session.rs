@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
+    feedback::bye,
     media::{Extension, ExtensionIds, Kind},
     srtp::{SendKeys, SrtcpReceiver, SrtcpSender, Suite},
     transport::{Dtls, IceLite, Pair, Version},
@@ -238,7 +239,10 @@ impl Session {
     }
 
     /// Says that streams of ours end.
-    pub fn send_bye(&mut self, ssrcs: &[u32], outputs: &mut VecDeque<Output>) {
+    pub fn send_bye(&mut self, ssrcs: &[u32], cname: &str, outputs: &mut VecDeque<Output>) {
+        let mut packet = Vec::new();
+        bye::goodbye_compound(&mut packet, ssrcs, cname, "");
+        self.send_rtcp(&packet, outputs);
     }
 
     /// Sends what DTLS has to send.
@@ -255,13 +259,14 @@ impl Session {
     /// When the session has something to do.
     pub fn poll_timeout(&self) -> Option<u64> {
         let never = |at: u64| (at != u64::MAX).then_some(at);
-        let keyframes = self.publications.iter().filter_map(Publication::poll_timeout);
+        let publications = self.publications.iter().filter(|_| self.keys.is_some());
+        let keyframes = publications.filter_map(Publication::keyframe_due);
         [
             self.set_up_by,
             never(self.ice.poll_timeout()),
             never(self.dtls.poll_timeout()),
             self.pairs.poll_timeout(),
-            self.reporting.poll_timeout(),
+            self.reports_due(),
         ]
         .into_iter()
         .flatten()
