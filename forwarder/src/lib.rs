@@ -6,6 +6,7 @@ pub mod config;
 pub mod core;
 pub mod dataplane;
 pub mod doctor;
+pub mod feedback;
 pub mod media;
 pub mod net;
 pub mod node;
