@@ -21,6 +21,10 @@ pub const BELL_SLOTS: u32 = 63;
 pub const BELL_TYPE: u16 = 0x88b5;
 /// Bytes of a bell: the shortest Ethernet frame.
 pub const BELL_LEN: usize = 60;
+/// Bytes of a worker's ring of arriving packets: some three thousand of video.
+pub const RING_BYTES: u32 = 1 << 22;
+/// Bytes of it that video may fill.
+pub const RING_VIDEO: u64 = RING_BYTES as u64 / 4 * 3;
 /// Words from one worker's count of consumed slots to the next one's: a cache line.
 pub const CONSUMED_STRIDE: u32 = 8;
 

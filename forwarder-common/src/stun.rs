@@ -15,6 +15,9 @@ const USERNAME: u32 = 0x0006;
 /// Attributes that are looked at. Agents put USERNAME first or nearly so.
 const ATTRIBUTES: usize = 6;
 
+/// Bytes of the longest attribute that may come before USERNAME; with it offsets stay within what the verifier follows.
+const LONGEST: usize = 763;
+
 /// A username fragment as it lies in memory.
 #[inline(always)]
 #[must_use]
@@ -48,7 +51,11 @@ pub fn ufrag<P: Packet + ?Sized>(packet: &P, at: usize, payload_len: usize) -> O
             }
             return Some(word(low, high));
         }
-        offset += 4 + (((attribute & 0xffff) as usize + 3) & !3);
+        let len = (attribute & 0xffff) as usize;
+        if len > LONGEST {
+            return None;
+        }
+        offset += 4 + ((len + 3) & !3);
         if offset >= payload_len {
             return None;
         }

@@ -90,6 +90,7 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
         name: config.name.clone(),
         devices,
         sizes,
+        workers: 1,
     };
     // System calls and short-lived threads; nothing else runs yet.
     let started = tokio::task::block_in_place(|| Kernel::start(&options))?;

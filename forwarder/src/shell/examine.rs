@@ -54,6 +54,7 @@ fn self_test(iface: &str, facts: &Facts) -> SelfTest {
                 leases: MAX_LEASES,
                 cpus,
             },
+            workers: 1,
         };
         Kernel::start(&options)?.kernel.stop()
     });

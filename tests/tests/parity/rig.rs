@@ -89,6 +89,7 @@ impl Rig {
             &Bounds {
                 window: WINDOW,
                 frame_max: [u32::MAX; MAX_DEVICES as usize],
+                workers: 1,
             },
         )
         .unwrap();

@@ -10,14 +10,19 @@ use forwarder_common::{
 };
 
 use super::{
-    attach, ladder,
+    attach,
+    bell::{self, BellSocket},
+    ladder,
     loop_pair::LoopPair,
+    map_batch,
     namespace::Namespace,
     object::{self, Bounds, Object, array_data, device_traffic_len},
     pins::{self, Pins},
     punt::PuntRing,
     self_test,
+    slot_memory::SlotMemory,
     tables::KernelTables,
+    worker_port::{self, WorkerPort},
 };
 use crate::core::settings::MAX_SOCKETS;
 use crate::dataplane::{
@@ -53,6 +58,8 @@ pub struct Options {
     pub devices: Vec<Device>,
     /// Entries of the tables.
     pub sizes: Sizes,
+    /// Workers of sessions, 1 to 16.
+    pub workers: u32,
 }
 
 /// The kernel path, running. Dropping it leaves everything in place; [`Kernel::stop`] removes it.
@@ -72,6 +79,8 @@ pub struct Started {
     pub tables: KernelTables,
     /// For the socket worker.
     pub punt: PuntRing,
+    /// For the workers of sessions, one each.
+    pub ports: Vec<WorkerPort>,
 }
 
 impl Kernel {
@@ -90,9 +99,10 @@ impl Kernel {
         let bounds = Bounds {
             window: window(&options.devices, sizes.cpus),
             frame_max: frame_max(&options.devices),
+            workers: options.workers,
         };
         let mut object = Object::load(sizes, &bounds)?;
-        let pins = Pins::make(&options.name, object::abi(sizes))?;
+        let pins = Pins::make(&options.name, object::abi(sizes, options.workers))?;
         let run = std::process::id();
         let namespace = match Namespace::make(&format!("forwarder-{}.{run}", options.name)) {
             Ok(namespace) => namespace,
@@ -102,7 +112,11 @@ impl Kernel {
             }
         };
         match bring_up(options, &mut object, &pins, &namespace) {
-            Ok((tables, punt)) => {
+            Ok(BroughtUp {
+                tables,
+                punt,
+                ports,
+            }) => {
                 let kernel = Self {
                     object,
                     pins,
@@ -114,6 +128,7 @@ impl Kernel {
                     kernel,
                     tables,
                     punt,
+                    ports,
                 })
             }
             Err(error) => {
@@ -183,12 +198,18 @@ fn frame_max(devices: &[Device]) -> [u32; MAX_DEVICES as usize] {
     bounds
 }
 
+struct BroughtUp {
+    tables: KernelTables,
+    punt: PuntRing,
+    ports: Vec<WorkerPort>,
+}
+
 fn bring_up(
     options: &Options,
     object: &mut Object,
     pins: &Pins,
     namespace: &Namespace,
-) -> Result<(KernelTables, PuntRing)> {
+) -> Result<BroughtUp> {
     let sizes = options.sizes;
     let pair = LoopPair::make(namespace, sizes.cpus)?;
     let ifindexes: Vec<u32> = options
@@ -201,6 +222,7 @@ fn bring_up(
     pair.widen(namespace)?;
     let loop_alone = ladder::build(object, namespace, pair.near, &ifindexes, &egress)?;
 
+    let ports = worker_ports(options, object, pins, namespace)?;
     let memory = map_memory(object, sizes)?;
     let device_traffic = Region::map(
         fd(array_data(object.map("DEVICE_TRAFFIC")?)?),
@@ -237,7 +259,38 @@ fn bring_up(
     for (device, path) in earlier {
         attach::take_over(object, pins, device, &path)?;
     }
-    Ok((tables, punt))
+    Ok(BroughtUp {
+        tables,
+        punt,
+        ports,
+    })
+}
+
+/// What each worker of sessions shares with XDP.
+fn worker_ports(
+    options: &Options,
+    object: &mut Object,
+    pins: &Pins,
+    namespace: &Namespace,
+) -> Result<Vec<WorkerPort>> {
+    let rings = (0..options.workers)
+        .map(|worker| Ok((worker, worker_port::make_ring()?)))
+        .collect::<Result<Vec<_>>>()?;
+    map_batch::set(object.map("RINGS")?, &rings).context("cannot give the workers their rings")?;
+    let window = window(&options.devices, options.sizes.cpus);
+    let ports = rings.into_iter().map(|(worker, ring)| {
+        let [near, far] = bell::make_pair(namespace, worker)?;
+        attach::bell(object, pins, namespace, worker, far)?;
+        WorkerPort::new(
+            worker,
+            ring,
+            SlotMemory::map(fd(array_data(object.map("SLOT_MEMORY")?)?), worker)?,
+            BellSocket::open(namespace, near)?,
+            worker_port::map_consumed(fd(array_data(object.map("CONSUMED")?)?))?,
+            window,
+        )
+    });
+    ports.collect()
 }
 
 fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
@@ -284,6 +337,7 @@ fn pin_maps(object: &Object, pins: &Pins) -> Result<()> {
             | Map::HashMap(data)
             | Map::PerCpuArray(data)
             | Map::RingBuf(data)
+            | Map::LruHashMap(data)
             | Map::ArrayOfMaps(data) => data,
             _ => continue,
         };

@@ -3,27 +3,25 @@
 use std::fmt;
 
 use dimpl::Error;
-use zeroize::Zeroizing;
 
-use super::{Role, Version};
+use super::Version;
+use crate::srtp::MasterKey;
 
 /// A finished handshake.
 pub struct Connected {
     /// The version of DTLS.
     pub version: Version,
-    /// The SRTP protection profile (RFC 5764 §4.1.2).
-    pub profile: u16,
-    /// The exported keying material (RFC 5764 §4.2): client key, server key, client salt, server salt.
-    pub keying_material: Zeroizing<Vec<u8>>,
-    /// Our role: as active we are the client.
-    pub role: Role,
+    /// Protects what we send. Its [suite](MasterKey::suite) is what was agreed on.
+    pub send: MasterKey,
+    /// Opens what the peer sends.
+    pub receive: MasterKey,
 }
 
 impl fmt::Debug for Connected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connected")
             .field("version", &self.version)
-            .field("profile", &self.profile)
+            .field("suite", &self.send.suite())
             .finish_non_exhaustive()
     }
 }

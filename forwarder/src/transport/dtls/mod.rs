@@ -22,6 +22,7 @@ use dimpl::{Config, Error, Output, ProtocolVersion, SrtpProfile, UnexpectedMessa
 use zeroize::Zeroizing;
 
 use super::{Certificate, Fingerprint, Timebase};
+use crate::srtp::{Suite, split_keying_material};
 
 pub use event::{Connected, DtlsError, DtlsEvent};
 pub use hello::{DATAGRAMS, HelloBuffer};
@@ -269,9 +270,11 @@ impl Dtls {
                     }
                 }
                 Output::KeyingMaterial(material, profile) => {
-                    let version = engine.protocol_version();
-                    let material = Zeroizing::new(material.to_vec());
-                    self.connect(version, profile, material);
+                    let version = match engine.protocol_version() {
+                        Some(ProtocolVersion::DTLS1_3) => Version::Dtls13,
+                        _ => Version::Dtls12,
+                    };
+                    self.connect(version, suite(profile), &material);
                 }
                 Output::CloseNotify => {
                     self.events.push_back(DtlsEvent::Closed);
@@ -285,24 +288,23 @@ impl Dtls {
     }
 
     /// The handshake is done and the keys are there: they go to a peer whose certificate has been checked, and to no other.
-    fn connect(
-        &mut self,
-        version: Option<ProtocolVersion>,
-        profile: SrtpProfile,
-        keying_material: Zeroizing<Vec<u8>>,
-    ) {
+    fn connect(&mut self, version: Version, suite: Option<Suite>, material: &[u8]) {
         if !self.authenticated {
             return self.fail(DtlsError::Fingerprint);
         }
+        let keys = suite.and_then(|suite| split_keying_material(suite, material));
+        let Some((client, server)) = keys else {
+            return self.fail(DtlsError::NoProfile);
+        };
+        let (send, receive) = match self.role {
+            Role::Active => (client, server),
+            Role::Passive => (server, client),
+        };
         self.connected = true;
         self.events.push_back(DtlsEvent::Connected(Connected {
-            version: match version {
-                Some(ProtocolVersion::DTLS1_3) => Version::Dtls13,
-                _ => Version::Dtls12,
-            },
-            profile: number(profile),
-            keying_material,
-            role: self.role,
+            version,
+            send,
+            receive,
         }));
     }
 
@@ -330,12 +332,13 @@ fn take(engine: &mut dimpl::Dtls, datagram: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// The number of a profile (RFC 5764 §4.1.2, RFC 7714 §14.2).
-fn number(profile: SrtpProfile) -> u16 {
+/// The library's name of a suite as ours.
+fn suite(profile: SrtpProfile) -> Option<Suite> {
     match profile {
-        SrtpProfile::AEAD_AES_128_GCM => 0x0007,
-        SrtpProfile::AEAD_AES_256_GCM => 0x0008,
-        _ => 0x0001,
+        SrtpProfile::AEAD_AES_128_GCM => Some(Suite::AeadAes128Gcm),
+        SrtpProfile::AEAD_AES_256_GCM => Some(Suite::AeadAes256Gcm),
+        SrtpProfile::AES128_CM_SHA1_80 => Some(Suite::Aes128CmHmacSha1_80),
+        _ => None,
     }
 }
 

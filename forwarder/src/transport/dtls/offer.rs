@@ -2,15 +2,14 @@
 
 use arrayvec::ArrayVec;
 
+use crate::srtp::Suite;
+
 const SUPPORTED_VERSIONS: u16 = 43;
 const USE_SRTP: u16 = 14;
 const DTLS_1_2: u16 = 0xfefd;
 const DTLS_1_3: u16 = 0xfefc;
 /// ECDHE-ECDSA with AES-128-GCM, AES-256-GCM and ChaCha20-Poly1305: what our DTLS 1.2 server has.
-const SUITES_1_2: [u16; 3] = [0xc02b, 0xc02c, 0xcca9];
-const CM_SHA1_80: u16 = 0x0001;
-const AES_128_GCM: u16 = 0x0007;
-const AES_256_GCM: u16 = 0x0008;
+const CIPHER_SUITES_1_2: [u16; 3] = [0xc02b, 0xc02c, 0xcca9];
 
 /// A version of DTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,8 +38,8 @@ pub struct Offer {
     pub dtls12: bool,
     /// DTLS 1.3.
     pub dtls13: bool,
-    /// The SRTP protection profiles that we have, in the client's order (RFC 5764 §4.1.2).
-    pub profiles: ArrayVec<u16, 3>,
+    /// The SRTP suites that we have, in the client's order (RFC 5764 §4.1.2).
+    pub suites: ArrayVec<Suite, 3>,
 }
 
 impl Offer {
@@ -52,7 +51,7 @@ impl Offer {
         body.take(32)?; // random
         body.block8()?; // session id
         body.block8()?; // cookie
-        let mut suites = Reader(body.block16()?);
+        let mut cipher_suites = Reader(body.block16()?);
         body.block8()?; // compression methods
         let mut offer = Self {
             dtls12: legacy_version == DTLS_1_2,
@@ -69,11 +68,11 @@ impl Offer {
                 }
             }
         }
-        let mut has_suite = false;
-        while !suites.0.is_empty() {
-            has_suite |= SUITES_1_2.contains(&suites.u16()?);
+        let mut has_cipher_suite = false;
+        while !cipher_suites.0.is_empty() {
+            has_cipher_suite |= CIPHER_SUITES_1_2.contains(&cipher_suites.u16()?);
         }
-        offer.dtls12 &= has_suite;
+        offer.dtls12 &= has_cipher_suite;
         Some(offer)
     }
 
@@ -91,12 +90,12 @@ impl Offer {
 
     fn read_profiles(&mut self, mut data: Reader<'_>) -> Option<()> {
         let mut profiles = Reader(data.block16()?);
-        self.profiles.clear();
+        self.suites.clear();
         while !profiles.0.is_empty() {
-            let profile = profiles.u16()?;
-            let known = matches!(profile, CM_SHA1_80 | AES_128_GCM | AES_256_GCM);
-            if known && !self.profiles.contains(&profile) {
-                self.profiles.try_push(profile).ok()?;
+            let suite = Suite::from_profile(profiles.u16()?);
+            let fresh = suite.filter(|suite| !self.suites.contains(suite));
+            if let Some(suite) = fresh {
+                self.suites.try_push(suite).ok()?;
             }
         }
         Some(())
@@ -106,9 +105,9 @@ impl Offer {
     /// that offers AES-GCM, but not first, is answered in 1.2, if it has that. docs/decisions/0010-dtls-profile.md has the reasons.
     #[must_use]
     pub fn version(&self) -> Version {
-        let is_gcm = |profile: &u16| matches!(*profile, AES_128_GCM | AES_256_GCM);
+        let is_gcm = |suite: &Suite| *suite != Suite::Aes128CmHmacSha1_80;
         let gcm_is_lost =
-            self.profiles.iter().any(is_gcm) && !self.profiles.first().is_some_and(is_gcm);
+            self.suites.iter().any(is_gcm) && !self.suites.first().is_some_and(is_gcm);
         if !self.dtls13 || (self.dtls12 && gcm_is_lost) {
             Version::Dtls12
         } else {

@@ -94,7 +94,7 @@ fn has_fingerprint(datagram: &[u8]) -> bool {
         && u32::from_be_bytes(value) == CRC.checksum(covered) ^ FINGERPRINT_XOR
 }
 
-fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+pub(super) fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
     let mut context = hmac::Context::with_key(&key);
     for part in parts {

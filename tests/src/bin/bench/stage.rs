@@ -96,6 +96,7 @@ impl Stage {
             name: lab.name().to_owned(),
             devices,
             sizes: sizes(cores),
+            workers: 1,
         };
         let started = lab
             .fwd
