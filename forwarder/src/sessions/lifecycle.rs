@@ -73,6 +73,7 @@ impl Sessions {
             ssrcs,
             report_ssrc,
             reporting: Reporting::default(),
+            not_before: 0,
             scheduled: None,
         }));
         self.admit(number);
@@ -95,7 +96,11 @@ impl Sessions {
     ///
     /// # Errors
     /// A [`Refusal`] where there is no such session.
-    pub fn restart_ice(&mut self, id: SessionId, remote: Credentials) -> Result<Credentials, Refusal> {
+    pub fn restart_ice(
+        &mut self,
+        id: SessionId,
+        remote: Credentials,
+    ) -> Result<Credentials, Refusal> {
         let number = self.table.named(id)?.number;
         let local = self.fresh_credentials()?;
         if let Some(session) = self.table.at_mut(number) {
@@ -134,7 +139,8 @@ impl Sessions {
         self.schedule.set(number, session.scheduled, None);
         if session.keys.is_some() {
             let command = Command::DropReceiver { session: number };
-            self.outputs.push_back(Output::Command(session.worker, command));
+            self.outputs
+                .push_back(Output::Command(session.worker, command));
             self.silence(number);
         }
         for pair in session.pairs.iter() {

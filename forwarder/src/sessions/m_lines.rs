@@ -49,7 +49,8 @@ impl Sessions {
         let id = PublicationId(self.last_publication);
         let publication = Publication::new(id, track, spec, mid, extensions);
         let command = Command::AddTrack(publication.track(number));
-        self.outputs.push_back(Output::Command(session.worker, command));
+        self.outputs
+            .push_back(Output::Command(session.worker, command));
         session.publications.push(publication);
         self.publishers.insert(id, number);
         self.track_owners.insert(track, number);
@@ -100,8 +101,11 @@ impl Sessions {
             .ok_or_else(|| unknown_publication(spec.publication))?;
         let publication = publisher.publication(spec.publication)?;
         let payload_types = codec::map(&publication.codecs, &spec.codecs)?;
-        let (publisher, worker, cname) =
-            (publisher.number, publisher.worker, Arc::clone(&publisher.cname));
+        let (publisher, worker, cname) = (
+            publisher.number,
+            publisher.worker,
+            Arc::clone(&publisher.cname),
+        );
         let (track, kind) = (publication.track, publication.kind);
         let (sequence, timestamp_offset) = (self.random_u32(), self.random_u32());
 
@@ -228,7 +232,8 @@ impl Sessions {
         };
         let publisher = subscription.publisher;
         if let Some(publisher) = self.table.at(publisher) {
-            self.outputs.push_back(Output::Command(publisher.worker, command));
+            self.outputs
+                .push_back(Output::Command(publisher.worker, command));
         }
         Ok(Some(number))
     }
@@ -250,10 +255,11 @@ impl Sessions {
             self.negotiated(subscriber);
             self.reschedule(subscriber);
             if let Some(subscriber) = self.table.at(subscriber) {
-                self.outputs.push_back(Output::Event(Event::SubscriptionEnded {
-                    session: subscriber.id,
-                    subscription,
-                }));
+                self.outputs
+                    .push_back(Output::Event(Event::SubscriptionEnded {
+                        session: subscriber.id,
+                        subscription,
+                    }));
             }
         }
         self.publishers.remove(&id);
@@ -285,7 +291,8 @@ impl Sessions {
             track: subscription.track,
             leg: subscription.leg,
         };
-        self.outputs.push_back(Output::Command(publisher.worker, command));
+        self.outputs
+            .push_back(Output::Command(publisher.worker, command));
         if let Some(publication) = publisher.track_mut(subscription.track) {
             publication.subscribers.retain(|(_, held)| *held != id);
             publication.keyframes.forget(subscription.leg);
@@ -311,7 +318,8 @@ impl Sessions {
             ids,
             transport_cc,
         };
-        self.outputs.push_back(Output::Command(session.worker, command));
+        self.outputs
+            .push_back(Output::Command(session.worker, command));
     }
 
     /// Tells the steering which payload types carry audio, where that has changed.

@@ -93,6 +93,8 @@ pub struct Session {
     /// SSRC of the reports that come from no leg.
     pub report_ssrc: u32,
     pub reporting: Reporting,
+    /// It is not woken before.
+    pub not_before: u64,
     /// The deadline that the schedule has.
     pub scheduled: Option<u64>,
 }
@@ -291,5 +293,9 @@ pub fn unknown_publication(id: PublicationId) -> Refusal {
 
 /// No subscription of the session has this id.
 pub fn unknown_subscription(id: SubscriptionId) -> Refusal {
-    Refusal::unknown("subscription", id, "the id of a subscription of the session")
+    Refusal::unknown(
+        "subscription",
+        id,
+        "the id of a subscription of the session",
+    )
 }
