@@ -205,6 +205,9 @@ mod tests {
         let mut still = codec(96, "VP8", None);
         still.clock_rate = 0;
         assert_eq!(refused(&[still]), "codecs.clock_rate");
-        assert_eq!(check(&[codec(96, "VP8", None), codec(0, "PCMU", None)]), Ok(()));
+        assert_eq!(
+            check(&[codec(96, "VP8", None), codec(0, "PCMU", None)]),
+            Ok(())
+        );
     }
 }

@@ -54,37 +54,47 @@ impl Sessions {
         match event {
             IceEvent::RoleConflict => return,
             IceEvent::Answered { new_pair: false } => {}
-            IceEvent::Answered { new_pair: true } => self.claim(now, number, pair),
-            IceEvent::Selected(pair) => {
+            IceEvent::Answered { new_pair: true } => {
                 self.claim(now, number, pair);
-                self.select(now, number, pair);
+            }
+            IceEvent::Selected(pair) => {
+                if self.claim(now, number, pair) {
+                    self.select(now, number, pair);
+                }
             }
         }
         self.forget_retired(number);
         self.renew(now, number, pair);
         if let Some(session) = self.table.at_mut(number) {
+            session.dtls_pair.get_or_insert(pair);
             session.dtls.start(now);
         }
         self.run_dtls(now, number);
-        self.reschedule(number);
     }
 
-    /// A session has proved that it is its peer that sends from there. From now on DTLS and SRTCP from there is its.
-    fn claim(&mut self, now: u64, number: u32, pair: Pair) {
-        if let Some(former) = self.pairs.insert(pair, number)
-            && former != number
-        {
-            // The peer began anew from the same address, under another session.
+    /// A session has proved that it is its peer that sends from there. From now on DTLS and SRTCP from there is its. A
+    /// younger session of a peer that began anew takes over from an older one, and is not taken from again.
+    fn claim(&mut self, now: u64, number: u32, pair: Pair) -> bool {
+        let id = |number| self.table.at(number).map(|session| session.id);
+        let former = self.pairs.get(&pair).copied();
+        if let Some(former) = former.filter(|former| *former != number) {
+            if id(former) > id(number) {
+                if let Some(session) = self.table.at_mut(number) {
+                    session.ice.forget(pair);
+                }
+                return false;
+            }
             self.lose(now, former, pair);
         }
+        self.pairs.insert(pair, number);
         if pair.protocol == Protocol::Tcp {
             self.connections.insert(pair.connection, pair);
         }
         let Some(session) = self.table.at_mut(number) else {
-            return;
+            return false;
         };
         if session.claimed.contains(&pair) {
-            return;
+            return true;
         }
         if session.claimed.is_full() {
             let (ice, pairs) = (&session.ice, &session.pairs);
@@ -102,6 +112,7 @@ impl Sessions {
         } else {
             session.claimed.push(pair);
         }
+        true
     }
 
     /// A 5-tuple is no session's any more, if it was this one's.
@@ -133,7 +144,8 @@ impl Sessions {
         };
         let steps = session.pairs.select(now, pair);
         let session = session.id;
-        self.outputs.push_back(Output::Event(Event::Selected { session, pair }));
+        self.outputs
+            .push_back(Output::Event(Event::Selected { session, pair }));
         self.carry_out(now, number, steps);
     }
 

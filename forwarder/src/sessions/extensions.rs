@@ -168,7 +168,12 @@ mod tests {
         assert_eq!(table.ids().id(Extension::Mid), Some(4));
         assert_eq!(table.ids_of(&second).id(Extension::Mid), Some(4));
         assert_eq!(table.ids_of(&[9]).id(Extension::Mid), None);
-        let conflicts = [spec(5, mid), spec(4, "urn:y"), spec(9, "urn:y"), spec(8, "urn:x")];
+        let conflicts = [
+            spec(5, mid),
+            spec(4, "urn:y"),
+            spec(9, "urn:y"),
+            spec(8, "urn:x"),
+        ];
         for conflict in conflicts {
             let refusal = table.add(&[spec(6, "urn:z"), conflict]).unwrap_err();
             assert_eq!(refusal.field, "header_extensions.id");

@@ -8,8 +8,8 @@ use super::{
     session::Keys,
 };
 use crate::{
-    srtp::{ReceiveKeys, SendKeys, SrtcpReceiver, SrtcpSender, Suite, split_keying_material},
-    transport::{Connected, DtlsError, DtlsEvent, Pair, Role},
+    srtp::{ReceiveKeys, SendKeys, SrtcpReceiver, SrtcpSender},
+    transport::{Connected, DtlsEvent, Pair},
     worker::command::{Command, Receiver, TransportSequence},
 };
 
@@ -39,11 +39,7 @@ impl Sessions {
             .and_then(|session| session.dtls.poll_event())
         {
             match event {
-                DtlsEvent::Connected(connected) => {
-                    if let Err(error) = self.connect(now, number, &connected) {
-                        self.end(now, number, CloseReason::Dtls(error));
-                    }
-                }
+                DtlsEvent::Connected(connected) => self.connect(now, number, &connected),
                 DtlsEvent::Failed(error) => self.end(now, number, CloseReason::Dtls(error)),
                 DtlsEvent::Closed => self.end(now, number, CloseReason::Peer),
             }
@@ -52,24 +48,18 @@ impl Sessions {
     }
 
     /// The peer is who was signalled: its keys go to its worker, and the way to it to all workers.
-    fn connect(&mut self, now: u64, number: u32, connected: &Connected) -> Result<(), DtlsError> {
-        let suite = Suite::from_profile(connected.profile).ok_or(DtlsError::NoProfile)?;
-        let (client, server) = split_keying_material(suite, &connected.keying_material)
-            .ok_or(DtlsError::NoProfile)?;
-        let (ours, theirs) = match connected.role {
-            Role::Active => (client, server),
-            Role::Passive => (server, client),
-        };
+    fn connect(&mut self, now: u64, number: u32, connected: &Connected) {
         let Some(session) = self.table.at_mut(number) else {
-            return Ok(());
+            return;
         };
+        let suite = connected.send.suite();
         session.keys = Some(Box::new(Keys {
             suite,
             version: connected.version,
-            send: Arc::new(SendKeys::new(&ours)),
+            send: Arc::new(SendKeys::new(&connected.send)),
             transport_sequence: Arc::new(TransportSequence::default()),
-            srtcp_sender: SrtcpSender::new(&ours),
-            srtcp_receiver: SrtcpReceiver::new(&theirs),
+            srtcp_sender: SrtcpSender::new(&connected.send),
+            srtcp_receiver: SrtcpReceiver::new(&connected.receive),
         }));
         session.set_up_by = None;
         let (ids, transport_cc) = session.negotiated();
@@ -78,18 +68,19 @@ impl Sessions {
         let command = Command::PutReceiver {
             session: number,
             receiver: Receiver {
-                keys: ReceiveKeys::new(&theirs),
+                keys: ReceiveKeys::new(&connected.receive),
                 ids,
                 transport_cc,
                 counters: Arc::clone(&session.counters),
             },
         };
         let (id, reach) = (session.id, session.pairs.reach().cloned());
-        self.outputs.push_back(Output::Command(session.worker, command));
-        self.outputs.push_back(Output::Event(Event::Connected { session: id, suite }));
+        self.outputs
+            .push_back(Output::Command(session.worker, command));
+        self.outputs
+            .push_back(Output::Event(Event::Connected { session: id, suite }));
         if let Some(reach) = reach {
             self.send_over(now, number, reach);
         }
-        Ok(())
     }
 }

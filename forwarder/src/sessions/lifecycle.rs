@@ -73,6 +73,7 @@ impl Sessions {
             ssrcs,
             report_ssrc,
             reporting: Reporting::default(),
+            not_before: 0,
             scheduled: None,
         }));
         self.admit(number);
@@ -95,7 +96,11 @@ impl Sessions {
     ///
     /// # Errors
     /// A [`Refusal`] where there is no such session.
-    pub fn restart_ice(&mut self, id: SessionId, remote: Credentials) -> Result<Credentials, Refusal> {
+    pub fn restart_ice(
+        &mut self,
+        id: SessionId,
+        remote: Credentials,
+    ) -> Result<Credentials, Refusal> {
         let number = self.table.named(id)?.number;
         let local = self.fresh_credentials()?;
         if let Some(session) = self.table.at_mut(number) {
@@ -114,9 +119,9 @@ impl Sessions {
         };
         // After consent is lost, or the peer is gone, nothing may be sent any more (RFC 7675 §5.1).
         if matches!(reason, CloseReason::Asked | CloseReason::SetUpTimedOut) {
-            let mut ssrcs: Vec<u32> = session.subscriptions.iter().map(|it| it.ssrc).collect();
-            ssrcs.push(session.report_ssrc);
-            session.send_bye(&ssrcs, &mut self.outputs);
+            let legs = session.subscriptions.iter().map(|it| it.ssrc);
+            let ssrcs: Vec<u32> = std::iter::once(session.report_ssrc).chain(legs).collect();
+            session.send_bye(&ssrcs, &self.settings.cname, &mut self.outputs);
             session.dtls.close(now);
             session.send_dtls(&mut self.outputs);
         }
@@ -134,7 +139,8 @@ impl Sessions {
         self.schedule.set(number, session.scheduled, None);
         if session.keys.is_some() {
             let command = Command::DropReceiver { session: number };
-            self.outputs.push_back(Output::Command(session.worker, command));
+            self.outputs
+                .push_back(Output::Command(session.worker, command));
             self.silence(number);
         }
         for pair in session.pairs.iter() {

@@ -8,6 +8,7 @@ use super::{
     ids::{PublicationId, SessionId, SubscriptionId},
     output::{Event, Output},
     publication::Publication,
+    reports::Sending,
     session::unknown_publication,
     settings::MAX_M_LINES,
     specs::{PublicationSpec, SubscriptionSpec},
@@ -48,7 +49,8 @@ impl Sessions {
         let id = PublicationId(self.last_publication);
         let publication = Publication::new(id, track, spec, mid, extensions);
         let command = Command::AddTrack(publication.track(number));
-        self.outputs.push_back(Output::Command(session.worker, command));
+        self.outputs
+            .push_back(Output::Command(session.worker, command));
         session.publications.push(publication);
         self.publishers.insert(id, number);
         self.track_owners.insert(track, number);
@@ -99,10 +101,12 @@ impl Sessions {
             .ok_or_else(|| unknown_publication(spec.publication))?;
         let publication = publisher.publication(spec.publication)?;
         let payload_types = codec::map(&publication.codecs, &spec.codecs)?;
-        let (publisher, worker, cname) =
-            (publisher.number, publisher.worker, Arc::clone(&publisher.cname));
+        let (publisher, worker, cname) = (
+            publisher.number,
+            publisher.worker,
+            Arc::clone(&publisher.cname),
+        );
         let (track, kind) = (publication.track, publication.kind);
-        let clock_rate = publication.clock_rate();
         let (sequence, timestamp_offset) = (self.random_u32(), self.random_u32());
 
         let subscriber = self.table.named_mut(id)?;
@@ -114,6 +118,7 @@ impl Sessions {
         };
         self.last_subscription += 1;
         let id = SubscriptionId(self.last_subscription);
+        let ssrc = subscriber.take_ssrc();
         let subscription = Subscription {
             id,
             publication: spec.publication,
@@ -121,12 +126,12 @@ impl Sessions {
             track,
             leg,
             kind,
-            ssrc: subscriber.take_ssrc(),
+            ssrc,
             cname,
             payload_types,
             paused: spec.paused,
             counters: Arc::new(LegCounters::default()),
-            sending: super::reports::Sending::new(clock_rate, timestamp_offset),
+            sending: Sending::new(now, ssrc, timestamp_offset),
             mid,
             extensions,
         };
@@ -227,7 +232,8 @@ impl Sessions {
         };
         let publisher = subscription.publisher;
         if let Some(publisher) = self.table.at(publisher) {
-            self.outputs.push_back(Output::Command(publisher.worker, command));
+            self.outputs
+                .push_back(Output::Command(publisher.worker, command));
         }
         Ok(Some(number))
     }
@@ -249,10 +255,11 @@ impl Sessions {
             self.negotiated(subscriber);
             self.reschedule(subscriber);
             if let Some(subscriber) = self.table.at(subscriber) {
-                self.outputs.push_back(Output::Event(Event::SubscriptionEnded {
-                    session: subscriber.id,
-                    subscription,
-                }));
+                self.outputs
+                    .push_back(Output::Event(Event::SubscriptionEnded {
+                        session: subscriber.id,
+                        subscription,
+                    }));
             }
         }
         self.publishers.remove(&id);
@@ -275,7 +282,7 @@ impl Sessions {
         };
         let subscription = session.subscriptions.remove(at);
         session.extensions.remove(&subscription.extensions);
-        session.send_bye(&[subscription.ssrc], &mut self.outputs);
+        session.send_bye(&[subscription.ssrc], &subscription.cname, &mut self.outputs);
         self.legs.give_back(now, subscription.leg);
         let Some(publisher) = self.table.at_mut(subscription.publisher) else {
             return;
@@ -284,9 +291,11 @@ impl Sessions {
             track: subscription.track,
             leg: subscription.leg,
         };
-        self.outputs.push_back(Output::Command(publisher.worker, command));
+        self.outputs
+            .push_back(Output::Command(publisher.worker, command));
         if let Some(publication) = publisher.track_mut(subscription.track) {
             publication.subscribers.retain(|(_, held)| *held != id);
+            publication.keyframes.forget(subscription.leg);
         }
     }
 
@@ -309,7 +318,8 @@ impl Sessions {
             ids,
             transport_cc,
         };
-        self.outputs.push_back(Output::Command(session.worker, command));
+        self.outputs
+            .push_back(Output::Command(session.worker, command));
     }
 
     /// Tells the steering which payload types carry audio, where that has changed.

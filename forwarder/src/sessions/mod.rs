@@ -53,6 +53,9 @@ use crate::{
 /// Fills bytes at random. Credentials come from it, so it must be a cryptographic generator.
 pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
 
+/// A session is woken once in so many nanoseconds at most, whatever its parts may want.
+const TICK: u64 = 1_000_000;
+
 /// The sessions of a node.
 pub struct Sessions {
     settings: Settings,
@@ -129,6 +132,7 @@ impl Sessions {
         while let Some(number) = self.schedule.take_due(now) {
             if let Some(session) = self.table.at_mut(number) {
                 session.scheduled = None;
+                session.not_before = now.saturating_add(TICK);
                 self.wake(now, number);
             }
         }
@@ -159,7 +163,8 @@ impl Sessions {
         let steps = session.pairs.handle_timeout(now);
         self.carry_out(now, number, steps);
         self.run_dtls(now, number);
-        self.report(now, number);
+        self.send_reports(now, number);
+        self.send_arrivals(now, number);
         self.send_keyframe_requests(now, number);
         self.reschedule(number);
     }
@@ -167,7 +172,9 @@ impl Sessions {
     /// Brings a session's place in the schedule up to date.
     fn reschedule(&mut self, number: u32) {
         if let Some(session) = self.table.at_mut(number) {
-            let due = session.poll_timeout();
+            let due = session
+                .poll_timeout()
+                .map(|due| due.max(session.not_before));
             self.schedule.set(number, session.scheduled, due);
             session.scheduled = due;
         }

@@ -22,7 +22,7 @@ impl Sessions {
                 ssrc,
                 sequence,
                 at,
-            } => self.arrived(now, session, ssrc, sequence, at),
+            } => self.arrived(session, ssrc, sequence, at),
             Note::Keyframe { track, at } => self.keyframe_seen(track, at),
             Note::Learnt { track, ssrc } => self.learnt(now, track, ssrc),
             Note::TcpClosed { connection } => {

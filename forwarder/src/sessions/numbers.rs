@@ -37,13 +37,6 @@ impl RestingNumbers {
     pub fn give_back(&mut self, now: u64, number: u32) {
         self.resting.push_back((now.saturating_add(GRACE), number));
     }
-
-    /// How many numbers are given out.
-    pub fn in_use(&self) -> usize {
-        (self.numbers.capacity() as usize)
-            .saturating_sub(self.numbers.available())
-            .saturating_sub(self.resting.len())
-    }
 }
 
 #[cfg(test)]
@@ -54,9 +47,7 @@ mod tests {
     fn a_number_rests_before_it_is_given_out_again() {
         let mut numbers = RestingNumbers::new(1);
         assert_eq!((numbers.take(0), numbers.take(0)), (Some(1), None));
-        assert_eq!(numbers.in_use(), 1);
         numbers.give_back(5, 1);
-        assert_eq!(numbers.in_use(), 0);
         assert_eq!(numbers.take(4 + GRACE), None);
         assert_eq!(numbers.take(5 + GRACE), Some(1));
     }

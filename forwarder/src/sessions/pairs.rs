@@ -185,10 +185,7 @@ mod tests {
     use super::*;
 
     fn pair(port: u16) -> Pair {
-        Pair::udp(
-            ([192, 0, 2, 1], 7700).into(),
-            ([192, 0, 2, 2], port).into(),
-        )
+        Pair::udp(([192, 0, 2, 1], 7700).into(), ([192, 0, 2, 2], port).into())
     }
 
     const fn reach(connection: u32) -> Reach {
@@ -215,7 +212,10 @@ mod tests {
         assert_eq!(text(&pairs.select(0, pair(1))), "open 1");
         assert_eq!(text(&pairs.ready(1, pair(1), reach(1))), "send 1");
         assert_eq!(text(&pairs.select(2, pair(2))), "open 2");
-        assert_eq!((pairs.current(), pairs.poll_timeout()), (Some(pair(1)), None));
+        assert_eq!(
+            (pairs.current(), pairs.poll_timeout()),
+            (Some(pair(1)), None)
+        );
         // The old pair moves to another device meanwhile.
         assert_eq!(text(&pairs.ready(3, pair(1), reach(9))), "send 9");
         assert_eq!(text(&pairs.ready(10, pair(2), reach(2))), "send 2");

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
+    feedback::bye,
     media::{Extension, ExtensionIds, Kind},
     srtp::{SendKeys, SrtcpReceiver, SrtcpSender, Suite},
     transport::{Dtls, IceLite, Pair, Version},
@@ -92,6 +93,8 @@ pub struct Session {
     /// SSRC of the reports that come from no leg.
     pub report_ssrc: u32,
     pub reporting: Reporting,
+    /// It is not woken before.
+    pub not_before: u64,
     /// The deadline that the schedule has.
     pub scheduled: Option<u64>,
 }
@@ -238,7 +241,10 @@ impl Session {
     }
 
     /// Says that streams of ours end.
-    pub fn send_bye(&mut self, ssrcs: &[u32], outputs: &mut VecDeque<Output>) {
+    pub fn send_bye(&mut self, ssrcs: &[u32], cname: &str, outputs: &mut VecDeque<Output>) {
+        let mut packet = Vec::new();
+        bye::goodbye_compound(&mut packet, ssrcs, cname, "");
+        self.send_rtcp(&packet, outputs);
     }
 
     /// Sends what DTLS has to send.
@@ -255,13 +261,14 @@ impl Session {
     /// When the session has something to do.
     pub fn poll_timeout(&self) -> Option<u64> {
         let never = |at: u64| (at != u64::MAX).then_some(at);
-        let keyframes = self.publications.iter().filter_map(Publication::poll_timeout);
+        let publications = self.publications.iter().filter(|_| self.keys.is_some());
+        let keyframes = publications.filter_map(Publication::keyframe_due);
         [
             self.set_up_by,
             never(self.ice.poll_timeout()),
             never(self.dtls.poll_timeout()),
             self.pairs.poll_timeout(),
-            self.reporting.poll_timeout(),
+            self.reports_due(),
         ]
         .into_iter()
         .flatten()
@@ -286,5 +293,9 @@ pub fn unknown_publication(id: PublicationId) -> Refusal {
 
 /// No subscription of the session has this id.
 pub fn unknown_subscription(id: SubscriptionId) -> Refusal {
-    Refusal::unknown("subscription", id, "the id of a subscription of the session")
+    Refusal::unknown(
+        "subscription",
+        id,
+        "the id of a subscription of the session",
+    )
 }

@@ -91,7 +91,10 @@ mod tests {
         };
         assert_eq!(refused(|it| it.max_sessions = 4096), "max_sessions");
         assert_eq!(refused(|it| it.max_publications = 0), "max_publications");
-        assert_eq!(refused(|it| it.max_subscriptions = 1 << 21), "max_subscriptions");
+        assert_eq!(
+            refused(|it| it.max_subscriptions = 1 << 21),
+            "max_subscriptions"
+        );
         assert_eq!(refused(|it| it.workers = 65), "workers");
         assert_eq!(refused(|it| it.cname = "x".repeat(256)), "cname");
     }

@@ -6,7 +6,7 @@ use super::{ids::SessionId, session::Session};
 use crate::core::refusal::Refusal;
 
 /// All sessions.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Table {
     slots: Vec<Option<Box<Session>>>,
     numbers: BTreeMap<SessionId, u32>,

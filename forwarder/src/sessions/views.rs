@@ -1,7 +1,5 @@
 //! What callers may look at: sessions, publications and subscriptions with what they carried.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
-
 use super::{
     Sessions,
     codec::{CodecSpec, PayloadTypes},

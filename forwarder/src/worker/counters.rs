@@ -32,6 +32,8 @@ pub struct TrackCounters {
     pub unexpected: AtomicU64,
     /// Keyframes that began.
     pub keyframes: AtomicU64,
+    /// Ticks per second of the RTP timestamp, by the payload type of the last packet; 0 before the first.
+    pub clock_rate: AtomicU32,
     /// The SSRC, 0 before the first packet.
     pub ssrc: AtomicU32,
     /// Packets of this SSRC.
