@@ -55,7 +55,8 @@ async fn run_locked(config: &Config) -> Result<()> {
     let DataPlane {
         tables,
         worker,
-        workers,
+        workers: _workers,
+        reasons: _,
         facts,
         kernel,
     } = data_plane::bring_up(config, &settings.sizes).await?;
