@@ -10,7 +10,7 @@ use crate::{
     config::{Config, PathChoice},
     core::{ops::Tables, settings},
     dataplane::{
-        kernel::{Device, Kernel, Options},
+        kernel::{Device, Kernel, Options, worker_port::WorkerPort},
         memory::Sizes,
         shared::SharedTables,
         socket::{Handle, Punt, SocketWorker},
@@ -29,8 +29,10 @@ const UNKNOWN_RING: u32 = 256;
 pub struct DataPlane {
     /// For the control plane.
     pub tables: Box<dyn Tables + Send>,
-    /// The worker's thread.
+    /// The socket worker's thread.
     pub worker: Handle,
+    /// What the workers of sessions have in common with XDP, if it is there: one each.
+    pub ports: Vec<Option<WorkerPort>>,
     /// What it is, for those who ask.
     pub facts: parts::Facts,
     /// To be stopped at the end, where it runs.
@@ -41,7 +43,7 @@ pub struct DataPlane {
 ///
 /// # Errors
 /// The kernel path was demanded and cannot be had, or not even the socket path can.
-pub async fn bring_up(config: &Config, sizes: &settings::Sizes) -> Result<DataPlane> {
+pub async fn bring_up(config: &Config, sizes: &settings::Sizes, workers: u32) -> Result<DataPlane> {
     let sizes = Sizes {
         hops: sizes.hops,
         chunks: sizes.chunks,
@@ -51,7 +53,7 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes) -> Result<DataPl
     };
     let why = match config.path {
         PathChoice::Socket => "the socket path was asked for (path)".to_owned(),
-        PathChoice::Auto | PathChoice::Kernel => match kernel(config, sizes).await {
+        PathChoice::Auto | PathChoice::Kernel => match kernel(config, sizes, workers).await {
             Ok(plane) => return Ok(plane),
             Err(error) if config.path == PathChoice::Kernel => {
                 return Err(error.context("path: kernel was asked for and cannot be had"));
@@ -64,6 +66,7 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes) -> Result<DataPl
     Ok(DataPlane {
         tables: Box::new(tables),
         worker,
+        ports: (0..workers).map(|_| None).collect(),
         facts: parts::Facts {
             path: NodePath::Socket,
             why: Some(why),
@@ -73,7 +76,7 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes) -> Result<DataPl
     })
 }
 
-async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
+async fn kernel(config: &Config, sizes: Sizes, workers: u32) -> Result<DataPlane> {
     if config.ifaces.is_empty() {
         bail!("no interface was given (iface)");
     }
@@ -90,7 +93,7 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
         name: config.name.clone(),
         devices,
         sizes,
-        workers: 1,
+        workers,
     };
     // System calls and short-lived threads; nothing else runs yet.
     let started = tokio::task::block_in_place(|| Kernel::start(&options))?;
@@ -106,6 +109,7 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
     Ok(DataPlane {
         tables: Box::new(started.tables),
         worker,
+        ports: started.ports.into_iter().map(Some).collect(),
         facts: parts::Facts {
             path: NodePath::Kernel,
             why: None,

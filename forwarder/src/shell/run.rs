@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use super::{
     data_plane::{self, DataPlane},
     lock::Lock,
+    media,
     placer::KernelPlacer,
     sockets::WorkerSockets,
 };
@@ -52,12 +53,15 @@ async fn run_locked(config: &Config) -> Result<()> {
     let address = listener.local_addr()?;
     let settings = config.settings();
     let (resolver, changes) = Resolver::new().await?;
+    let cpus = media::cpus(config)?;
+    let sessions = media::prepare(config, &resolver, cpus.len())?;
     let DataPlane {
         tables,
         worker,
+        ports,
         facts,
         kernel,
-    } = data_plane::bring_up(config, &settings.sizes).await?;
+    } = data_plane::bring_up(config, &settings.sizes, cpus.len() as u32).await?;
     if kernel.is_none() {
         let _replaced = kernel::sweep(&config.name);
     }
@@ -69,14 +73,15 @@ async fn run_locked(config: &Config) -> Result<()> {
         devices.collect(),
         facts.why.clone(),
     ));
-    let ready = ready_line(&facts, address);
-    let (handle, task) = assemble(Parts {
+    let ready = ready_line(&facts, address, &sessions.addresses());
+    let parts = Parts {
         core: Core::new(settings),
         tables,
         sockets: Box::new(WorkerSockets(worker)),
         placer: placer.clone(),
         facts,
-    });
+    };
+    let (handle, task) = assemble(parts, sessions.start(ports, cpus)?)?;
     let fresh = tokio::spawn({
         let node = handle.clone();
         async move { placer.keep_fresh(node).await }
@@ -96,7 +101,7 @@ async fn run_locked(config: &Config) -> Result<()> {
 }
 
 /// The line that tells whoever started the node that it is ready.
-fn ready_line(facts: &Facts, api: std::net::SocketAddr) -> String {
+fn ready_line(facts: &Facts, api: std::net::SocketAddr, sessions: &str) -> String {
     let detail = match facts.path {
         NodePath::Kernel => facts
             .interfaces
@@ -107,7 +112,7 @@ fn ready_line(facts: &Facts, api: std::net::SocketAddr) -> String {
         NodePath::Socket => facts.why.clone().unwrap_or_default(),
     };
     format!(
-        "forwarder ready: api http://{api} path {} ({detail})",
+        "forwarder ready: api http://{api} path {} ({detail}) sessions at {sessions}",
         facts.path
     )
 }

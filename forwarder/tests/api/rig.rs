@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -151,6 +151,10 @@ impl Placer for MadeUpHops {
             interface: 2,
         };
         Box::pin(async { Ok(placement) })
+    }
+
+    fn local_mac(&self, local: IpAddr) -> Option<[u8; 6]> {
+        (!local.is_loopback()).then_some([2, 0, 0, 0, 0, 1])
     }
 
     fn changed(&self) -> Answer<'_, Option<Vec<Change>>> {
