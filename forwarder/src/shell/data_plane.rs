@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use aya::util::online_cpus;
-use forwarder_common::tables::MAX_LEASES;
+use forwarder_common::{slots::MAX_WORKERS, tables::MAX_LEASES};
 
 use crate::{
     config::{Config, PathChoice},
     core::{ops::Tables, settings},
     dataplane::{
-        kernel::{Device, Kernel, Options, worker_port::WorkerPort},
+        counters::ReasonTable,
+        kernel::{Device, Kernel, Options},
         memory::Sizes,
         shared::SharedTables,
         socket::{Handle, Punt, SocketWorker},
@@ -18,6 +19,7 @@ use crate::{
     },
     doctor::{self, Facts, Finding, Verdict},
     node::parts::{self, Interface, NodePath},
+    worker::{self, Workers, send_state::SendState},
 };
 
 /// Frames that a veth takes: VETH_RING_SIZE in drivers/net/veth.c.
@@ -31,8 +33,10 @@ pub struct DataPlane {
     pub tables: Box<dyn Tables + Send>,
     /// The socket worker's thread.
     pub worker: Handle,
-    /// What the workers of sessions have in common with XDP, if it is there: one each.
-    pub ports: Vec<Option<WorkerPort>>,
+    /// The workers of sessions.
+    pub workers: Workers,
+    /// What those count, one row each.
+    pub reasons: Arc<ReasonTable>,
     /// What it is, for those who ask.
     pub facts: parts::Facts,
     /// To be stopped at the end, where it runs.
@@ -43,7 +47,7 @@ pub struct DataPlane {
 ///
 /// # Errors
 /// The kernel path was demanded and cannot be had, or not even the socket path can.
-pub async fn bring_up(config: &Config, sizes: &settings::Sizes, workers: u32) -> Result<DataPlane> {
+pub async fn bring_up(config: &Config, sizes: &settings::Sizes) -> Result<DataPlane> {
     let sizes = Sizes {
         hops: sizes.hops,
         chunks: sizes.chunks,
@@ -53,7 +57,7 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes, workers: u32) ->
     };
     let why = match config.path {
         PathChoice::Socket => "the socket path was asked for (path)".to_owned(),
-        PathChoice::Auto | PathChoice::Kernel => match kernel(config, sizes, workers).await {
+        PathChoice::Auto | PathChoice::Kernel => match kernel(config, sizes).await {
             Ok(plane) => return Ok(plane),
             Err(error) if config.path == PathChoice::Kernel => {
                 return Err(error.context("path: kernel was asked for and cannot be had"));
@@ -63,10 +67,18 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes, workers: u32) ->
     };
     let tables = SoftTables::new(sizes, sizes.routes)?;
     let worker = SocketWorker::spawn(tables.shared(), None)?;
+    let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS)?);
+    let workers = Workers::spawn(worker::Options {
+        ports: (0..workers(config)?).map(|_| None).collect(),
+        cpus: media_cpus()?,
+        send_state: Arc::new(SendState::heap(legs(config))?),
+        reasons: Arc::clone(&reasons),
+    })?;
     Ok(DataPlane {
         tables: Box::new(tables),
         worker,
-        ports: (0..workers).map(|_| None).collect(),
+        workers,
+        reasons,
         facts: parts::Facts {
             path: NodePath::Socket,
             why: Some(why),
@@ -76,7 +88,7 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes, workers: u32) ->
     })
 }
 
-async fn kernel(config: &Config, sizes: Sizes, workers: u32) -> Result<DataPlane> {
+async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
     if config.ifaces.is_empty() {
         bail!("no interface was given (iface)");
     }
@@ -93,14 +105,25 @@ async fn kernel(config: &Config, sizes: Sizes, workers: u32) -> Result<DataPlane
         name: config.name.clone(),
         devices,
         sizes,
-        workers,
+        workers: workers(config)?,
+        legs: legs(config),
     };
     // System calls and short-lived threads; nothing else runs yet.
     let started = tokio::task::block_in_place(|| Kernel::start(&options))?;
     let shared: Arc<SharedTables> = started.tables.shared();
     let punt: Box<dyn Punt> = Box::new(started.punt);
-    let worker = match SocketWorker::spawn(shared, Some(punt)) {
-        Ok(worker) => worker,
+    let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS)?);
+    let spawned = SocketWorker::spawn(shared, Some(punt)).and_then(|worker| {
+        let workers = Workers::spawn(worker::Options {
+            ports: started.ports.into_iter().map(Some).collect(),
+            cpus: media_cpus()?,
+            send_state: Arc::new(started.send_state),
+            reasons: Arc::clone(&reasons),
+        })?;
+        Ok((worker, workers))
+    });
+    let (worker, workers) = match spawned {
+        Ok(spawned) => spawned,
         Err(error) => {
             started.kernel.stop()?;
             return Err(error);
@@ -109,7 +132,8 @@ async fn kernel(config: &Config, sizes: Sizes, workers: u32) -> Result<DataPlane
     Ok(DataPlane {
         tables: Box::new(started.tables),
         worker,
-        ports: started.ports.into_iter().map(Some).collect(),
+        workers,
+        reasons,
         facts: parts::Facts {
             path: NodePath::Kernel,
             why: None,
@@ -168,6 +192,25 @@ pub fn device(name: &str, facts: &Facts) -> Option<Device> {
         mtu: link.mtu,
         attached: link.xdp.as_ref().map(|program| program.id),
     })
+}
+
+/// Workers of sessions: as asked for, else one for every CPU that this process may run on.
+pub fn workers(config: &Config) -> Result<u32> {
+    let all = media_cpus()?.len() as u32;
+    Ok(config.workers.unwrap_or(all).clamp(1, MAX_WORKERS))
+}
+
+/// The CPUs that workers stay on: those that this process may run on.
+fn media_cpus() -> Result<Vec<usize>> {
+    let allowed = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))?;
+    Ok((0..nix::sched::CpuSet::count())
+        .filter(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+        .collect())
+}
+
+/// Legs of sessions: sound and picture of every subscription.
+fn legs(config: &Config) -> u32 {
+    config.max_subscriptions.saturating_mul(2)
 }
 
 /// Rows of the counters: one more than the highest number of a CPU that is online.

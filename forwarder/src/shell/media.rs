@@ -3,17 +3,12 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context, Result};
-use forwarder_common::slots::MAX_WORKERS;
-use nix::{
-    sched::{CpuSet, sched_getaffinity},
-    sys::resource::{Resource, getrlimit, setrlimit},
-    unistd::Pid,
-};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::media_port::{self, MediaPort};
 use crate::{
     config::Config,
-    dataplane::{counters::ReasonTable, kernel::worker_port::WorkerPort, region::Region},
+    dataplane::counters::ReasonTable,
     net::Resolver,
     node::{
         clock::boottime,
@@ -21,7 +16,7 @@ use crate::{
     },
     sessions::{Entropy, Sessions, settings::Settings},
     transport::{Certificate, DtlsContext, Timebase},
-    worker::{Options, Workers, send_state::SendState},
+    worker::Workers,
 };
 
 /// What sessions need before workers run: what can fail without a trace.
@@ -35,7 +30,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// What was configured cannot be had, with what can.
-pub fn prepare(config: &Config, resolver: &Resolver, workers: usize) -> Result<Prepared> {
+pub fn prepare(config: &Config, resolver: &Resolver, workers: u32) -> Result<Prepared> {
     raise_descriptors();
     let marks = Marks {
         dscp: config.dscp,
@@ -53,7 +48,7 @@ pub fn prepare(config: &Config, resolver: &Resolver, workers: usize) -> Result<P
         max_sessions: config.max_sessions,
         max_publications: config.max_publications,
         max_subscriptions: config.max_subscriptions,
-        workers: u32::try_from(workers)?,
+        workers,
         candidates: port.candidates.clone(),
         ..Settings::default()
     };
@@ -73,49 +68,16 @@ impl Prepared {
         locals.join(", ")
     }
 
-    /// Starts the workers, each on its CPU; gives what the node needs.
-    ///
-    /// # Errors
-    /// No thread, memory or descriptor is left.
-    pub fn start(self, ports: Vec<Option<WorkerPort>>, cpus: Vec<usize>) -> Result<MediaParts> {
-        let rows = u32::try_from(ports.len())?;
-        let reasons = Region::heap(ReasonTable::len(rows))?;
-        let reasons = Arc::new(ReasonTable::new(reasons, rows));
-        // Numbers of legs begin with 1.
-        let legs = self.sessions.settings().max_subscriptions.saturating_add(1);
-        let workers = Workers::spawn(Options {
-            ports,
-            cpus,
-            send_state: Arc::new(SendState::heap(legs)?),
-            reasons: Arc::clone(&reasons),
-        })?;
-        Ok(MediaParts {
+    /// Hands everything to the node.
+    pub fn into_parts(self, workers: Workers, reasons: Arc<ReasonTable>) -> MediaParts {
+        MediaParts {
             sessions: self.sessions,
             workers,
             reasons,
             listeners: self.port.listeners,
             marks: self.marks,
-        })
+        }
     }
-}
-
-/// The CPUs that workers stay on: as many as were asked for, of those that this process may use.
-///
-/// # Errors
-/// What the system says.
-pub fn cpus(config: &Config) -> Result<Vec<usize>> {
-    let allowed = sched_getaffinity(Pid::from_raw(0))?;
-    let allowed: Vec<usize> = (0..CpuSet::count())
-        .filter(|cpu| allowed.is_set(*cpu).unwrap_or(false))
-        .collect();
-    let most = MAX_WORKERS as usize;
-    let count = config.workers.map_or(allowed.len(), |count| count as usize);
-    // With more workers than CPUs some share one.
-    Ok(allowed
-        .into_iter()
-        .cycle()
-        .take(count.clamp(1, most))
-        .collect())
 }
 
 /// Random numbers for credentials.

@@ -53,15 +53,15 @@ async fn run_locked(config: &Config) -> Result<()> {
     let address = listener.local_addr()?;
     let settings = config.settings();
     let (resolver, changes) = Resolver::new().await?;
-    let cpus = media::cpus(config)?;
-    let sessions = media::prepare(config, &resolver, cpus.len())?;
+    let sessions = media::prepare(config, &resolver, data_plane::workers(config)?)?;
     let DataPlane {
         tables,
         worker,
-        ports,
+        workers,
+        reasons,
         facts,
         kernel,
-    } = data_plane::bring_up(config, &settings.sizes, cpus.len() as u32).await?;
+    } = data_plane::bring_up(config, &settings.sizes).await?;
     if kernel.is_none() {
         let _replaced = kernel::sweep(&config.name);
     }
@@ -81,7 +81,7 @@ async fn run_locked(config: &Config) -> Result<()> {
         placer: placer.clone(),
         facts,
     };
-    let (handle, task) = assemble(parts, sessions.start(ports, cpus)?)?;
+    let (handle, task) = assemble(parts, sessions.into_parts(workers, reasons))?;
     let fresh = tokio::spawn({
         let node = handle.clone();
         async move { placer.keep_fresh(node).await }
