@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Receive, TcpType};
 use str0m::rtp::rtcp::{Rtcp, SdesType};
-use str0m::rtp::{RawPacket, Ssrc};
+use str0m::rtp::RawPacket;
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 
 use super::clip::Clip;
@@ -291,20 +291,25 @@ impl Agent {
         mid
     }
 
-    /// Expects a track on an m-line, from now on.
-    pub fn expect(&mut self, mid: Mid, ssrc: u32, expected: Expected, keep: bool, now: Instant) {
-        let stream: Ssrc = ssrc.into();
-        self.rtc
-            .direct_api()
-            .expect_stream_rx(stream, None, mid, None);
-        self.inbound
-            .insert(mid, Inbound::new(ssrc, expected, keep, now));
+    /// Expects a track on an m-line, from now on. Until its SSRC is told, its packets are known by their MID (RFC 9143).
+    pub fn expect(&mut self, mid: Mid, expected: Expected, keep: bool, now: Instant) {
+        self.inbound.insert(mid, Inbound::new(expected, keep, now));
+    }
+
+    /// Tells the SSRC of an expected track.
+    pub fn tell_ssrc(&mut self, mid: Mid, ssrc: u32) {
+        if let Some(track) = self.inbound.get_mut(&mid) {
+            track.ssrc = Some(ssrc);
+            self.rtc
+                .direct_api()
+                .expect_stream_rx(ssrc.into(), None, mid, None);
+        }
     }
 
     /// Expects nothing there any more.
     pub fn expect_no_more(&mut self, mid: Mid) {
-        if let Some(track) = self.inbound.remove(&mid) {
-            self.rtc.direct_api().remove_stream_rx(track.ssrc.into());
+        if let Some(ssrc) = self.inbound.remove(&mid).and_then(|track| track.ssrc) {
+            self.rtc.direct_api().remove_stream_rx(ssrc.into());
         }
     }
 
@@ -313,10 +318,9 @@ impl Agent {
     /// # Errors
     /// When there is no such track, or str0m fails.
     pub fn request_keyframe(&mut self, mid: Mid, now: Instant) -> Result<()> {
-        let ssrc = self.inbound.get(&mid).context("no such track")?.ssrc;
         self.rtc
             .direct_api()
-            .stream_rx(&ssrc.into())
+            .stream_rx_by_mid(mid, None)
             .context("no such stream")?
             .request_keyframe(KeyframeRequestKind::Pli);
         self.drive(Input::Timeout(now))

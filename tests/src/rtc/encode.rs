@@ -32,7 +32,8 @@ pub fn encoded(codec: Codec) -> Result<Vec<u8>> {
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
     // Whoever comes second takes what the first one made; a rename leaves no half of a file to be read.
-    let half = folder.join(format!("{}.{}", std::process::id(), extension(codec)));
+    let thread = std::thread::current().id();
+    let half = folder.join(format!("{}-{thread:?}.{}", std::process::id(), extension(codec)));
     let output = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
         .args(arguments(codec))

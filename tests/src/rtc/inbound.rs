@@ -57,13 +57,37 @@ pub struct InboundReport {
     pub keyframe_wait: Option<Duration>,
     /// From the publisher's library being given a frame to the receiver's giving it out, per frame.
     #[serde(skip)]
-    pub latencies: Vec<Duration>,
-    /// How far the capture time by the last sender report is from the true one (RFC 3550 §6.4.1), microseconds; at most.
+    pub latencies: Latencies,
+    /// How far the capture time of the last frame, as the sender report before it tells (RFC 3550 §6.4.1), is from the true one,
+    /// microseconds. Of the last frame: str0m's first report may come before it knows the clock rate, and says RTP time 0.
     pub clock_error_us: Option<u64>,
     /// Sender reports that came.
     pub sender_reports: u64,
     /// What is wrong, in words: the first few.
     pub faults: Vec<String>,
+}
+
+/// Durations, told by their quantiles.
+#[derive(Clone, Default)]
+pub struct Latencies(pub Vec<Duration>);
+
+impl Latencies {
+    /// What this part of them does not exceed, such as 0.5 for the median; zero if there are none.
+    #[must_use]
+    pub fn quantile(&self, part: f64) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let at = (sorted.len() as f64 * part) as usize;
+        let last = sorted.len().saturating_sub(1);
+        sorted.get(at.min(last)).copied().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Latencies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (median, most) = (self.quantile(0.5), self.quantile(0.99));
+        write!(f, "{} (p50 {median:?}, p99 {most:?})", self.0.len())
+    }
 }
 
 impl InboundReport {
@@ -82,8 +106,8 @@ impl InboundReport {
 pub struct Inbound {
     /// What came.
     pub report: InboundReport,
-    /// Its SSRC at this receiver.
-    pub ssrc: u32,
+    /// Its SSRC at this receiver, once it was told.
+    pub ssrc: Option<u32>,
     expected: Expected,
     since: Instant,
     /// The publisher's number and the RTP time of the first frame.
@@ -98,10 +122,10 @@ const TOLD: usize = 5;
 impl Inbound {
     /// A track that is wanted from `now` on. With `keep` its frames are kept, for a decoder.
     #[must_use]
-    pub fn new(ssrc: u32, expected: Expected, keep: bool, now: Instant) -> Self {
+    pub fn new(expected: Expected, keep: bool, now: Instant) -> Self {
         Self {
             report: InboundReport::default(),
-            ssrc,
+            ssrc: None,
             expected,
             since: now,
             anchor: None,
@@ -153,7 +177,7 @@ impl Inbound {
         report.bytes += data.data.len() as u64;
         report.first = Some(report.first.map_or(n, |first| first.min(n)));
         report.last = Some(report.last.map_or(n, |last| last.max(n)));
-        report.latencies.push(now.saturating_duration_since(sent.sent));
+        report.latencies.0.push(now.saturating_duration_since(sent.sent));
         if report.keyframe_wait.is_none() {
             if self.expected.clip.is_keyframe(index) {
                 report.keyframe_wait = Some(now.saturating_duration_since(self.since));
@@ -200,9 +224,7 @@ impl Inbound {
         let offset = f64::from(ahead) / clock_rate;
         let truth = SystemTime::now() - sent.captured.elapsed();
         let told = seconds_between(truth, info.ntp_time) + offset;
-        let error = (told.abs() * 1e6) as u64;
-        let worst = self.report.clock_error_us.get_or_insert(0);
-        *worst = (*worst).max(error);
+        self.report.clock_error_us = Some((told.abs() * 1e6) as u64);
     }
 
     fn wrong(&mut self, what: String) {

@@ -7,6 +7,7 @@
 //! str0m, from the clear part of the SRTP header ([`wire`]), so that a lost, doubled or late packet does not hide behind a jitter buffer.
 
 pub mod agent;
+pub mod api;
 pub mod clip;
 pub mod containers;
 pub mod crowd;
@@ -14,6 +15,7 @@ pub mod encode;
 pub mod inbound;
 pub mod numbering;
 pub mod outbound;
+pub mod participant;
 pub mod reports;
 pub mod road;
 pub mod suite;
@@ -25,6 +27,7 @@ pub use crowd::{Crowd, Member};
 pub use inbound::{Expected, InboundReport};
 pub use numbering::Numbering;
 pub use outbound::{Ledger, Track};
+pub use participant::{Participant, Published, Subscribed};
 pub use reports::Report;
 pub use road::Protocol;
 pub use suite::{DtlsVersion, Suite};
