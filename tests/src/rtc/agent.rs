@@ -14,9 +14,10 @@ use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 
 use super::clip::Clip;
 use super::inbound::{Expected, Inbound};
+use super::mischief::Mischief;
 use super::numbering::Numbering;
 use super::outbound::{Ledger, Outbound, Track};
-use super::reports::{OutboundReport, Report, RtcpReport};
+use super::reports::{HeaderReport, OutboundReport, Report, RtcpReport};
 use super::road::{Protocol, Road};
 use super::suite::{DtlsVersion, Noted};
 use super::wire::Wire;
@@ -34,6 +35,8 @@ pub struct AgentOptions {
     pub name: String,
     /// Own address.
     pub address: IpAddr,
+    /// Own UDP port; any unless told.
+    pub port: u16,
     /// UDP or TCP.
     pub protocol: Protocol,
     /// Versions of DTLS.
@@ -53,6 +56,7 @@ impl AgentOptions {
         Self {
             name: name.into(),
             address,
+            port: 0,
             protocol: Protocol::Udp,
             dtls: DtlsVersion::Both,
             numbering: Numbering::CHROMIUM,
@@ -103,6 +107,7 @@ pub struct Agent {
     outbound: Vec<Outbound>,
     wire: Wire,
     rtcp: RtcpReport,
+    headers: HeaderReport,
     started: Option<Instant>,
     setup: Option<Duration>,
     connected: bool,
@@ -112,6 +117,8 @@ pub struct Agent {
     error: Option<String>,
     wake: Instant,
     mids: u32,
+    mischief: Option<Mischief>,
+    remote: Option<SocketAddr>,
     buffer: Vec<u8>,
 }
 
@@ -144,6 +151,7 @@ impl Agent {
             outbound: Vec::new(),
             wire: Wire::default(),
             rtcp: RtcpReport::default(),
+            headers: HeaderReport::default(),
             started: None,
             setup: None,
             connected: false,
@@ -153,11 +161,14 @@ impl Agent {
             error: None,
             wake: now,
             mids: 0,
+            mischief: None,
+            remote: None,
             buffer: vec![0; DATAGRAM],
             options,
         };
         if agent.options.protocol == Protocol::Udp {
-            agent.add_road(Road::udp(agent.options.address)?)?;
+            let own = SocketAddr::new(agent.options.address, agent.options.port);
+            agent.add_road(Road::udp(own)?)?;
         }
         Ok(agent)
     }
@@ -237,13 +248,28 @@ impl Agent {
         for candidate in std::mem::take(&mut self.candidates) {
             self.rtc.direct_api().invalidate_candidate(&candidate);
         }
-        self.add_road(Road::udp(address)?)?;
+        self.add_road(Road::udp(SocketAddr::new(address, 0))?)?;
         self.drive(Input::Timeout(now))
     }
 
-    /// Whether anything but keepalives and media goes out: without checks the other side's consent (RFC 7675) ends.
+    /// Sends and hears nothing any more, without a word to anybody: the socket is gone, as after a crash or out of coverage.
     pub fn fall_silent(&mut self) {
         self.roads.clear();
+    }
+
+    /// From now on sends faulty copies of its SRTP packets beside them.
+    pub fn set_mischief(&mut self, mischief: Option<Mischief>) {
+        self.mischief = mischief;
+    }
+
+    /// Sends these bytes to where media goes, from the client's own address.
+    ///
+    /// # Errors
+    /// When a TCP connection has ended.
+    pub fn send_raw(&mut self, datagram: &[u8]) -> Result<()> {
+        let to = self.remote.context("nothing was sent yet")?;
+        let road = self.roads.last_mut().context("no socket")?;
+        road.send(datagram, to)
     }
 
     /// Adds an m-line that publishes this clip. Frames flow from [`Self::start_media`] on.
@@ -382,6 +408,7 @@ impl Agent {
             outbound: outbound.collect(),
             wire: self.wire.clone(),
             rtcp: self.rtcp.clone(),
+            headers: self.headers.clone(),
             error: self.error.clone(),
             dtls: self
                 .rtc
@@ -509,6 +536,11 @@ impl Agent {
                         .iter_mut()
                         .find(|road| road.local() == transmit.source);
                     if let Some(road) = road {
+                        self.remote = Some(transmit.destination);
+                        let copies = self.mischief.map(|what| what.copies(&transmit.contents));
+                        for copy in copies.into_iter().flatten() {
+                            road.send(&copy, transmit.destination)?;
+                        }
                         road.send(&transmit.contents, transmit.destination)?;
                     }
                 }
@@ -557,8 +589,10 @@ impl Agent {
                 }
             }
             Event::RawPacket(packet) => {
-                if let RawPacket::RtcpRx(rtcp) = *packet {
-                    self.note_rtcp(&rtcp);
+                match *packet {
+                    RawPacket::RtcpRx(rtcp) => self.note_rtcp(&rtcp),
+                    RawPacket::RtpRx(header, _) => self.headers.note(&header),
+                    RawPacket::RtcpTx(_) | RawPacket::RtpTx(..) => {}
                 }
             }
             _ => {}

@@ -1,8 +1,10 @@
 //! What a client tells about itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use str0m::rtp::RtpHeader;
 
 use super::inbound::InboundReport;
 use super::suite::Suite;
@@ -35,6 +37,8 @@ pub struct Report {
     pub wire: Wire,
     /// RTCP, as the client decrypted it.
     pub rtcp: RtcpReport,
+    /// RTP headers, as the client decrypted them, if it looks into them.
+    pub headers: HeaderReport,
     /// What went wrong in the client itself.
     pub error: Option<String>,
 }
@@ -65,6 +69,45 @@ pub struct RtcpReport {
     pub transport_cc: u64,
     /// REMB, bits per second: the last one.
     pub remb: Option<u64>,
+}
+
+/// Header extensions of the RTP packets that came in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderReport {
+    /// Packets.
+    pub packets: u64,
+    /// Packets without a MID, by SSRC.
+    pub without_mid: BTreeMap<u32, u64>,
+    /// Packets without a send time.
+    pub without_send_time: u64,
+    /// Transport-wide sequence numbers that came; every packet has one, and none comes twice.
+    pub transport_sequences: Vec<u16>,
+    /// Packets with an audio level.
+    pub audio_levels: u64,
+    /// Packets with contributing sources.
+    pub with_sources: u64,
+}
+
+impl HeaderReport {
+    /// Notes a packet.
+    pub fn note(&mut self, header: &RtpHeader) {
+        self.packets += 1;
+        let values = &header.ext_vals;
+        if values.mid.is_none() {
+            *self.without_mid.entry(*header.ssrc).or_default() += 1;
+        }
+        self.without_send_time += u64::from(values.abs_send_time.is_none());
+        self.transport_sequences.extend(values.transport_cc);
+        self.audio_levels += u64::from(values.audio_level.is_some());
+        self.with_sources += u64::from(header.csrc_count > 0);
+    }
+
+    /// Transport-wide sequence numbers that came twice.
+    #[must_use]
+    pub fn repeated_transport_sequences(&self) -> usize {
+        let distinct: BTreeSet<u16> = self.transport_sequences.iter().copied().collect();
+        self.transport_sequences.len() - distinct.len()
+    }
 }
 
 impl Report {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -47,12 +47,12 @@ enum Kind {
 }
 
 impl Road {
-    /// A UDP socket at any port of this address, in the calling thread's namespace.
+    /// A UDP socket at this address, in the calling thread's namespace.
     ///
     /// # Errors
     /// When the address is not to be had.
-    pub fn udp(address: IpAddr) -> Result<Self> {
-        let socket = UdpSocket::bind((address, 0))
+    pub fn udp(address: SocketAddr) -> Result<Self> {
+        let socket = UdpSocket::bind(address)
             .with_context(|| format!("cannot open a UDP socket at {address}"))?;
         socket.set_nonblocking(true)?;
         // Past the system's limit with the capability, up to it without.
