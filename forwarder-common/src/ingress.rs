@@ -7,16 +7,23 @@ use crate::{
     classify::{Kind, classify},
     packet::Packet,
     reason::Reason,
-    tables::{Address, EndpointKey, RouteKey},
+    stun,
+    tables::{Address, Endpoint, EndpointKey, PairKey, RouteKey, Steer},
     wire::{eth, ip, rtp, udp},
 };
 
 /// The tables that ingress asks.
 pub trait Lookup {
-    /// [`crate::tables::Endpoint::mac`] of this local address; `None` where the address takes no media.
-    fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]>;
+    /// The endpoint of this local address; `None` where the address takes no media.
+    fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint>;
     /// The route of a stream.
     fn route(&self, key: &RouteKey) -> Option<u32>;
+    /// Who opens the packets of a 5-tuple, if ICE has validated it.
+    fn steer(&self, key: &PairKey) -> Option<Steer>;
+    /// Whether a session has this local username fragment, [`stun::ufrag_word`].
+    fn knows_ufrag(&self, ufrag: u64) -> bool;
+    /// Whether a stranger may send one more packet up the stack.
+    fn meter(&self, source: &Address) -> bool;
 }
 
 /// What becomes of a frame.
@@ -29,6 +36,23 @@ pub enum Verdict {
     Drop(Reason),
     /// Is forwarded.
     Take(Taken),
+    /// Goes to the worker of its session.
+    Steer(Steered),
+}
+
+/// An RTP packet of a 5-tuple that ICE has validated; nothing else about it is known to be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steered {
+    /// Number of the worker.
+    pub worker: u32,
+    /// Number of the session.
+    pub session: u32,
+    /// Whether its payload type carries audio.
+    pub audio: bool,
+    /// Bytes in front of the UDP payload.
+    pub header_len: u16,
+    /// Bytes of UDP payload.
+    pub payload_len: u16,
 }
 
 /// An RTP packet of a known stream.
@@ -98,12 +122,10 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
         address: datagram.destination,
         port: ports & SECOND_HALF,
     };
-    match lookup.endpoint(&endpoint) {
-        None => return Err(not_ours),
-        Some(mac) if mac != [mac0, mac1 & FIRST_HALF] => {
-            return Err(Verdict::Pass(Reason::ForeignMac));
-        }
-        Some(_) => {}
+    let endpoint = lookup.endpoint(&endpoint).ok_or(not_ours)?;
+    let [ours0, ours1] = endpoint.mac;
+    if [ours0, ours1 & FIRST_HALF] != [mac0, mac1 & FIRST_HALF] {
+        return Err(Verdict::Pass(Reason::ForeignMac));
     }
 
     let udp_len = usize::from(first(len_sum));
@@ -119,7 +141,16 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
     else {
         return Err(Verdict::Drop(Reason::NotMedia));
     };
-    match classify(first_byte, second_byte) {
+    let kind = classify(first_byte, second_byte);
+    if endpoint.is_sealed() {
+        let pair = PairKey {
+            source: datagram.source,
+            destination: datagram.destination,
+            ports,
+        };
+        return Err(sealed(packet, lookup, kind, &pair, header_len, payload_len));
+    }
+    match kind {
         Err(reason) => return Err(Verdict::Drop(reason)),
         Ok(Kind::Stun) => return Err(Verdict::Pass(Reason::Stun)),
         Ok(Kind::Dtls) => return Err(Verdict::Pass(Reason::Dtls)),
@@ -141,6 +172,66 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
             payload_len: payload_len as u16,
         }),
     }
+}
+
+/// Judges a datagram to the media port of sessions. What comes from a 5-tuple that ICE has validated is taken, or passes to the
+/// socket of that 5-tuple; of strangers only STUN checks that name a session pass, and no more than the meter admits.
+#[inline(always)]
+fn sealed<P: Packet + ?Sized, L: Lookup>(
+    packet: &P,
+    lookup: &L,
+    kind: Result<Kind, Reason>,
+    pair: &PairKey,
+    header_len: usize,
+    payload_len: usize,
+) -> Verdict {
+    let Some(steer) = lookup.steer(pair) else {
+        return match kind {
+            Err(reason) => Verdict::Drop(reason),
+            Ok(Kind::Stun) => stranger(packet, lookup, &pair.source, header_len, payload_len),
+            Ok(_) => Verdict::Drop(Reason::UnknownPair),
+        };
+    };
+    match kind {
+        Err(reason) => return Verdict::Drop(reason),
+        Ok(Kind::Stun) => return Verdict::Pass(Reason::Stun),
+        Ok(Kind::Dtls) => return Verdict::Pass(Reason::Dtls),
+        Ok(Kind::Rtcp) => return Verdict::Pass(Reason::Rtcp),
+        Ok(Kind::Rtp) => {}
+    }
+    let Some(words) = packet.words(header_len) else {
+        return Verdict::Drop(Reason::Malformed);
+    };
+    if let Err(reason) = rtp_ssrc(packet, header_len, payload_len) {
+        return Verdict::Drop(reason);
+    }
+    Verdict::Steer(Steered {
+        worker: steer.worker,
+        session: steer.session,
+        audio: steer.is_audio(rtp::Header(words).payload_type()),
+        header_len: header_len as u16,
+        payload_len: payload_len as u16,
+    })
+}
+
+#[inline(always)]
+fn stranger<P: Packet + ?Sized, L: Lookup>(
+    packet: &P,
+    lookup: &L,
+    source: &Address,
+    header_len: usize,
+    payload_len: usize,
+) -> Verdict {
+    let Some(ufrag) = stun::ufrag(packet, header_len, payload_len) else {
+        return Verdict::Drop(Reason::UnknownUfrag);
+    };
+    if !lookup.knows_ufrag(ufrag) {
+        return Verdict::Drop(Reason::UnknownUfrag);
+    }
+    if !lookup.meter(source) {
+        return Verdict::Drop(Reason::Metered);
+    }
+    Verdict::Pass(Reason::Stun)
 }
 
 /// Masks of the halves of a word by their place in memory.

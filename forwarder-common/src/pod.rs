@@ -1,6 +1,6 @@
 //! Lets aya copy the table types in and out of maps.
 
-use crate::tables::{DeviceTraffic, Endpoint, EndpointKey, RouteKey, Traffic};
+use crate::tables::{DeviceTraffic, Endpoint, EndpointKey, PairKey, RouteKey, Steer, Traffic};
 
 macro_rules! pod {
     ($($type:ty),+) => {
@@ -9,4 +9,12 @@ macro_rules! pod {
     };
 }
 
-pod!(EndpointKey, Endpoint, RouteKey, Traffic, DeviceTraffic);
+pod!(
+    EndpointKey,
+    Endpoint,
+    RouteKey,
+    PairKey,
+    Steer,
+    Traffic,
+    DeviceTraffic
+);

@@ -81,6 +81,42 @@ reasons! {
     SendFailed = 28, "send_failed";
     /// A packet that had to wait for its turn behind others (not a loss).
     Queued = 29, "queued";
+    /// RTP of a session, handed to the ring of its worker.
+    Steered = 30, "steered";
+    /// Dropped: RTP, RTCP or DTLS to the media port from a 5-tuple that ICE has not validated.
+    UnknownPair = 31, "unknown_pair";
+    /// Dropped: a STUN message to the media port that names none of our sessions.
+    UnknownUfrag = 32, "unknown_ufrag";
+    /// Dropped: more STUN checks from one address, for pairs that are not validated, than a client needs.
+    Metered = 33, "metered";
+    /// Dropped: the ring of the worker was full.
+    RingFull = 34, "ring_full";
+    /// Dropped: video, to keep what is left of the worker's ring for audio.
+    VideoShed = 35, "video_shed";
+    /// A clone whose slot had been given to another packet by the time it was made.
+    StaleSlot = 36, "stale_slot";
+    /// Dropped: an SRTP index that has been seen (RFC 3711 §3.3.2).
+    Replayed = 37, "replayed";
+    /// Dropped: an SRTP tag that does not verify.
+    Unauthentic = 38, "unauthentic";
+    /// An authentic packet of an SSRC that no publication claims.
+    UnknownSsrc = 39, "unknown_ssrc";
+    /// An authentic packet whose payload type the publication or the leg does not name.
+    UnmappedPayloadType = 40, "unmapped_payload_type";
+    /// An SRTP packet that was opened.
+    Opened = 41, "opened";
+    /// A replica that was sealed.
+    Sealed = 42, "sealed";
+    /// A replica for a session that has no validated pair yet, or none any more.
+    NoPair = 43, "no_pair";
+    /// A replica of a packet from before its leg began.
+    BeforeLeg = 44, "before_leg";
+    /// A replica that found no free slot in time: XDP had not sent those before it.
+    SlotsFull = 45, "slots_full";
+    /// A replica that found its TCP connection's queue full.
+    TcpFull = 46, "tcp_full";
+    /// A replica that could not be sealed: the key has been used as often as it may be (RFC 3711 §9.2), or it grew too long.
+    SealFailed = 47, "seal_failed";
 }
 
 /// How many counters there are; a power of two, so that an index can be masked.

@@ -15,6 +15,8 @@ pub const DEVICE_SOCKET: u32 = 0xff;
 pub const NONE: u32 = 0;
 /// Leases that can be kept; lease 0 is the node's.
 pub const MAX_LEASES: u32 = 4096;
+/// Sessions of one node: each has a lease, and lease 0 is the node's.
+pub const MAX_SESSIONS: u32 = MAX_LEASES - 1;
 /// Room for the longest header of a replica (Ethernet, one VLAN tag, IPv6, UDP: 66), in whole words.
 pub const TEMPLATE_LEN: usize = 72;
 
@@ -65,9 +67,13 @@ impl EndpointKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Endpoint {
-    /// The MAC that frames to this address must carry, and two zero bytes, as they lie in memory.
+    /// The MAC that frames to this address must carry, a zero byte, and 1 for the media port of sessions, as they lie in
+    /// memory.
     pub mac: [u32; 2],
 }
+
+/// The byte of [`Endpoint::mac`] that marks the media port of sessions.
+const SEALED: u32 = u32::from_ne_bytes([0, 0, 0, 1]);
 
 impl Endpoint {
     /// An address behind an interface with this MAC.
@@ -80,6 +86,23 @@ impl Endpoint {
                 u32::from_ne_bytes([e, f, 0, 0]),
             ],
         }
+    }
+
+    /// The media port of sessions, behind an interface with this MAC.
+    #[must_use]
+    pub const fn sealed(mac: [u8; 6]) -> Self {
+        let Self { mac: [start, end] } = Self::new(mac);
+        Self {
+            mac: [start, end | SEALED],
+        }
+    }
+
+    /// Whether packets here belong to sessions: only what ICE has let in is taken.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        let [_, end] = self.mac;
+        end & SEALED != 0
     }
 }
 
@@ -107,6 +130,67 @@ impl RouteKey {
             ports: port_words(source.1, destination.1),
             ssrc: ssrc.to_be(),
         }
+    }
+}
+
+/// A 5-tuple that ICE has validated for a session. Key of the steering map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct PairKey {
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// [`port_words`].
+    pub ports: u32,
+}
+
+impl PairKey {
+    /// The key of a 5-tuple, from the remote address to the local one: addresses with IPv4 mapped into IPv6.
+    #[must_use]
+    pub const fn new(source: ([u8; 16], u16), destination: ([u8; 16], u16)) -> Self {
+        Self {
+            source: address_words(source.0),
+            destination: address_words(destination.0),
+            ports: port_words(source.1, destination.1),
+        }
+    }
+}
+
+/// Who opens the packets of a 5-tuple. Value of the steering map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Steer {
+    /// Number of the worker.
+    pub worker: u32,
+    /// Number of the session.
+    pub session: u32,
+    /// One bit per payload type, lowest first: those that carry audio, which is shed last.
+    pub audio: [u32; 4],
+}
+
+impl Steer {
+    /// Whether a payload type carries audio.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_audio(&self, payload_type: u8) -> bool {
+        let [a, b, c, d] = self.audio;
+        let word = match payload_type >> 5 & 3 {
+            0 => a,
+            1 => b,
+            2 => c,
+            _ => d,
+        };
+        word >> (payload_type & 31) & 1 != 0
+    }
+
+    /// The same, with another payload type that carries audio.
+    #[must_use]
+    pub fn with_audio(mut self, payload_type: u8) -> Self {
+        if let Some(word) = self.audio.get_mut(usize::from(payload_type >> 5 & 3)) {
+            *word |= 1 << (payload_type & 31);
+        }
+        self
     }
 }
 
@@ -272,8 +356,8 @@ pub const fn ladder_index(device: u32, on_loop: bool, replicas: u32) -> u32 {
 
 /// Bytes of a slot in which a packet waits for its turn: its length as a word, then the frame.
 pub const QUEUE_SLOT: usize = 4096 + 64;
-/// Bytes in front of a packet in the punt ring: first chunk and length of the UDP payload, as words of 4 bytes, and
-/// CLOCK_BOOTTIME in nanoseconds.
+/// Bytes in front of a packet in the punt ring and in the workers' rings: first chunk or session, and length of the UDP payload,
+/// as words of 4 bytes, and CLOCK_BOOTTIME in nanoseconds.
 pub const PUNT_HEADER: usize = 16;
 /// A packet that names chunks is not sent after this many nanoseconds: their numbers rest for twice as long before they
 /// belong to another route.
@@ -293,6 +377,8 @@ layout! {
     EndpointKey = 20 align 4,
     Endpoint = 8 align 4,
     RouteKey = 40 align 4,
+    PairKey = 36 align 4,
+    Steer = 24 align 4,
     Route = 8 align 4,
     Chunk = 528 align 8,
     Hop = 128 align 4,

@@ -14,6 +14,9 @@ pub const WAITING: u8 = 0;
 pub const SENT: u8 = 1;
 /// [`Ticket::state`]: all is sent; on the loop such a frame is free to carry another packet.
 pub const DONE: u8 = 2;
+/// [`Ticket::state`]: a bell. `chunk` is the worker, `payload_len` and `sum` are the sequence number of the first slot, `load` is how many
+/// there are, `round` is the device.
+pub const BELL: u8 = 3;
 
 /// A packet on its way from ingress to its subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub struct Ticket {
     pub sum: u16,
     /// Bytes in front of the UDP payload, as the frame stands.
     pub header_len: u8,
-    /// [`WAITING`], [`SENT`] or [`DONE`], in the low two bits; the pacer's epoch in the others.
+    /// [`WAITING`], [`SENT`], [`DONE`] or [`BELL`], in the low two bits; the pacer's epoch in the others.
     pub state: u8,
     /// The pacer's pass in which the frame comes around.
     pub round: u8,

@@ -4,10 +4,11 @@ use forwarder_common::{
     egress::{admit, replicate},
     reason::Reason,
     tables::{CHUNK_SLOTS, Chunk, MAX_DEVICES, Member, NONE},
-    ticket::Ticket,
+    ticket::{BELL, Ticket},
 };
 
 use crate::{
+    bell,
     counters::{self, count},
     maps,
     packet::Frame,
@@ -22,6 +23,9 @@ pub fn send(frame: &mut Frame) -> bool {
         count(Reason::ForeignFrame);
         return false;
     };
+    if ticket.state == BELL {
+        return send_slot(frame, &ticket);
+    }
     let Some(chunk) = maps::chunk(ticket.chunk) else {
         count(Reason::ForeignFrame);
         return false;
@@ -38,6 +42,34 @@ pub fn send(frame: &mut Frame) -> bool {
             false
         }
     }
+}
+
+/// Rewrites a clone of a bell into the packet of its slot; false where it must not leave.
+#[inline(always)]
+fn send_slot(frame: &mut Frame, ticket: &Ticket) -> bool {
+    let device = u32::from(ticket.round) & (MAX_DEVICES - 1);
+    match to_slot(frame, ticket, device) {
+        Ok(true) => return true,
+        Ok(false) => {}
+        Err(reason) => count(reason),
+    }
+    counters::egress_drop(device);
+    false
+}
+
+#[inline(always)]
+fn to_slot(frame: &mut Frame, ticket: &Ticket, device: u32) -> Result<bool, Reason> {
+    let Some(clones) = maps::clones() else {
+        return Err(Reason::Surplus);
+    };
+    clones.note(device);
+    let Some(cursor) = clones.cursor(device) else {
+        return Err(Reason::Surplus);
+    };
+    let Some(place) = cursor.next_slot(ticket.tag, ticket.mask) else {
+        return Err(Reason::Surplus);
+    };
+    bell::fill(frame, ticket, place)
 }
 
 #[inline(always)]

@@ -317,7 +317,7 @@ fn dequeue(frame: &mut Frame, pacer: &mut Pacer) -> Result<Option<Ticket>, Reaso
         return Ok(None);
     }
     // SAFETY: as above; the length is bounded.
-    let stored = unsafe { frame.store(slot.add(SLOT_HEADER), bounded(len)) };
+    let stored = unsafe { frame.store(0, slot.add(SLOT_HEADER), bounded(len)) };
     if stored.is_none() {
         pacer.finish(replicas);
         count(Reason::NoRoom);

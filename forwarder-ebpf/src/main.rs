@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `ingress` | every media interface | judges a frame; takes those of known streams, and broadcasts their first chunk |
 //! | `turn` | the far end of the loop | broadcasts further chunks, and packets that had to wait |
+//! | `bell` | the far end of every worker's bell | broadcasts a bell, once per slot of sealed packets |
 //! | `egress` | the entries of all devmaps | makes a clone the replica of one subscriber |
 //! | `xmit` | `xdp:xdp_devmap_xmit` | counts what the devices took |
 #![no_std]
@@ -13,6 +14,7 @@
     reason = "aya's macros drop the documentation of programs"
 )]
 
+mod bell;
 mod clones;
 mod counters;
 mod egress;
@@ -50,6 +52,7 @@ pub fn ingress(context: XdpContext) -> u32 {
     match judge(&frame, &maps::Tables) {
         Verdict::Pass(reason) => act(&context, reason, XDP_PASS),
         Verdict::Drop(reason) => act(&context, reason, XDP_DROP),
+        Verdict::Steer(steered) => act(&context, payload::steer(&frame, &steered), XDP_DROP),
         Verdict::Take(taken) => match fanout::take(&mut frame, taken) {
             Ok(action) => action,
             Err(reason) => act(&context, reason, XDP_DROP),
@@ -61,6 +64,15 @@ pub fn ingress(context: XdpContext) -> u32 {
 #[xdp]
 pub fn turn(context: XdpContext) -> u32 {
     match fanout::turn(&mut Frame::new(context.ctx)) {
+        Ok(action) => action,
+        Err(reason) => act(&context, reason, XDP_DROP),
+    }
+}
+
+/// At the far end of every worker's bell.
+#[xdp]
+pub fn bell(context: XdpContext) -> u32 {
+    match bell::ring(&mut Frame::new(context.ctx)) {
         Ok(action) => action,
         Err(reason) => act(&context, reason, XDP_DROP),
     }

@@ -1,18 +1,23 @@
 //! The maps, private behind typed lookups. Sizes marked "set at load" are given by userspace.
 
 use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
-    btf_maps::{ArrayOfMaps, DevMap as InnerDevMap},
-    helpers::bpf_get_smp_processor_id,
+    bindings::{BPF_F_MMAPABLE, BPF_RB_AVAIL_DATA},
+    btf_maps::{ArrayOfMaps, DevMap as InnerDevMap, RingBuf as InnerRingBuf},
+    helpers::{
+        bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_query,
+    },
     macros::{btf_map, map},
-    maps::{Array, DevMap, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use forwarder_common::{
     ingress::Lookup,
+    meter,
     pacer::{Pacer, QUEUE},
+    reason::Reason,
+    slots::{CONSUMED_STRIDE, MAX_WORKERS, RING_VIDEO, SLOTS, Slot},
     tables::{
-        Chunk, DeviceTraffic, Endpoint, EndpointKey, Hop, LADDER_LEN, MAX_DEVICES, QUEUE_SLOT,
-        RouteKey, Traffic,
+        Address, Chunk, DeviceTraffic, Endpoint, EndpointKey, Hop, LADDER_LEN, MAX_DEVICES,
+        MAX_SESSIONS, PairKey, QUEUE_SLOT, RouteKey, Steer, Traffic,
     },
 };
 
@@ -30,6 +35,25 @@ static CHUNKS: Array<Chunk> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set
 static HOPS: Array<Hop> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load
 #[map]
 static LEASES: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load
+
+/// 5-tuples that ICE has validated: an old and a new one for every session that moves.
+#[map]
+static PAIRS: HashMap<PairKey, Steer> = HashMap::with_max_entries(2 * MAX_SESSIONS, 0);
+/// Local username fragments: an old and a new one for every session that restarts ICE.
+#[map]
+static UFRAGS: HashMap<u64, u32> = HashMap::with_max_entries(2 * MAX_SESSIONS, 0);
+/// Until when each source of strangers' checks has used up its rate; those seen last.
+#[map]
+static METERS: LruHashMap<Address, u64> = LruHashMap::with_max_entries(16384, 0);
+/// One ring per worker; made once at start.
+#[btf_map]
+static RINGS: ArrayOfMaps<InnerRingBuf<u64, 4096>, { MAX_WORKERS as usize }> = ArrayOfMaps::new();
+#[map]
+static SLOT_MEMORY: Array<Slot> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [worker][slot]
+/// The sequence number after the last slot that egress is done with, a cache line for each worker.
+#[map]
+static CONSUMED: Array<u64> =
+    Array::with_max_entries(MAX_WORKERS * CONSUMED_STRIDE, BPF_F_MMAPABLE);
 
 #[map]
 static REASONS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load: [cpu][reason]
@@ -89,15 +113,47 @@ pub struct Tables;
 
 impl Lookup for Tables {
     #[inline(always)]
-    fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]> {
+    fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint> {
         // SAFETY: values are plain bytes, replaced as a whole by the kernel.
-        unsafe { ENDPOINTS.get(key) }.map(|endpoint| endpoint.mac)
+        unsafe { ENDPOINTS.get(key) }.copied()
     }
 
     #[inline(always)]
     fn route(&self, key: &RouteKey) -> Option<u32> {
         // SAFETY: as above.
         unsafe { ROUTE_KEYS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn steer(&self, key: &PairKey) -> Option<Steer> {
+        // SAFETY: as above.
+        unsafe { PAIRS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn knows_ufrag(&self, ufrag: u64) -> bool {
+        // SAFETY: as above.
+        unsafe { UFRAGS.get(&ufrag) }.is_some()
+    }
+
+    #[inline(always)]
+    fn meter(&self, source: &Address) -> bool {
+        // SAFETY: a helper without arguments.
+        let now = unsafe { bpf_ktime_get_boot_ns() };
+        let Some(until) = METERS.get_ptr_mut(source) else {
+            // A table of the sources seen last cannot be full.
+            return METERS.insert(source, &(now + meter::INTERVAL), 0).is_ok();
+        };
+        // SAFETY: a map value of one word; CPUs that race lose a count.
+        unsafe {
+            match meter::admit(core::ptr::read_volatile(until), now) {
+                Some(next) => {
+                    core::ptr::write_volatile(until, next);
+                    true
+                }
+                None => false,
+            }
+        }
     }
 }
 
@@ -181,12 +237,46 @@ pub fn scratch() -> Option<*mut [u8; QUEUE_SLOT]> {
     SCRATCH.get_ptr_mut(0)
 }
 
+/// Hands bytes to a worker; false where its ring is full. Of video only as much as leaves a quarter of the ring to audio.
+#[inline(always)]
+pub fn ring(worker: u32, bytes: *mut u8, len: u32, audio: bool) -> Result<(), Reason> {
+    let Some(ring) = RINGS.get(worker) else {
+        return Err(Reason::RingFull);
+    };
+    let ring = core::ptr::from_ref(ring).cast_mut().cast();
+    // SAFETY: a ring; the verifier checks that `bytes` has `len` bytes.
+    unsafe {
+        if !audio && bpf_ringbuf_query(ring, u64::from(BPF_RB_AVAIL_DATA)) > RING_VIDEO {
+            return Err(Reason::VideoShed);
+        }
+        if bpf_ringbuf_output(ring, bytes.cast(), u64::from(len), 0) != 0 {
+            return Err(Reason::RingFull);
+        }
+    }
+    Ok(())
+}
+
+/// A slot of a worker, which may write to it at any time.
+#[inline(always)]
+pub fn slot(worker: u32, sequence: u32) -> Option<*mut Slot> {
+    SLOT_MEMORY.get_ptr_mut(worker * SLOTS + (sequence & (SLOTS - 1)))
+}
+
+/// Tells a worker that the slots before `sequence` are free.
+#[inline(always)]
+pub fn consumed(worker: u32, sequence: u32) {
+    if let Some(count) = CONSUMED.get_ptr_mut(worker * CONSUMED_STRIDE) {
+        // SAFETY: a map value of one word.
+        unsafe { core::ptr::write_volatile(count, u64::from(sequence)) };
+    }
+}
+
 /// Hands bytes to the socket worker; false where its ring is full.
 #[inline(always)]
 pub fn punt(bytes: *mut u8, len: u32) -> bool {
     // SAFETY: the verifier checks that `bytes` has `len` bytes.
     unsafe {
-        aya_ebpf::helpers::bpf_ringbuf_output(
+        bpf_ringbuf_output(
             core::ptr::from_ref(&PUNT).cast_mut().cast(),
             bytes.cast(),
             u64::from(len),

@@ -93,15 +93,15 @@ impl Frame {
         (result == 0).then_some(())
     }
 
-    /// Copies `len` bytes from `from` over the frame's start.
+    /// Copies `len` bytes from `from` over those from `at` on.
     ///
     /// # Safety
     /// `from` holds `len` bytes; the verifier checks that as well.
     #[inline(always)]
     #[must_use]
-    pub unsafe fn store(&self, from: *mut u8, len: u32) -> Option<()> {
+    pub unsafe fn store(&self, at: u32, from: *mut u8, len: u32) -> Option<()> {
         // SAFETY: as the caller vouches.
-        let result = unsafe { bpf_xdp_store_bytes(self.context, 0, from.cast(), len) };
+        let result = unsafe { bpf_xdp_store_bytes(self.context, at, from.cast(), len) };
         (result == 0).then_some(())
     }
 }

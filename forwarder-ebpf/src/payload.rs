@@ -1,9 +1,9 @@
 //! The payload, looked at once per packet: its sum, and the copy for legs that XDP cannot serve.
 
-use aya_ebpf::helpers::bpf_csum_diff;
+use aya_ebpf::helpers::{bpf_csum_diff, bpf_ktime_get_boot_ns};
 use forwarder_common::{
     checksum::Sum,
-    ingress::Taken,
+    ingress::{Steered, Taken},
     packet::{Packet, Shift},
     reason::Reason,
     tables::{MAX_PAYLOAD, NONE, PUNT_HEADER},
@@ -79,6 +79,39 @@ pub fn sum_and_punt(
         at += PIECE;
     }
     Ok(Sum::from_kernel(sum).fold())
+}
+
+/// Hands the UDP payload to the worker of its session; says what became of it.
+#[inline(always)]
+pub fn steer(frame: &Frame, steered: &Steered) -> Reason {
+    let len = u32::from(steered.payload_len);
+    if len < rtp::LEN as u32 || len > MAX_PAYLOAD as u32 {
+        return Reason::TooBig;
+    }
+    let len = bounded(len);
+    let Some(scratch) = maps::scratch() else {
+        return Reason::NoRoom;
+    };
+    let scratch = scratch.cast::<u8>();
+    // SAFETY: the scratch memory holds PUNT_HEADER + MAX_PAYLOAD + 4 bytes and `len` is bounded; the verifier agrees.
+    let loaded = unsafe {
+        scratch.cast::<u32>().write(steered.session);
+        scratch.add(4).cast::<u32>().write(len);
+        scratch.add(8).cast::<u64>().write(bpf_ktime_get_boot_ns());
+        frame.load(u32::from(steered.header_len), scratch.add(PUNT_HEADER), len)
+    };
+    if loaded.is_none() {
+        return Reason::Malformed;
+    }
+    match maps::ring(
+        steered.worker,
+        scratch,
+        bounded(PUNT_HEADER as u32 + len),
+        steered.audio,
+    ) {
+        Ok(()) => Reason::Steered,
+        Err(reason) => reason,
+    }
 }
 
 /// Cuts off what follows the UDP datagram, since padding of short frames would end up behind the SRTP tag; and as many

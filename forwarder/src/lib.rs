@@ -6,8 +6,14 @@ pub mod config;
 pub mod core;
 pub mod dataplane;
 pub mod doctor;
+pub mod feedback;
+pub mod media;
 pub mod net;
 pub mod node;
+pub mod sessions;
 mod shell;
+pub mod srtp;
+pub mod transport;
+pub mod worker;
 
 pub use shell::{examine, run, stop};

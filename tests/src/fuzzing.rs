@@ -10,7 +10,7 @@ use forwarder_common::{
     ingress::{Lookup, Verdict, judge as judge_frame, rtp_ssrc},
     packet::{Buffer, Packet as _},
     rewrite::Rewrite,
-    tables::{EndpointKey, RouteKey},
+    tables::{Address, Endpoint, EndpointKey, PairKey, RouteKey, Steer},
     ticket::{Cursor, LEN, Ticket},
     wire::rtp,
 };
@@ -30,14 +30,33 @@ pub const TARGETS: [(&str, Target); 4] = [
 pub struct EveryOther;
 
 impl Lookup for EveryOther {
-    fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]> {
+    fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint> {
         let [.., last] = key.address;
         (!last.count_ones().is_multiple_of(2)).then(|| {
-            [
-                u32::from_ne_bytes([2, 0, 0, 0]),
-                u32::from_ne_bytes([0, 1, 0, 0]),
-            ]
+            let mac = [2, 0, 0, 0, 0, 1];
+            if last.count_ones().is_multiple_of(3) {
+                Endpoint::sealed(mac)
+            } else {
+                Endpoint::new(mac)
+            }
         })
+    }
+
+    fn steer(&self, key: &PairKey) -> Option<Steer> {
+        key.ports.count_ones().is_multiple_of(2).then_some(Steer {
+            worker: 1,
+            session: key.ports,
+            audio: [key.ports; 4],
+        })
+    }
+
+    fn knows_ufrag(&self, ufrag: u64) -> bool {
+        ufrag.count_ones().is_multiple_of(2)
+    }
+
+    fn meter(&self, source: &Address) -> bool {
+        let [.., last] = *source;
+        last.count_ones().is_multiple_of(2)
     }
 
     fn route(&self, key: &RouteKey) -> Option<u32> {
@@ -47,21 +66,22 @@ impl Lookup for EveryOther {
 
 /// A frame as it arrives: what is taken lies inside of it and is RTP.
 pub fn judge(data: &[u8]) {
-    let Verdict::Take(taken) = judge_frame(data, &EveryOther) else {
-        return;
+    let (header_len, payload_len, route) = match judge_frame(data, &EveryOther) {
+        Verdict::Take(taken) => (taken.header_len, taken.payload_len, Some(taken.route)),
+        Verdict::Steer(steered) => (steered.header_len, steered.payload_len, None),
+        Verdict::Pass(_) | Verdict::Drop(_) => return,
     };
-    let (header_len, payload_len) = (
-        usize::from(taken.header_len),
-        usize::from(taken.payload_len),
-    );
+    let (header_len, payload_len) = (usize::from(header_len), usize::from(payload_len));
     assert!(
         matches!(header_len, 42 | 46 | 50 | 62 | 66 | 70),
-        "{taken:?}"
+        "{header_len}"
     );
     let payload = &data[header_len..header_len + payload_len];
     assert_eq!(classify(payload[0], payload[1]), Ok(Kind::Rtp));
     let fixed = rtp::Header::from_bytes(*payload.first_chunk().expect("a whole header"));
-    assert_eq!(fixed.ssrc().to_be(), taken.route, "looked up by its SSRC");
+    if let Some(route) = route {
+        assert_eq!(fixed.ssrc().to_be(), route, "looked up by its SSRC");
+    }
     assert!(extent(payload).is_some_and(|extent| extent <= payload_len));
     // Without its last byte it is not there any more.
     let cut = &data[..header_len + payload_len - 1];

@@ -8,7 +8,7 @@ use etherparse::{
 };
 use forwarder_common::{
     ingress::Lookup,
-    tables::{Endpoint, EndpointKey, RouteKey},
+    tables::{Address, Endpoint, EndpointKey, PairKey, RouteKey, Steer},
     wire::ip::mapped,
 };
 use proptest::{collection::vec, prelude::*};
@@ -166,11 +166,23 @@ impl Frame {
 pub struct Tables;
 
 impl Lookup for Tables {
-    fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]> {
+    fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint> {
         [false, true]
             .iter()
             .any(|&ipv6| *key == EndpointKey::new(address(local(ipv6)), LOCAL_PORT))
-            .then(|| Endpoint::new(LOCAL_MAC).mac)
+            .then(|| Endpoint::new(LOCAL_MAC))
+    }
+
+    fn steer(&self, _key: &PairKey) -> Option<Steer> {
+        None
+    }
+
+    fn knows_ufrag(&self, _ufrag: u64) -> bool {
+        false
+    }
+
+    fn meter(&self, _source: &Address) -> bool {
+        false
     }
 
     fn route(&self, key: &RouteKey) -> Option<u32> {

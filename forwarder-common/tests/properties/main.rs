@@ -5,6 +5,7 @@
 //! | `checksum`, `rewrite`, `classify`, `ticket` | the small rules |
 //! | `frames` | frames built by another crate, and how to break them |
 //! | `ingress` | what is taken, passed and dropped, truncation at every byte, hostile bytes |
+//! | `extension` | blocks of RTP header extensions |
 //! | `egress` | replicas against an independent builder |
 //! | `softirq` | one CPU's rounds of NAPI, as the kernel does them |
 //! | `pacer` | the pacer on that CPU: rings hold, nothing is lost, order stays, a broken loop mends |
@@ -12,6 +13,7 @@
 mod checksum;
 mod classify;
 mod egress;
+mod extension;
 mod frames;
 mod ingress;
 mod pacer;

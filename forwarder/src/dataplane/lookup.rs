@@ -1,7 +1,7 @@
 //! Finds the route of a stream, and whether a local address takes media, without a lock: for whoever forwards in
 //! userspace. With XDP the same entries stand in BPF hashes too.
 
-use forwarder_common::tables::{Endpoint, EndpointKey, RouteKey};
+use forwarder_common::tables::{Endpoint, EndpointKey, MAX_SESSIONS, PairKey, RouteKey, Steer};
 use papaya::{HashMap, HashMapRef, LocalGuard};
 
 use crate::core::ops::TableError;
@@ -14,6 +14,8 @@ pub type Routes<'a> = HashMapRef<'a, RouteKey, u32, std::hash::RandomState, Loca
 pub struct Lookup {
     routes: HashMap<RouteKey, u32>,
     endpoints: HashMap<EndpointKey, Endpoint>,
+    pairs: HashMap<PairKey, Steer>,
+    ufrags: HashMap<u64, ()>,
     max_routes: u32,
     max_endpoints: u32,
 }
@@ -25,6 +27,8 @@ impl Lookup {
         Self {
             routes: HashMap::new(),
             endpoints: HashMap::new(),
+            pairs: HashMap::new(),
+            ufrags: HashMap::new(),
             max_routes,
             max_endpoints,
         }
@@ -40,6 +44,54 @@ impl Lookup {
     #[must_use]
     pub fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint> {
         self.endpoints.pin().get(key).copied()
+    }
+
+    /// Who opens the packets of a 5-tuple.
+    #[must_use]
+    pub fn steer(&self, key: &PairKey) -> Option<Steer> {
+        self.pairs.pin().get(key).copied()
+    }
+
+    /// Whether a session has this local username fragment.
+    #[must_use]
+    pub fn knows_ufrag(&self, ufrag: u64) -> bool {
+        self.ufrags.pin().contains_key(&ufrag)
+    }
+
+    /// Adds a 5-tuple or changes who opens its packets.
+    ///
+    /// # Errors
+    /// [`TableError::Full`].
+    pub fn put_steer(&self, key: PairKey, steer: Steer) -> Result<(), TableError> {
+        let pairs = self.pairs.pin();
+        if pairs.len() >= 2 * MAX_SESSIONS as usize && !pairs.contains_key(&key) {
+            return Err(full("pairs", 2 * MAX_SESSIONS));
+        }
+        pairs.insert(key, steer);
+        Ok(())
+    }
+
+    /// Removes a 5-tuple, if it is there.
+    pub fn drop_steer(&self, key: &PairKey) {
+        self.pairs.pin().remove(key);
+    }
+
+    /// Lets checks that name this local username fragment in.
+    ///
+    /// # Errors
+    /// [`TableError::Full`].
+    pub fn admit_ufrag(&self, ufrag: u64) -> Result<(), TableError> {
+        let ufrags = self.ufrags.pin();
+        if ufrags.len() >= 2 * MAX_SESSIONS as usize && !ufrags.contains_key(&ufrag) {
+            return Err(full("ufrags", 2 * MAX_SESSIONS));
+        }
+        ufrags.insert(ufrag, ());
+        Ok(())
+    }
+
+    /// Takes a username fragment back, if it is there.
+    pub fn forget_ufrag(&self, ufrag: u64) {
+        self.ufrags.pin().remove(&ufrag);
     }
 
     /// Adds a stream or changes its route.

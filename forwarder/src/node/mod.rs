@@ -6,6 +6,7 @@
 
 pub mod clock;
 mod following;
+pub mod media;
 pub mod parts;
 pub mod signals;
 

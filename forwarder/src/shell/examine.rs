@@ -54,6 +54,8 @@ fn self_test(iface: &str, facts: &Facts) -> SelfTest {
                 leases: MAX_LEASES,
                 cpus,
             },
+            workers: 1,
+            legs: 64,
         };
         Kernel::start(&options)?.kernel.stop()
     });

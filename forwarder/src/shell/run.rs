@@ -55,6 +55,7 @@ async fn run_locked(config: &Config) -> Result<()> {
     let DataPlane {
         tables,
         worker,
+        workers,
         facts,
         kernel,
     } = data_plane::bring_up(config, &settings.sizes).await?;

@@ -13,7 +13,7 @@ use forwarder_common::{
     pacer::{Arrival, Pacer},
     packet::Buffer,
     reason::Reason,
-    tables::{EndpointKey, MAX_DEVICES, NONE, RouteKey},
+    tables::{Address, Endpoint, EndpointKey, MAX_DEVICES, NONE, PairKey, RouteKey, Steer},
     ticket::{DONE, SENT, Ticket, WAITING},
 };
 
@@ -45,6 +45,8 @@ pub struct Expected {
     pub punted: Option<(u32, Vec<u8>)>,
     /// Route and bytes of UDP payload.
     pub taken: Option<(u32, u16)>,
+    /// Session and UDP payload that went to a worker.
+    pub steered: Option<(u32, Vec<u8>)>,
 }
 
 /// What is to come out of egress.
@@ -72,11 +74,20 @@ pub struct Host {
 }
 
 impl Lookup for Host {
-    fn endpoint(&self, key: &EndpointKey) -> Option<[u32; 2]> {
-        self.shared
-            .lookup
-            .endpoint(key)
-            .map(|endpoint| endpoint.mac)
+    fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint> {
+        self.shared.lookup.endpoint(key)
+    }
+
+    fn steer(&self, key: &PairKey) -> Option<Steer> {
+        self.shared.lookup.steer(key)
+    }
+
+    fn knows_ufrag(&self, ufrag: u64) -> bool {
+        self.shared.lookup.knows_ufrag(ufrag)
+    }
+
+    fn meter(&self, _source: &Address) -> bool {
+        true
     }
 
     fn route(&self, key: &RouteKey) -> Option<u32> {
@@ -113,6 +124,7 @@ impl Host {
             queued: None,
             punted: None,
             taken: None,
+            steered: None,
         };
         let taken = match judge(frame, self) {
             Verdict::Pass(reason) => {
@@ -123,6 +135,15 @@ impl Host {
             }
             Verdict::Drop(reason) => {
                 expected.reasons.push(reason);
+                return expected;
+            }
+            Verdict::Steer(steered) => {
+                let (at, len) = (
+                    usize::from(steered.header_len),
+                    usize::from(steered.payload_len),
+                );
+                expected.steered = Some((steered.session, frame[at..at + len].to_vec()));
+                expected.reasons.push(Reason::Steered);
                 return expected;
             }
             Verdict::Take(taken) => taken,
@@ -191,6 +212,7 @@ impl Host {
             queued: None,
             punted: None,
             taken: None,
+            steered: None,
         };
         let mut frame = frame.to_vec();
         let mut ticket = Ticket::read(frame.as_slice()).unwrap();

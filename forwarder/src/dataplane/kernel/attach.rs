@@ -73,13 +73,44 @@ fn link_name(device: &Device) -> String {
 /// # Errors
 /// The kernel's.
 pub fn turn(object: &mut Object, pins: &Pins, namespace: &Namespace, far: u32) -> Result<()> {
-    let program = object.xdp("turn")?;
+    inside(object, pins, namespace, ("turn", "turn"), far)
+}
+
+/// Attaches `bell` to the far end of a worker's bell.
+///
+/// # Errors
+/// The kernel's.
+pub fn bell(
+    object: &mut Object,
+    pins: &Pins,
+    namespace: &Namespace,
+    worker: u32,
+    far: u32,
+) -> Result<()> {
+    inside(
+        object,
+        pins,
+        namespace,
+        ("bell", &format!("bell{worker}")),
+        far,
+    )
+}
+
+/// Attaches a program to an interface of our own namespace, by a link of the given name.
+fn inside(
+    object: &mut Object,
+    pins: &Pins,
+    namespace: &Namespace,
+    (program, link_name): (&str, &str),
+    far: u32,
+) -> Result<()> {
+    let program = object.xdp(program)?;
     // A link is made in the namespace of the thread that asks for it.
     let link: FdLink = namespace.run(|| {
         let id = program.attach_to_if_index(far, XdpMode::Driver)?;
         Ok(program.take_link(id)?.try_into()?)
     })?;
-    link.pin(pins.path("turn"))?;
+    link.pin(pins.path(link_name))?;
     Ok(())
 }
 

@@ -75,6 +75,14 @@ impl Probe {
     }
 }
 
+/// Makes a veth pair with one queue; gives the interface indices of both ends.
+///
+/// # Errors
+/// As for [`LoopPair::make`].
+pub fn make_pair(namespace: &Namespace, near: &str, far: &str) -> Result<[u32; 2]> {
+    namespace.run(|| block_on(make([near, far], 1)))
+}
+
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

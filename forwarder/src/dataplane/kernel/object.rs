@@ -16,6 +16,7 @@ use aya_log::EbpfLogger;
 use forwarder_common::{
     pacer::QUEUE,
     reason,
+    slots::SLOTS,
     tables::{DeviceTraffic, MAX_DEVICES},
 };
 
@@ -25,7 +26,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/fo
 
 /// A number that changes when programs, map layouts or map sizes do: names the pin directory.
 #[must_use]
-pub fn abi(sizes: &Sizes) -> u64 {
+pub fn abi(sizes: &Sizes, workers: u32) -> u64 {
     let mut hasher = DefaultHasher::new();
     OBJECT.hash(&mut hasher);
     [
@@ -34,6 +35,7 @@ pub fn abi(sizes: &Sizes) -> u64 {
         sizes.routes,
         sizes.leases,
         sizes.cpus,
+        workers,
     ]
     .hash(&mut hasher);
     hasher.finish()
@@ -65,6 +67,8 @@ pub struct Bounds {
     pub window: u32,
     /// Largest frame by device number, as the kernel holds frames against it before egress runs.
     pub frame_max: [u32; MAX_DEVICES as usize],
+    /// Workers of sessions, at least one.
+    pub workers: u32,
 }
 
 /// The object with its maps made, no program loaded yet.
@@ -91,6 +95,7 @@ impl Object {
             .map_max_entries("HOP_TRAFFIC", per_cpu(sizes.hops))
             .map_max_entries("DEVICE_TRAFFIC", per_cpu(MAX_DEVICES))
             .map_max_entries("QUEUES", per_cpu(QUEUE))
+            .map_max_entries("SLOT_MEMORY", bounds.workers * SLOTS)
             .override_global("HOP_COUNT", &sizes.hops, true)
             .override_global("ROUTE_COUNT", &sizes.routes, true)
             .override_global("WINDOW", &bounds.window, true)

@@ -3,29 +3,35 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use aya::maps::Map;
+use aya::maps::{Map, MapData};
 use forwarder_common::{
     tables::{MAX_DEVICES, MAX_INTERFACES},
     wire::eth,
 };
 
 use super::{
-    attach, ladder,
+    attach,
+    bell::{self, BellSocket},
+    ladder,
     loop_pair::LoopPair,
+    map_batch,
     namespace::Namespace,
     object::{self, Bounds, Object, array_data, device_traffic_len},
     pins::{self, Pins},
     punt::PuntRing,
     self_test,
-    tables::KernelTables,
+    slot_memory::SlotMemory,
+    tables::{Hashes, KernelTables},
+    worker_port::{self, WorkerPort},
 };
 use crate::core::settings::MAX_SOCKETS;
 use crate::dataplane::{
     counters::{Counters, ReasonTable, TrafficTable},
     memory::{CHUNK_STRIDE, HOP_STRIDE, LEASE_STRIDE, Memory, ROUTE_STRIDE, Sizes},
-    region::Region,
+    region::{Region, WORD},
     shared::SharedTables,
 };
+use crate::worker::send_state::SendState;
 
 /// An interface that takes and sends media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +59,15 @@ pub struct Options {
     pub devices: Vec<Device>,
     /// Entries of the tables.
     pub sizes: Sizes,
+    /// Workers of sessions, 1 to 16.
+    pub workers: u32,
+    /// Legs of sessions.
+    pub legs: u32,
 }
+
+/// `BPF_MAP_TYPE_ARRAY` and `BPF_F_MMAPABLE`, include/uapi/linux/bpf.h.
+const ARRAY: u32 = 2;
+const MMAPABLE: u32 = 1 << 10;
 
 /// The kernel path, running. Dropping it leaves everything in place; [`Kernel::stop`] removes it.
 pub struct Kernel {
@@ -72,6 +86,10 @@ pub struct Started {
     pub tables: KernelTables,
     /// For the socket worker.
     pub punt: PuntRing,
+    /// For the workers of sessions, one each.
+    pub ports: Vec<WorkerPort>,
+    /// The next packet indices of their legs, pinned.
+    pub send_state: SendState,
 }
 
 impl Kernel {
@@ -90,9 +108,10 @@ impl Kernel {
         let bounds = Bounds {
             window: window(&options.devices, sizes.cpus),
             frame_max: frame_max(&options.devices),
+            workers: options.workers,
         };
         let mut object = Object::load(sizes, &bounds)?;
-        let pins = Pins::make(&options.name, object::abi(sizes))?;
+        let pins = Pins::make(&options.name, object::abi(sizes, options.workers))?;
         let run = std::process::id();
         let namespace = match Namespace::make(&format!("forwarder-{}.{run}", options.name)) {
             Ok(namespace) => namespace,
@@ -102,7 +121,12 @@ impl Kernel {
             }
         };
         match bring_up(options, &mut object, &pins, &namespace) {
-            Ok((tables, punt)) => {
+            Ok(BroughtUp {
+                tables,
+                punt,
+                ports,
+                send_state,
+            }) => {
                 let kernel = Self {
                     object,
                     pins,
@@ -114,6 +138,8 @@ impl Kernel {
                     kernel,
                     tables,
                     punt,
+                    ports,
+                    send_state,
                 })
             }
             Err(error) => {
@@ -183,12 +209,19 @@ fn frame_max(devices: &[Device]) -> [u32; MAX_DEVICES as usize] {
     bounds
 }
 
+struct BroughtUp {
+    tables: KernelTables,
+    punt: PuntRing,
+    ports: Vec<WorkerPort>,
+    send_state: SendState,
+}
+
 fn bring_up(
     options: &Options,
     object: &mut Object,
     pins: &Pins,
     namespace: &Namespace,
-) -> Result<(KernelTables, PuntRing)> {
+) -> Result<BroughtUp> {
     let sizes = options.sizes;
     let pair = LoopPair::make(namespace, sizes.cpus)?;
     let ifindexes: Vec<u32> = options
@@ -201,6 +234,7 @@ fn bring_up(
     pair.widen(namespace)?;
     let loop_alone = ladder::build(object, namespace, pair.near, &ifindexes, &egress)?;
 
+    let ports = worker_ports(options, object, pins, namespace)?;
     let memory = map_memory(object, sizes)?;
     let device_traffic = Region::map(
         fd(array_data(object.map("DEVICE_TRAFFIC")?)?),
@@ -213,11 +247,16 @@ fn bring_up(
     let shared = Arc::new(SharedTables::new(memory, MAX_SOCKETS)?);
     let mut tables = KernelTables::new(
         shared,
-        object.take_map("ENDPOINTS")?,
-        object.take_map("ROUTE_KEYS")?,
+        Hashes {
+            endpoints: object.take_map("ENDPOINTS")?,
+            routes: object.take_map("ROUTE_KEYS")?,
+            pairs: object.take_map("PAIRS")?,
+            ufrags: object.take_map("UFRAGS")?,
+        },
         device_traffic,
         ifindexes.len() as u32,
     )?;
+    let send_state = send_state(options.legs, pins)?;
     let punt = PuntRing::new(object.take_map("PUNT")?)?;
 
     if let Err(error) = attach::xmit(object, pins) {
@@ -237,7 +276,49 @@ fn bring_up(
     for (device, path) in earlier {
         attach::take_over(object, pins, device, &path)?;
     }
-    Ok((tables, punt))
+    Ok(BroughtUp {
+        tables,
+        punt,
+        ports,
+        send_state,
+    })
+}
+
+/// The next packet index of every leg, in a pinned map: it outlives this process as the keys may.
+fn send_state(legs: u32, pins: &Pins) -> Result<SendState> {
+    let words =
+        aya_obj::Map::new_from_params(ARRAY, size_of::<u32>() as u32, WORD as u32, legs, MMAPABLE);
+    let map = MapData::create(words, "SEND_STATE", None).context("cannot make SEND_STATE")?;
+    map.pin(pins.path("SEND_STATE"))
+        .context("cannot pin SEND_STATE")?;
+    Ok(SendState::map(fd(&map), legs)?)
+}
+
+/// What each worker of sessions shares with XDP.
+fn worker_ports(
+    options: &Options,
+    object: &mut Object,
+    pins: &Pins,
+    namespace: &Namespace,
+) -> Result<Vec<WorkerPort>> {
+    let rings = (0..options.workers)
+        .map(|worker| Ok((worker, worker_port::make_ring()?)))
+        .collect::<Result<Vec<_>>>()?;
+    map_batch::set(object.map("RINGS")?, &rings).context("cannot give the workers their rings")?;
+    let window = window(&options.devices, options.sizes.cpus);
+    let ports = rings.into_iter().map(|(worker, ring)| {
+        let [near, far] = bell::make_pair(namespace, worker)?;
+        attach::bell(object, pins, namespace, worker, far)?;
+        WorkerPort::new(
+            worker,
+            ring,
+            SlotMemory::map(fd(array_data(object.map("SLOT_MEMORY")?)?), worker)?,
+            BellSocket::open(namespace, near)?,
+            worker_port::map_consumed(fd(array_data(object.map("CONSUMED")?)?))?,
+            window,
+        )
+    });
+    ports.collect()
 }
 
 fn fd(data: &aya::maps::MapData) -> std::os::fd::BorrowedFd<'_> {
@@ -284,6 +365,7 @@ fn pin_maps(object: &Object, pins: &Pins) -> Result<()> {
             | Map::HashMap(data)
             | Map::PerCpuArray(data)
             | Map::RingBuf(data)
+            | Map::LruHashMap(data)
             | Map::ArrayOfMaps(data) => data,
             _ => continue,
         };

@@ -96,6 +96,8 @@ impl Stage {
             name: lab.name().to_owned(),
             devices,
             sizes: sizes(cores),
+            workers: 1,
+            legs: 64,
         };
         let started = lab
             .fwd

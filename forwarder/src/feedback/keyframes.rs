@@ -1,0 +1,139 @@
+//! Requests for keyframes: receivers ask often and together, and a publisher is asked once.
+//!
+//! A keyframe is many times the size of another frame and hurts everybody's rate, so requests are limited for each
+//! receiver and for the source (RFC 5104 §4.3.1.2 wants no more than the round trip allows), and one that did not help
+//! is repeated, since it or the keyframe may have been lost.
+
+use std::collections::HashMap;
+
+use arrayvec::ArrayVec;
+
+const MILLISECOND: u64 = 1_000_000;
+
+/// The least time between two requests to the source, and between two of one receiver.
+const APART: u64 = 200 * MILLISECOND;
+
+/// When a request is repeated if no keyframe came.
+const RETRY: u64 = 1000 * MILLISECOND;
+
+/// A receiver's requests in [`WINDOW`].
+const LIMIT: usize = 3;
+const WINDOW: u64 = 10_000 * MILLISECOND;
+
+/// Why a receiver needs a keyframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It lost something: PLI (RFC 4585 §6.3.1).
+    Loss,
+    /// Its decoder starts: a new subscription, or FIR (RFC 5104 §4.3.1).
+    NewDecoder,
+}
+
+/// What is to be sent to the publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyframeRequest {
+    /// A picture loss indication.
+    PictureLoss,
+    /// A full intra request with this command sequence number, which a repetition keeps (RFC 5104 §4.3.1.1).
+    FullIntra {
+        /// The command sequence number.
+        sequence: u8,
+    },
+}
+
+/// The last accepted requests of one receiver, oldest first.
+type Accepted = ArrayVec<u64, LIMIT>;
+
+/// The requests for keyframes of one publication.
+#[derive(Clone, Debug)]
+pub struct Keyframes {
+    full_intra: bool,
+    sequence: u8,
+    receivers: HashMap<u32, Accepted>,
+    /// The latest request that no keyframe has answered, and the strongest reason among them.
+    wanted: Option<(u64, Reason)>,
+    /// Whether all that is wanted was passed on already, so that passing it on again is a repetition.
+    asked: bool,
+    /// When the source was asked last.
+    last: Option<u64>,
+}
+
+impl Keyframes {
+    /// For a publication whose publisher understands FIR (`ccm fir` in SDP), or PLI alone.
+    #[must_use]
+    pub fn new(full_intra: bool) -> Self {
+        Self {
+            full_intra,
+            sequence: 0,
+            receivers: HashMap::new(),
+            wanted: None,
+            asked: false,
+            last: None,
+        }
+    }
+
+    /// A receiver, known by the number of its leg, needs a keyframe. `rtt` is its round trip in nanoseconds, if known.
+    /// False if it asks too often: less than 200 ms or a round trip after its last request, or a fourth time in 10 s.
+    /// There is one entry per receiver, kept until [`Self::forget`]: call this only for legs that there are.
+    pub fn request(&mut self, now: u64, receiver: u32, reason: Reason, rtt: Option<u64>) -> bool {
+        let accepted = self.receivers.entry(receiver).or_default();
+        let apart = APART.max(rtt.unwrap_or(0)).min(WINDOW);
+        let too_soon = accepted
+            .last()
+            .is_some_and(|last| now < last.saturating_add(apart));
+        accepted.retain(|at| now < at.saturating_add(WINDOW));
+        if too_soon || accepted.try_push(now).is_err() {
+            return false;
+        }
+        let strongest = match self.wanted {
+            Some((_, Reason::NewDecoder)) => Reason::NewDecoder,
+            _ => reason,
+        };
+        (self.wanted, self.asked) = (Some((now, strongest)), false);
+        true
+    }
+
+    /// A receiver is gone. With the last one goes what was asked for.
+    pub fn forget(&mut self, receiver: u32) {
+        self.receivers.remove(&receiver);
+        if self.receivers.is_empty() {
+            self.wanted = None;
+        }
+    }
+
+    /// A keyframe began at the time `at`, which may lie before requests that came meanwhile: those stay.
+    pub fn keyframe_seen(&mut self, at: u64) {
+        if self.wanted.is_some_and(|(wanted, _)| wanted <= at) {
+            self.wanted = None;
+        }
+    }
+
+    /// What is to be sent now, if anything; it counts as sent.
+    pub fn poll(&mut self, now: u64) -> Option<KeyframeRequest> {
+        let (_, reason) = self.wanted?;
+        if now < self.poll_timeout() {
+            return None;
+        }
+        let repeated = std::mem::replace(&mut self.asked, true);
+        self.last = Some(now);
+        if reason == Reason::Loss || !self.full_intra {
+            return Some(KeyframeRequest::PictureLoss);
+        }
+        if !repeated {
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        let sequence = self.sequence;
+        Some(KeyframeRequest::FullIntra { sequence })
+    }
+
+    /// When [`Self::poll`] has something, if nothing happens until then.
+    #[must_use]
+    pub fn poll_timeout(&self) -> u64 {
+        match (self.wanted, self.last) {
+            (None, _) => u64::MAX,
+            (Some(_), None) => 0,
+            (Some(_), Some(last)) if self.asked => last.saturating_add(RETRY),
+            (Some(_), Some(last)) => last.saturating_add(APART),
+        }
+    }
+}

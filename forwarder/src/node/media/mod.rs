@@ -1,0 +1,5 @@
+//! The media port of sessions: its sockets and connections.
+
+pub mod connections;
+pub mod sockets;
+pub mod strangers;

@@ -1,0 +1,228 @@
+//! What arrives on the media port: STUN, DTLS and SRTCP, told apart by their first bytes (RFC 7983). Nothing is kept of what
+//! has not proved authentic, and DTLS and SRTCP are read only from 5-tuples that ICE has validated.
+
+use std::sync::Arc;
+
+use forwarder_common::classify::{Kind, classify};
+
+use super::{
+    Sessions,
+    output::{Event, Output},
+    pairs::{Step, Steps},
+};
+use crate::{
+    feedback::Reason,
+    transport::{IceEvent, Pair, Protocol, ufrag_of},
+    worker::command::{Command, Reach},
+};
+
+impl Sessions {
+    /// A datagram of a pair, which may be anybody's.
+    pub fn handle_datagram(&mut self, now: u64, pair: Pair, bytes: &mut [u8]) {
+        let kind = match *bytes {
+            [first, second, ..] => classify(first, second).ok(),
+            _ => None,
+        };
+        match kind {
+            Some(Kind::Stun) => self.handle_stun(now, pair, bytes),
+            Some(Kind::Dtls) => self.handle_dtls(now, pair, bytes),
+            Some(Kind::Rtcp) => self.handle_srtcp(now, pair, bytes),
+            // Media is the workers' business: what of it comes here was under way before its pair was open.
+            Some(Kind::Rtp) | None => self.strangers += 1,
+        }
+    }
+
+    fn handle_stun(&mut self, now: u64, pair: Pair, bytes: &[u8]) {
+        let owner = ufrag_of(bytes).and_then(|ufrag| self.ufrags.get(&ufrag).copied());
+        let Some((number, session)) =
+            owner.and_then(|number| Some((number, self.table.at_mut(number)?)))
+        else {
+            self.strangers += 1;
+            return;
+        };
+        let mut answer = Vec::new();
+        let event = match session.ice.handle_request(now, pair, bytes, &mut answer) {
+            Ok(event) => event,
+            Err(_) => {
+                session.control.refused_checks += 1;
+                return;
+            }
+        };
+        session.control.checks += 1;
+        let bytes = answer;
+        self.outputs.push_back(Output::Transmit { pair, bytes });
+        match event {
+            IceEvent::RoleConflict => return,
+            IceEvent::Answered { new_pair: false } => {}
+            IceEvent::Answered { new_pair: true } => {
+                self.claim(now, number, pair);
+            }
+            IceEvent::Selected(pair) => {
+                if self.claim(now, number, pair) {
+                    self.select(now, number, pair);
+                }
+            }
+        }
+        self.forget_retired(number);
+        self.renew(now, number, pair);
+        if let Some(session) = self.table.at_mut(number) {
+            session.dtls_pair.get_or_insert(pair);
+            session.dtls.start(now);
+        }
+        self.run_dtls(now, number);
+    }
+
+    /// A session has proved that it is its peer that sends from there. From now on DTLS and SRTCP from there is its. A
+    /// younger session of a peer that began anew takes over from an older one, and is not taken from again.
+    fn claim(&mut self, now: u64, number: u32, pair: Pair) -> bool {
+        let id = |number| self.table.at(number).map(|session| session.id);
+        let former = self.pairs.get(&pair).copied();
+        if let Some(former) = former.filter(|former| *former != number) {
+            if id(former) > id(number) {
+                if let Some(session) = self.table.at_mut(number) {
+                    session.ice.forget(pair);
+                }
+                return false;
+            }
+            self.lose(now, former, pair);
+        }
+        self.pairs.insert(pair, number);
+        if pair.protocol == Protocol::Tcp {
+            self.connections.insert(pair.connection, pair);
+        }
+        let Some(session) = self.table.at_mut(number) else {
+            return false;
+        };
+        if session.claimed.contains(&pair) {
+            return true;
+        }
+        if session.claimed.is_full() {
+            let (ice, pairs) = (&session.ice, &session.pairs);
+            let forgotten = |held: &Pair| !ice.is_valid(*held) && !pairs.contains(*held);
+            let mut over: Vec<Pair> = session.claimed.iter().copied().filter(forgotten).collect();
+            // ICE remembers 8 and 4 can be open: some of the 16 are neither.
+            if over.is_empty() {
+                over.extend(session.claimed.first());
+            }
+            session.claimed.retain(|held| !over.contains(held));
+            session.claimed.push(pair);
+            for pair in over {
+                self.disown(number, pair);
+            }
+        } else {
+            session.claimed.push(pair);
+        }
+        true
+    }
+
+    /// A 5-tuple is no session's any more, if it was this one's.
+    pub(super) fn disown(&mut self, number: u32, pair: Pair) {
+        if self.pairs.get(&pair) == Some(&number) {
+            self.pairs.remove(&pair);
+            if pair.protocol == Protocol::Tcp {
+                self.connections.remove(&pair.connection);
+            }
+        }
+    }
+
+    /// A session cannot be reached over a pair any more.
+    pub(super) fn lose(&mut self, now: u64, number: u32, pair: Pair) {
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
+        session.claimed.retain(|held| *held != pair);
+        session.ice.forget(pair);
+        session.dtls_pair.take_if(|held| *held == pair);
+        let steps = session.pairs.lose(pair);
+        self.carry_out(now, number, steps);
+        self.reschedule(number);
+    }
+
+    fn select(&mut self, now: u64, number: u32, pair: Pair) {
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
+        let steps = session.pairs.select(now, pair);
+        let session = session.id;
+        self.outputs
+            .push_back(Output::Event(Event::Selected { session, pair }));
+        self.carry_out(now, number, steps);
+    }
+
+    /// The lease of a pair is the peer's consent.
+    fn renew(&mut self, now: u64, number: u32, pair: Pair) {
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
+        if session.ice.selected() != Some(pair) {
+            return;
+        }
+        if let Some(until) = session.ice.consent_until()
+            && session.pairs.take_renewal(now, pair)
+        {
+            self.outputs.push_back(Output::RenewPair {
+                session: number,
+                pair,
+                until,
+            });
+        }
+    }
+
+    /// The data plane serves a pair that [`Output::OpenPair`] asked for, or serves it another way from now on.
+    pub fn pair_ready(&mut self, now: u64, number: u32, pair: Pair, reach: Reach) {
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
+        let steps = session.pairs.ready(now, pair, reach);
+        self.carry_out(now, number, steps);
+        self.reschedule(number);
+    }
+
+    /// Does what the session's pairs want done.
+    pub(super) fn carry_out(&mut self, now: u64, number: u32, steps: Steps) {
+        for step in steps {
+            let Some(session) = self.table.at(number) else {
+                return;
+            };
+            match step {
+                Step::Open(pair) => self.outputs.push_back(Output::OpenPair {
+                    session: number,
+                    pair,
+                    worker: session.worker,
+                    audio: session.audio(),
+                }),
+                Step::Close(pair) => self.outputs.push_back(Output::ClosePair {
+                    session: number,
+                    pair,
+                }),
+                Step::Send(reach) => self.send_over(now, number, reach),
+                Step::Silence => self.silence(number),
+            }
+        }
+    }
+
+    /// Tells all workers the way to a session's peer, if its keys are there.
+    pub(super) fn send_over(&mut self, now: u64, number: u32, reach: Reach) {
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
+        let Some(sender) = session.sender(reach) else {
+            return;
+        };
+        let first = !std::mem::replace(&mut session.heard, true);
+        for worker in 0..self.settings.workers {
+            let command = Command::PutSender {
+                session: number,
+                sender: Arc::clone(&sender),
+            };
+            self.outputs.push_back(Output::Command(worker, command));
+        }
+        if first {
+            // Whatever was subscribed to before can be decoded from the next keyframe on.
+            let subscriptions = session.subscriptions.iter();
+            for id in subscriptions.map(|it| it.id).collect::<Vec<_>>() {
+                self.ask_keyframe(now, number, id, Reason::NewDecoder);
+            }
+        }
+    }
+}

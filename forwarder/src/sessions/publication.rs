@@ -1,0 +1,173 @@
+//! One m-line that a session sends to us.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use super::{
+    codec::CodecSpec,
+    extensions::Used,
+    ids::{PublicationId, SubscriptionId},
+    specs::{EncodingSpec, Mid, PublicationSpec},
+};
+use crate::{
+    feedback::{
+        Keyframes, PublisherClock, ReceiverReports, ReportBlock, SenderInfo, SourceCounters,
+        StreamClock,
+    },
+    media::{Codec, Kind},
+    worker::{
+        command::{Track, TrackCodec},
+        counters::TrackCounters,
+    },
+};
+
+/// A publication of a session.
+pub struct Publication {
+    pub id: PublicationId,
+    /// Its number in the workers' tables.
+    pub track: u32,
+    pub kind: Kind,
+    pub mid: Option<Mid>,
+    pub codecs: Box<[CodecSpec]>,
+    /// The stream that was announced.
+    announced: Option<EncodingSpec>,
+    /// The SSRC that it has: announced, or learnt.
+    pub ssrc: Option<u32>,
+    pub extensions: Used,
+    pub counters: Arc<TrackCounters>,
+    /// Who is subscribed: number of the session, and the subscription.
+    pub subscribers: Vec<(u32, SubscriptionId)>,
+    pub keyframes: Keyframes,
+    pub keyframe_requests: u64,
+    /// How its RTP timestamps lie on the peer's clock, at this rate.
+    pub clock: StreamClock,
+    clock_rate: u32,
+    /// What is reported to the peer of the present SSRC.
+    reports: Option<ReceiverReports>,
+    /// How many packets had come when the peer said that the stream ends.
+    ended_at: Option<u64>,
+}
+
+impl Publication {
+    pub fn new(
+        id: PublicationId,
+        track: u32,
+        spec: &PublicationSpec,
+        mid: Option<Mid>,
+        extensions: Used,
+    ) -> Self {
+        let announced = spec.encodings.first().copied();
+        let ssrc = announced.map(|encoding| encoding.ssrc);
+        let clock_rate = spec.codecs.first().map_or(90_000, |codec| codec.clock_rate);
+        Self {
+            id,
+            track,
+            kind: spec.kind,
+            mid,
+            codecs: spec.codecs.as_slice().into(),
+            announced,
+            ssrc,
+            extensions,
+            counters: Arc::new(TrackCounters::default()),
+            subscribers: Vec::new(),
+            // Every sender of video understands PLI; FIR would have to be negotiated (RFC 5104 §7.1), and does no more.
+            keyframes: Keyframes::new(false),
+            keyframe_requests: 0,
+            clock: StreamClock::new(clock_rate),
+            clock_rate,
+            reports: ssrc.map(ReceiverReports::new),
+            ended_at: None,
+        }
+    }
+
+    /// What the worker is told.
+    pub fn track(&self, session: u32) -> Track {
+        Track {
+            track: self.track,
+            session,
+            kind: self.kind,
+            mid: self.mid.clone(),
+            ssrcs: self
+                .announced
+                .iter()
+                .map(|encoding| encoding.ssrc)
+                .collect(),
+            codecs: self
+                .codecs
+                .iter()
+                .map(|codec| TrackCodec {
+                    payload_type: codec.payload_type,
+                    codec: Codec::from_name(&codec.name),
+                    clock_rate: codec.clock_rate,
+                })
+                .collect(),
+            counters: Arc::clone(&self.counters),
+        }
+    }
+
+    /// Whether the peer sends with this SSRC for it.
+    pub fn has_ssrc(&self, ssrc: u32) -> bool {
+        let mut announced = self.announced.iter();
+        self.ssrc == Some(ssrc)
+            || announced.any(|encoding| encoding.ssrc == ssrc || encoding.rtx_ssrc == Some(ssrc))
+    }
+
+    /// The stream turned out to have this SSRC.
+    pub fn became(&mut self, ssrc: u32) {
+        if self.ssrc != Some(ssrc) {
+            self.ssrc = Some(ssrc);
+            self.reports = Some(ReceiverReports::new(ssrc));
+            self.clock = StreamClock::new(self.clock_rate);
+            self.ended_at = None;
+        }
+    }
+
+    /// The peer says that the stream ends. It is reported on no longer, unless more comes (RFC 3550 §6.3.4).
+    pub fn said_goodbye(&mut self) {
+        self.ended_at = Some(self.counters.packets.load(Relaxed));
+    }
+
+    /// The peer says how the stream lies on its clock.
+    pub fn handle_sender_report(
+        &mut self,
+        now: u64,
+        info: &SenderInfo,
+        publisher: &mut PublisherClock,
+    ) {
+        // The first codec's rate was a guess where an m-line has several.
+        let rate = self.counters.clock_rate.load(Relaxed);
+        if rate != 0 && rate != self.clock_rate {
+            self.clock_rate = rate;
+            self.clock = StreamClock::new(rate);
+        }
+        self.clock.handle_report(now, info, publisher);
+        if let Some(reports) = &mut self.reports {
+            reports.handle_sender_report(now, info.ntp);
+        }
+    }
+
+    /// What is to be reported to the peer about the stream.
+    pub fn report_block(&mut self, now: u64) -> Option<ReportBlock> {
+        let counters = &self.counters;
+        if self.ended_at == Some(counters.packets.load(Relaxed)) {
+            return None;
+        }
+        // Until the worker counts the same stream, its counts are another's.
+        if self.ssrc != Some(counters.ssrc.load(Relaxed)) {
+            return None;
+        }
+        let source = SourceCounters {
+            packets: counters.received.load(Relaxed),
+            base: counters.base.load(Relaxed),
+            highest_extended: counters.highest_extended.load(Relaxed),
+            jitter: counters.jitter.load(Relaxed),
+        };
+        self.reports.as_mut()?.poll(now, &source)
+    }
+
+    /// When a keyframe is to be asked for.
+    pub fn keyframe_due(&self) -> Option<u64> {
+        self.ssrc?;
+        let due = self.keyframes.poll_timeout();
+        (due != u64::MAX).then_some(due)
+    }
+}

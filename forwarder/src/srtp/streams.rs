@@ -1,0 +1,115 @@
+//! The SSRCs of one peer: a bounded table that only authentic packets enter.
+
+use std::collections::{BTreeMap, btree_map};
+
+use super::{OpenError, ReceiveKeys, ReceiveStream, header};
+
+/// Streams by SSRC, each with what its owner keeps about it.
+#[derive(Debug)]
+pub struct ReceiveStreams<T> {
+    streams: BTreeMap<u32, (ReceiveStream, T)>,
+    max: usize,
+}
+
+/// An opened packet.
+#[derive(Debug)]
+pub struct Opened<'a, T> {
+    /// Bytes of the plain packet.
+    pub len: usize,
+    /// Its 48-bit packet index.
+    pub index: u64,
+    /// What is kept about its SSRC.
+    pub value: &'a mut T,
+}
+
+impl<T> ReceiveStreams<T> {
+    /// No stream yet, and never more than `max`.
+    #[must_use]
+    pub const fn new(max: usize) -> Self {
+        Self {
+            streams: BTreeMap::new(),
+            max,
+        }
+    }
+
+    /// Opens a packet in place, and notes it as received: index guessed, replay checked, tag verified, decrypted. The first
+    /// authentic packet of an SSRC is shown to `admit`, which says what to keep about it; only then the SSRC is known.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing has then changed, except that after [`OpenError::Unauthentic`] and [`OpenError::Unwanted`]
+    /// the bytes behind the header are of no use.
+    #[inline]
+    pub fn open(
+        &mut self,
+        keys: &ReceiveKeys,
+        packet: &mut [u8],
+        header_len: usize,
+        admit: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Opened<'_, T>, OpenError> {
+        let fixed = header::fixed(packet).ok_or(OpenError::Malformed)?;
+        let full = self.streams.len() >= self.max;
+        match self.streams.entry(fixed.ssrc()) {
+            btree_map::Entry::Occupied(known) => {
+                let (stream, value) = known.into_mut();
+                let index = stream.guess(fixed.sequence());
+                stream.check(index)?;
+                let len = keys.open(packet, header_len, index)?;
+                stream.accept(index);
+                Ok(Opened { len, index, value })
+            }
+            btree_map::Entry::Vacant(place) => {
+                if full {
+                    return Err(OpenError::TooManyStreams);
+                }
+                let mut stream = ReceiveStream::starting_at(fixed.sequence());
+                let index = stream.guess(fixed.sequence());
+                let len = keys.open(packet, header_len, index)?;
+                let plain = packet.get(..len).ok_or(OpenError::Malformed)?;
+                let value = admit(plain).ok_or(OpenError::Unwanted)?;
+                stream.accept(index);
+                let (_, value) = place.insert((stream, value));
+                Ok(Opened { len, index, value })
+            }
+        }
+    }
+
+    /// The stream of an SSRC, with what is kept about it.
+    pub fn stream_mut(&mut self, ssrc: u32) -> Option<&mut (ReceiveStream, T)> {
+        self.streams.get_mut(&ssrc)
+    }
+
+    /// All streams, by SSRC.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &ReceiveStream, &T)> {
+        self.streams
+            .iter()
+            .map(|(&ssrc, (stream, value))| (ssrc, stream, value))
+    }
+
+    /// Enters a stream that is known from elsewhere, in place of one that may be there; `false` if there is no room.
+    pub fn insert(&mut self, ssrc: u32, stream: ReceiveStream, value: T) -> bool {
+        let room = self.streams.len() < self.max || self.streams.contains_key(&ssrc);
+        if room {
+            self.streams.insert(ssrc, (stream, value));
+        }
+        room
+    }
+
+    /// Keeps the streams that `wanted` says yes to. Under the same keys the packets of a forgotten stream can be replayed:
+    /// forget one only if its SSRC is no longer forwarded.
+    pub fn retain(&mut self, mut wanted: impl FnMut(u32, &mut T) -> bool) {
+        self.streams.retain(|&ssrc, (_, value)| wanted(ssrc, value));
+    }
+
+    /// How many streams are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether no stream is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+}

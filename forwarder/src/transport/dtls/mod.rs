@@ -1,0 +1,352 @@
+//! DTLS-SRTP (RFC 5763, RFC 5764) of one session, on `dimpl`: the handshake, the peer's fingerprint, and the SRTP keys.
+//!
+//! Keys leave this module only after the peer's certificate matched a signalled fingerprint. Which version of DTLS answers a
+//! ClientHello is decided here, so that whoever offers AES-GCM gets it; see [`Offer::version`].
+
+mod event;
+mod hello;
+mod offer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arrayvec::ArrayVec;
+use dimpl::{Config, Error, Output, ProtocolVersion, SrtpProfile, UnexpectedMessageError};
+use zeroize::Zeroizing;
+
+use super::{Certificate, Fingerprint, Timebase};
+use crate::srtp::{Suite, split_keying_material};
+
+pub use event::{Connected, DtlsError, DtlsEvent};
+pub use hello::{DATAGRAMS, HelloBuffer};
+pub use offer::{Offer, Version};
+
+/// Bytes of a datagram that we send: fits IPv6's smallest MTU with room for a tunnel's header.
+const MTU: usize = 1200;
+/// ICE has shown that the peer is there, so a flight may be repeated sooner than after RFC 6347's second (RFC 8827 §6.5 leaves it open).
+const FIRST_RETRANSMISSION: Duration = Duration::from_millis(250);
+const RETRANSMISSIONS: usize = 6;
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// Bytes of what the engine puts out at once, to begin with; a longer certificate makes it longer.
+const OUTPUT: usize = 2048;
+
+/// Who begins the handshake (RFC 5763 §5: `a=setup`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// We send the ClientHello.
+    Active,
+    /// We wait for it.
+    Passive,
+}
+
+/// What all sessions share.
+#[derive(Clone)]
+pub struct DtlsContext {
+    config: Arc<Config>,
+    certificate: Certificate,
+    timebase: Timebase,
+}
+
+impl DtlsContext {
+    /// For this node's certificate. `timebase` converts the times that sessions are told.
+    ///
+    /// # Errors
+    ///
+    /// The cipher library lacks what DTLS needs.
+    pub fn new(certificate: Certificate, timebase: Timebase) -> Result<Self, DtlsError> {
+        let config = Config::builder()
+            .mtu(MTU)
+            // Return routability is what ICE has shown already.
+            .use_server_cookie(false)
+            .flight_start_rto(FIRST_RETRANSMISSION)
+            .flight_retries(RETRANSMISSIONS)
+            .handshake_timeout(HANDSHAKE)
+            .build()
+            .map_err(|error| DtlsError::Protocol(error.to_string()))?;
+        Ok(Self {
+            config: Arc::new(config),
+            certificate,
+            timebase,
+        })
+    }
+
+    /// The certificate that all sessions show.
+    #[must_use]
+    pub const fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
+impl fmt::Debug for DtlsContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DtlsContext")
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
+    }
+}
+
+type NewEngine = fn(Arc<Config>, dimpl::DtlsCertificate, Instant) -> dimpl::Dtls;
+
+/// How far it is.
+enum State {
+    /// Passive, and the ClientHello is not whole yet.
+    Waiting(HelloBuffer),
+    Running(Box<dimpl::Dtls>),
+    /// Failed or closed.
+    Over,
+}
+
+/// The DTLS association of one session.
+pub struct Dtls {
+    context: DtlsContext,
+    role: Role,
+    fingerprints: Vec<Fingerprint>,
+    state: State,
+    /// The peer's certificate has a signalled fingerprint.
+    authenticated: bool,
+    /// The handshake is done, with keys or without.
+    finished: bool,
+    connected: bool,
+    transmit: VecDeque<Vec<u8>>,
+    events: VecDeque<DtlsEvent>,
+    timeout: u64,
+}
+
+impl Dtls {
+    /// An association with a peer that has one of these fingerprints. A passive one waits; an active one begins at [`Self::start`].
+    #[must_use]
+    pub fn new(context: &DtlsContext, role: Role, fingerprints: Vec<Fingerprint>) -> Self {
+        Self {
+            context: context.clone(),
+            role,
+            fingerprints,
+            state: State::Waiting(HelloBuffer::default()),
+            authenticated: false,
+            finished: false,
+            connected: false,
+            transmit: VecDeque::new(),
+            events: VecDeque::new(),
+            timeout: u64::MAX,
+        }
+    }
+
+    /// There is a pair to send over: an active association sends its ClientHello, once; a passive one does nothing.
+    pub fn start(&mut self, now: u64) {
+        if self.role == Role::Passive || !matches!(self.state, State::Waiting(_)) {
+            return;
+        }
+        let mut engine = self.engine(dimpl::Dtls::new_auto, now);
+        engine.set_active(true);
+        self.state = State::Running(engine);
+        self.drive(now, &[]);
+    }
+
+    /// Our role.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether keys were given out and the session is not over.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        self.connected && !matches!(self.state, State::Over)
+    }
+
+    /// A DTLS datagram that came over a valid pair.
+    pub fn handle(&mut self, now: u64, datagram: &[u8]) {
+        match &mut self.state {
+            State::Waiting(_) if self.role == Role::Active => {}
+            State::Waiting(hello) => {
+                if let Some((offer, datagrams)) = hello.push(datagram) {
+                    self.answer(now, &offer, &datagrams);
+                }
+            }
+            State::Running(_) => self.drive(now, &[datagram]),
+            State::Over => {}
+        }
+    }
+
+    fn answer(&mut self, now: u64, offer: &Offer, datagrams: &ArrayVec<Vec<u8>, DATAGRAMS>) {
+        let engine = match offer.version() {
+            Version::Dtls12 => self.engine(dimpl::Dtls::new_12, now),
+            Version::Dtls13 => self.engine(dimpl::Dtls::new_13, now),
+        };
+        self.state = State::Running(engine);
+        let datagrams: ArrayVec<&[u8], DATAGRAMS> = datagrams.iter().map(Vec::as_slice).collect();
+        self.drive(now, &datagrams);
+    }
+
+    fn engine(&self, new: NewEngine, now: u64) -> Box<dimpl::Dtls> {
+        let certificate = self.context.certificate.to_dimpl();
+        let now = self.context.timebase.instant(now);
+        Box::new(new(Arc::clone(&self.context.config), certificate, now))
+    }
+
+    /// Retransmits and gives up, where it is time to.
+    pub fn handle_timeout(&mut self, now: u64) {
+        if now >= self.timeout {
+            self.drive(now, &[]);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do; `u64::MAX` if never.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> u64 {
+        self.timeout
+    }
+
+    /// The next datagram to send, into `out`, which it replaces. Returns whether there is one.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
+        let datagram = self.transmit.pop_front();
+        let is_some = datagram.is_some();
+        if let Some(datagram) = datagram {
+            *out = datagram;
+        }
+        is_some
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<DtlsEvent> {
+        self.events.pop_front()
+    }
+
+    /// Says goodbye to the peer (close_notify), if it is there. What it sends is to be sent; no event follows.
+    pub fn close(&mut self, now: u64) {
+        if let State::Running(engine) = &mut self.state {
+            let closed = engine
+                .handle_timeout(self.context.timebase.instant(now))
+                .and_then(|()| engine.close());
+            if closed.is_ok() {
+                self.drain();
+            }
+        }
+        self.over();
+    }
+
+    /// Tells the engine the time and the datagrams, and takes what it has.
+    fn drive(&mut self, now: u64, datagrams: &[&[u8]]) {
+        let State::Running(engine) = &mut self.state else {
+            return;
+        };
+        let mut result = engine.handle_timeout(self.context.timebase.instant(now));
+        for datagram in datagrams {
+            result = result.and_then(|()| take(engine, datagram));
+        }
+        self.drain();
+        if let Err(error) = result {
+            self.fail(error.into());
+        }
+    }
+
+    /// Takes all that the engine has to say.
+    fn drain(&mut self) {
+        let mut buffer = Zeroizing::new(vec![0; OUTPUT]);
+        loop {
+            let State::Running(engine) = &mut self.state else {
+                return;
+            };
+            match engine.poll_output(&mut buffer) {
+                Output::Packet(packet) => self.transmit.push_back(packet.to_vec()),
+                Output::BufferTooSmall { needed } => buffer = Zeroizing::new(vec![0; needed]),
+                Output::Timeout(at) => {
+                    self.timeout = self.context.timebase.nanoseconds(at);
+                    if self.finished && !self.connected {
+                        self.fail(DtlsError::NoProfile);
+                    }
+                    return;
+                }
+                Output::PeerCert(certificate) => {
+                    self.authenticated = Fingerprint::any_matches(&self.fingerprints, certificate);
+                    if !self.authenticated {
+                        return self.fail(DtlsError::Fingerprint);
+                    }
+                }
+                Output::KeyingMaterial(material, profile) => {
+                    let version = match engine.protocol_version() {
+                        Some(ProtocolVersion::DTLS1_3) => Version::Dtls13,
+                        _ => Version::Dtls12,
+                    };
+                    self.connect(version, suite(profile), &material);
+                }
+                Output::CloseNotify => {
+                    self.events.push_back(DtlsEvent::Closed);
+                    return self.over();
+                }
+                Output::Connected => self.finished = true,
+                // There are no data channels.
+                _ => {}
+            }
+        }
+    }
+
+    /// The handshake is done and the keys are there: they go to a peer whose certificate has been checked, and to no other.
+    fn connect(&mut self, version: Version, suite: Option<Suite>, material: &[u8]) {
+        if !self.authenticated {
+            return self.fail(DtlsError::Fingerprint);
+        }
+        let keys = suite.and_then(|suite| split_keying_material(suite, material));
+        let Some((client, server)) = keys else {
+            return self.fail(DtlsError::NoProfile);
+        };
+        let (send, receive) = match self.role {
+            Role::Active => (client, server),
+            Role::Passive => (server, client),
+        };
+        self.connected = true;
+        self.events.push_back(DtlsEvent::Connected(Connected {
+            version,
+            send,
+            receive,
+        }));
+    }
+
+    fn fail(&mut self, error: DtlsError) {
+        if !matches!(self.state, State::Over) {
+            self.events.push_back(DtlsEvent::Failed(error));
+            self.over();
+        }
+    }
+
+    fn over(&mut self) {
+        self.state = State::Over;
+        self.timeout = u64::MAX;
+    }
+}
+
+/// Gives a datagram to the engine. A client that does not know the server's version yet takes whatever is no ServerHello for an error,
+/// though anybody may have sent it; its state is unharmed.
+fn take(engine: &mut dimpl::Dtls, datagram: &[u8]) -> Result<(), Error> {
+    match engine.handle_packet(datagram) {
+        Err(Error::UnexpectedMessage(UnexpectedMessageError::UnrecognizedAutoServerResponse)) => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// The library's name of a suite as ours.
+fn suite(profile: SrtpProfile) -> Option<Suite> {
+    match profile {
+        SrtpProfile::AEAD_AES_128_GCM => Some(Suite::AeadAes128Gcm),
+        SrtpProfile::AEAD_AES_256_GCM => Some(Suite::AeadAes256Gcm),
+        SrtpProfile::AES128_CM_SHA1_80 => Some(Suite::Aes128CmHmacSha1_80),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for Dtls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dtls")
+            .field("role", &self.role)
+            .field("connected", &self.connected)
+            .finish_non_exhaustive()
+    }
+}
