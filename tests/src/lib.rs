@@ -19,6 +19,7 @@ pub mod plan;
 pub mod publisher;
 pub mod receiver;
 pub mod root;
+pub mod rtc;
 pub mod rtp;
 pub mod sweep;
 pub mod tally;
