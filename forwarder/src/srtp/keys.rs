@@ -9,6 +9,7 @@ const MIN_HEADER_LEN: usize = forwarder_common::wire::rtp::LEN;
 
 /// What one direction of SRTP is sealed with. Immutable: threads share it, and the caller gives each packet its index,
 /// which with the SSRC must not come twice (RFC 3711 §9.1).
+#[derive(Debug)]
 pub struct SendKeys {
     pub(super) suite: Suite,
     pub(super) cipher: Cipher,
@@ -79,6 +80,7 @@ impl SendKeys {
 
 /// What one direction of SRTP is opened with. Immutable; which indices were there before is known to
 /// [`ReceiveStream`](super::ReceiveStream).
+#[derive(Debug)]
 pub struct ReceiveKeys {
     pub(super) suite: Suite,
     pub(super) cipher: Cipher,

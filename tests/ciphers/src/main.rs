@@ -1,6 +1,7 @@
 //! Measures sealing of SRTP packets by the libraries that could do it, in place, with distinct keys in turn.
 //!
-//! `cd tests/ciphers && taskset -c 1 cargo run --release -- [payload bytes] [keys] [part of a name]`.
+//! `cd tests/ciphers && taskset -c 1 cargo run --release -- [payload bytes] [keys] [part of a name]`; on a busy machine with
+//! `sudo chrt -f 1` in front, so that nothing else gets the CPU in between.
 
 use std::{hint::black_box, time::Instant};
 
