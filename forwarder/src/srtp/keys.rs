@@ -147,6 +147,13 @@ impl ReceiveKeys {
     }
 }
 
+/// Workers share keys.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<SendKeys>();
+    is_shared::<ReceiveKeys>();
+};
+
 /// The rollover counter of an index, as it is authenticated (RFC 3711 §4.2).
 #[inline]
 fn roc(index: u64) -> [u8; 4] {
