@@ -1,0 +1,7 @@
+//! Whole calls in virtual time: the core with peers of another implementation (str0m), a network, and a plain stand-in for
+//! the workers.
+
+mod calls;
+mod peer;
+mod stand_in;
+mod world;
