@@ -2,6 +2,8 @@
 //! the workers.
 
 mod calls;
+mod feedback;
+mod moving;
 mod peer;
 mod stand_in;
 mod world;

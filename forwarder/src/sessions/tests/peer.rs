@@ -138,7 +138,9 @@ impl Peer {
         let mid = Mid::from(mid);
         let mut api = self.rtc.direct_api();
         api.declare_media(mid, kind);
-        api.declare_stream_tx(ssrc.into(), None, mid, None);
+        // Media leaves when it is written: the pacer would hold it back until the estimate has grown.
+        api.declare_stream_tx(ssrc.into(), None, mid, None)
+            .set_unpaced(true);
         let stream = Stream {
             ssrc,
             kind,
@@ -283,8 +285,8 @@ impl Peer {
                 self.keyframes_asked.push(now);
                 self.streams.get_mut(&request.mid).unwrap().keyframe = true;
             }
-            Event::EgressBitrateEstimate(str0m::bwe::BweKind::Twcc { bitrate, .. }) => {
-                self.estimate = Some(bitrate.as_f64());
+            Event::EgressBitrateEstimate(str0m::bwe::BweKind::Twcc { estimate, .. }) => {
+                self.estimate = Some(estimate.as_f64());
             }
             Event::RtpPacket(packet) => self.heard.push(Heard {
                 at: now,
