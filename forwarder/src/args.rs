@@ -1,15 +1,21 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
-    Config, ConfigError, Overrides, PathChoice, parse_api, parse_dscp, parse_iface, parse_lease,
-    parse_max_publications, parse_max_subscriptions, parse_name, parse_path, parse_ttl, read,
+    Announced, Config, ConfigError, Overrides, PathChoice, parse_announced, parse_api, parse_dscp,
+    parse_file, parse_iface, parse_lease, parse_max_publications, parse_max_sessions,
+    parse_max_subscriptions, parse_media_address, parse_media_port, parse_name, parse_path,
+    parse_ttl, parse_workers, read,
 };
 
-/// Forwards RTP and SRTP from publishers to subscribers, in the kernel (XDP) where it can.
+/// Forwards WebRTC and RTP from publishers to subscribers, in the kernel (XDP) where it can.
 ///
 /// `forwarder run` starts a node, which is told over HTTP what to forward. The environment variable RUST_LOG sets what is
 /// logged to standard error: error, warn, info (the default), debug or trace, also per module.
@@ -88,6 +94,28 @@ pub struct RunArgs {
     /// Most publications, 1-65536 [default: 1024]
     #[arg(long, value_name = "N", value_parser = allowed(parse_max_publications))]
     pub max_publications: Option<u32>,
+    /// Most sessions, 1-4095 [default: 1024]
+    #[arg(long, value_name = "N", value_parser = allowed(parse_max_sessions))]
+    pub max_sessions: Option<u32>,
+    /// UDP and TCP port of all sessions [default: 7700]
+    #[arg(long, value_name = "PORT", value_parser = allowed(parse_media_port))]
+    pub media_port: Option<u16>,
+    /// Address of this host that sessions can be reached at; repeat it for several, up to 16 [default: every global address
+    /// of the host's interfaces; those of loopback if there is none]
+    #[arg(long = "media-address", value_name = "ADDRESS", value_parser = allowed(parse_media_address))]
+    pub media_addresses: Vec<IpAddr>,
+    /// Address that peers are told in the place of a local one, behind a NAT that keeps ports; repeat it for several
+    #[arg(long, value_name = "LOCAL=PUBLIC", value_parser = allowed(parse_announced))]
+    pub announced: Vec<Announced>,
+    /// Threads that open and seal media, each on a CPU of its own, 1-16 [default: one per CPU]
+    #[arg(long, value_name = "N", value_parser = allowed(parse_workers))]
+    pub workers: Option<u32>,
+    /// Certificate for DTLS, ECDSA with P-256, in PEM or DER; needs --private-key [default: one is made at every start]
+    #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
+    pub certificate: Option<PathBuf>,
+    /// Private key of the certificate, in PEM or DER
+    #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
+    pub private_key: Option<PathBuf>,
 }
 
 /// Makes clap say what is allowed: it has named the flag and the value by then.
@@ -115,6 +143,13 @@ impl RunArgs {
             ttl: self.ttl,
             max_subscriptions: self.max_subscriptions,
             max_publications: self.max_publications,
+            max_sessions: self.max_sessions,
+            media_port: self.media_port,
+            media_addresses: (!self.media_addresses.is_empty()).then_some(self.media_addresses),
+            announced: (!self.announced.is_empty()).then_some(self.announced),
+            workers: self.workers,
+            certificate: self.certificate,
+            private_key: self.private_key,
         });
         config.check()?;
         Ok(config)
@@ -166,6 +201,11 @@ mod tests {
             ("--api", "7600", "127.0.0.1:7600"),
             ("--path", "xdp", "auto, kernel or socket"),
             ("--name", "a/b", "letters"),
+            ("--media-port", "70000", "1 to 65535"),
+            ("--media-address", "::", "this host"),
+            ("--announced", "10.0.0.1=fd00::1", "one family"),
+            ("--max-sessions", "0", "1 to 4095"),
+            ("--workers", "17", "1 to 16"),
         ] {
             let error = run(&[flag, value]).unwrap_err();
             for part in [flag, value, allowed] {
@@ -185,6 +225,33 @@ mod tests {
                 .unwrap_err()
                 .contains("\"a\"")
         );
+    }
+
+    #[test]
+    fn what_sessions_need_goes_together() {
+        for (flags, wanted) in [
+            (&["--certificate=a"][..], "private-key"),
+            (&["--private-key=a"], "certificate"),
+            (
+                &["--media-address=10.0.0.1", "--media-address=10.0.0.1"],
+                "each once",
+            ),
+            (
+                &["--media-address=10.0.0.1", "--announced=10.0.0.2=192.0.2.1"],
+                "media-address names",
+            ),
+            (
+                &[
+                    "--announced=10.0.0.2=192.0.2.1",
+                    "--announced=10.0.0.2=192.0.2.2",
+                ],
+                "each once",
+            ),
+        ] {
+            let error = run(flags).unwrap_err();
+            assert!(error.contains(wanted), "{error:?} lacks {wanted:?}");
+        }
+        assert!(run(&["--announced=10.0.0.2=192.0.2.1"]).is_ok());
     }
 
     #[test]

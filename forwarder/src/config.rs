@@ -1,15 +1,25 @@
 //! What the forwarder is started with: defaults, overridden by a TOML file, overridden by flags.
 
+mod file;
 mod values;
 
-use std::{collections::BTreeSet, fmt, fs, io, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use forwarder_common::tables::MAX_INTERFACES;
-use serde::Deserialize;
 
-pub use self::values::{
-    parse_api, parse_dscp, parse_iface, parse_lease, parse_max_publications,
-    parse_max_subscriptions, parse_name, parse_path, parse_ttl,
+pub use self::{
+    file::read,
+    values::{
+        parse_announced, parse_api, parse_dscp, parse_file, parse_iface, parse_lease,
+        parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
+        parse_media_port, parse_name, parse_path, parse_ttl, parse_workers,
+    },
 };
 use crate::core::settings::{Limits, Settings, Sizes};
 
@@ -22,6 +32,27 @@ pub enum PathChoice {
     Kernel,
     /// Sockets.
     Socket,
+}
+
+/// Local addresses that sessions can be reached at: as many as an answer has room to name as candidates.
+pub const MAX_MEDIA_ADDRESSES: usize = 16;
+
+/// An address that peers are told in the place of a local one, behind a NAT that maps addresses and keeps ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The address of this host.
+    pub local: IpAddr,
+    /// The address that leads to it.
+    pub public: IpAddr,
+}
+
+/// A certificate and its key, as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
 }
 
 /// What the forwarder is started with.
@@ -45,6 +76,20 @@ pub struct Config {
     pub max_subscriptions: u32,
     /// Most publications.
     pub max_publications: u32,
+    /// Most sessions.
+    pub max_sessions: u32,
+    /// UDP and TCP port of all sessions.
+    pub media_port: u16,
+    /// Local addresses of sessions; with none, those of the host's interfaces.
+    pub media_addresses: Vec<IpAddr>,
+    /// What peers are told in their place.
+    pub announced: Vec<Announced>,
+    /// Threads that open and seal; one per CPU where not given.
+    pub workers: Option<u32>,
+    /// The certificate's file; one is made at start where not given.
+    pub certificate: Option<PathBuf>,
+    /// The file of its private key.
+    pub private_key: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -59,6 +104,13 @@ impl Default for Config {
             ttl: 64,
             max_subscriptions: 16_384,
             max_publications: 1024,
+            max_sessions: 1024,
+            media_port: 7700,
+            media_addresses: Vec::new(),
+            announced: Vec::new(),
+            workers: None,
+            certificate: None,
+            private_key: None,
         }
     }
 }
@@ -67,7 +119,11 @@ impl Config {
     /// What the core is told.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        let limits = Limits::new(self.max_publications, self.max_subscriptions);
+        let limits = Limits::new(
+            self.max_publications,
+            self.max_subscriptions,
+            self.max_sessions,
+        );
         Settings {
             limits,
             sizes: Sizes::of(&limits),
@@ -82,21 +138,41 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Together`].
     pub fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |value: String, allowed: String| {
-            Err(ConfigError::Together {
-                field: "iface",
-                value,
-                allowed,
-            })
+        bounded("iface", &self.ifaces, MAX_INTERFACES as usize)?;
+        bounded("media-address", &self.media_addresses, MAX_MEDIA_ADDRESSES)?;
+        let locals: Vec<_> = self.announced.iter().map(|entry| entry.local).collect();
+        bounded("announced", &locals, MAX_MEDIA_ADDRESSES)?;
+        let media = |local: &&IpAddr| {
+            self.media_addresses.is_empty() || self.media_addresses.contains(local)
         };
-        if self.ifaces.len() > MAX_INTERFACES as usize {
-            let given = format!("{} interfaces", self.ifaces.len());
-            return refuse(given, format!("at most {MAX_INTERFACES} interfaces"));
+        if let Some(stray) = locals.iter().find(|local| !media(local)) {
+            let allowed = "LOCAL=PUBLIC with a LOCAL that media-address names";
+            return Err(together("announced", stray, allowed));
         }
-        let mut seen = BTreeSet::new();
-        match self.ifaces.iter().find(|iface| !seen.insert(*iface)) {
-            Some(twice) => refuse(twice.clone(), "each interface once".to_owned()),
-            None => Ok(()),
+        self.certificate_files().map(drop)
+    }
+
+    /// The certificate's files, if they were given.
+    ///
+    /// # Errors
+    /// [`ConfigError::Together`] where one was given without the other.
+    pub fn certificate_files(&self) -> Result<Option<CertificateFiles>, ConfigError> {
+        match (&self.certificate, &self.private_key) {
+            (Some(certificate), Some(private_key)) => Ok(Some(CertificateFiles {
+                certificate: certificate.clone(),
+                private_key: private_key.clone(),
+            })),
+            (None, None) => Ok(None),
+            (Some(file), None) => Err(together(
+                "certificate",
+                file.display(),
+                "a certificate together with its private-key",
+            )),
+            (None, Some(file)) => Err(together(
+                "private-key",
+                file.display(),
+                "a private key together with its certificate",
+            )),
         }
     }
 
@@ -116,6 +192,38 @@ impl Config {
         set(&mut self.ttl, given.ttl);
         set(&mut self.max_subscriptions, given.max_subscriptions);
         set(&mut self.max_publications, given.max_publications);
+        set(&mut self.max_sessions, given.max_sessions);
+        set(&mut self.media_port, given.media_port);
+        set(&mut self.media_addresses, given.media_addresses);
+        set(&mut self.announced, given.announced);
+        self.workers = given.workers.or(self.workers);
+        self.certificate = given.certificate.or(self.certificate.take());
+        self.private_key = given.private_key.or(self.private_key.take());
+    }
+}
+
+fn together(field: &'static str, value: impl ToString, allowed: impl Into<String>) -> ConfigError {
+    ConfigError::Together {
+        field,
+        value: value.to_string(),
+        allowed: allowed.into(),
+    }
+}
+
+/// Refuses lists that are too long or name something twice.
+fn bounded<T: Ord + ToString>(
+    field: &'static str,
+    list: &[T],
+    most: usize,
+) -> Result<(), ConfigError> {
+    if list.len() > most {
+        let given = format!("{} of them", list.len());
+        return Err(together(field, given, format!("at most {most}")));
+    }
+    let mut seen = BTreeSet::new();
+    match list.iter().find(|entry| !seen.insert(*entry)) {
+        Some(twice) => Err(together(field, twice.to_string(), "each once")),
+        None => Ok(()),
     }
 }
 
@@ -140,21 +248,20 @@ pub struct Overrides {
     pub max_subscriptions: Option<u32>,
     /// See [`Config::max_publications`].
     pub max_publications: Option<u32>,
-}
-
-/// The file, before its values are checked by the same functions as the flags'.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    iface: Option<Vec<String>>,
-    path: Option<String>,
-    api: Option<String>,
-    name: Option<String>,
-    lease: Option<String>,
-    dscp: Option<i64>,
-    ttl: Option<i64>,
-    max_subscriptions: Option<i64>,
-    max_publications: Option<i64>,
+    /// See [`Config::max_sessions`].
+    pub max_sessions: Option<u32>,
+    /// See [`Config::media_port`].
+    pub media_port: Option<u16>,
+    /// See [`Config::media_addresses`].
+    pub media_addresses: Option<Vec<IpAddr>>,
+    /// See [`Config::announced`].
+    pub announced: Option<Vec<Announced>>,
+    /// See [`Config::workers`].
+    pub workers: Option<u32>,
+    /// See [`Config::certificate`].
+    pub certificate: Option<PathBuf>,
+    /// See [`Config::private_key`].
+    pub private_key: Option<PathBuf>,
 }
 
 /// What is wrong with a configuration file.
@@ -203,7 +310,7 @@ impl fmt::Display for ConfigError {
             Self::Malformed { file, error } => write!(
                 f,
                 "{file} is not a configuration: {error}allowed keys: {}",
-                KEYS
+                file::KEYS
             ),
             Self::Together {
                 field,
@@ -221,174 +328,3 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-const KEYS: &str = "iface (list of texts), path, api, name, lease (texts), dscp, ttl, max-subscriptions, \
-    max-publications (numbers)";
-
-/// Reads a configuration file.
-///
-/// # Errors
-/// [`ConfigError`].
-pub fn read(path: &Path) -> Result<Overrides, ConfigError> {
-    let file = path.display().to_string();
-    match fs::read_to_string(path) {
-        Ok(text) => parse(&file, &text),
-        Err(error) => Err(ConfigError::Unreadable { file, error }),
-    }
-}
-
-/// Reads the text of a configuration file.
-fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
-    let file: File = toml::from_str(text).map_err(|error| ConfigError::Malformed {
-        file: name.to_owned(),
-        error: Box::new(error),
-    })?;
-    let checks = Checks(name);
-    Ok(Overrides {
-        ifaces: match file.iface {
-            Some(list) => Some(
-                list.iter()
-                    .map(|iface| checks.value("iface", iface, parse_iface))
-                    .collect::<Result<_, _>>()?,
-            ),
-            None => None,
-        },
-        path: checks.text("path", file.path, parse_path)?,
-        api: checks.text("api", file.api, parse_api)?,
-        name: checks.text("name", file.name, parse_name)?,
-        lease: checks.text("lease", file.lease, parse_lease)?,
-        dscp: checks.number("dscp", file.dscp, parse_dscp)?,
-        ttl: checks.number("ttl", file.ttl, parse_ttl)?,
-        max_subscriptions: checks.number(
-            "max-subscriptions",
-            file.max_subscriptions,
-            parse_max_subscriptions,
-        )?,
-        max_publications: checks.number(
-            "max-publications",
-            file.max_publications,
-            parse_max_publications,
-        )?,
-    })
-}
-
-/// Applies the flags' checks to the values of a file.
-struct Checks<'a>(&'a str);
-
-type Check<T> = fn(&str) -> Result<T, String>;
-
-impl Checks<'_> {
-    fn value<T>(
-        &self,
-        field: &'static str,
-        value: &str,
-        check: Check<T>,
-    ) -> Result<T, ConfigError> {
-        check(value).map_err(|allowed| ConfigError::Value {
-            file: self.0.to_owned(),
-            field,
-            value: value.to_owned(),
-            allowed,
-        })
-    }
-
-    fn text<T>(
-        &self,
-        field: &'static str,
-        value: Option<String>,
-        check: Check<T>,
-    ) -> Result<Option<T>, ConfigError> {
-        value
-            .map(|value| self.value(field, &value, check))
-            .transpose()
-    }
-
-    fn number<T>(
-        &self,
-        field: &'static str,
-        value: Option<i64>,
-        check: Check<T>,
-    ) -> Result<Option<T>, ConfigError> {
-        self.text(field, value.map(|value| value.to_string()), check)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_whole_file_is_read_and_flags_come_after_it() {
-        let text = r#"
-            iface = ["eth0", "eth1"]
-            path = "kernel"
-            api = "[::1]:7601"
-            name = "edge-1"
-            lease = "1m 30s"
-            dscp = 46
-            ttl = 32
-            max-subscriptions = 20000
-            max-publications = 10
-        "#;
-        let mut config = Config::default();
-        config.override_with(parse("test.toml", text).unwrap());
-        config.override_with(Overrides {
-            ttl: Some(1),
-            ..Overrides::default()
-        });
-        let expected = Config {
-            ifaces: vec!["eth0".to_owned(), "eth1".to_owned()],
-            path: PathChoice::Kernel,
-            api: "[::1]:7601".parse().unwrap(),
-            name: "edge-1".to_owned(),
-            lease: Duration::from_secs(90),
-            dscp: 46,
-            ttl: 1,
-            max_subscriptions: 20_000,
-            max_publications: 10,
-        };
-        assert_eq!(config, expected);
-        assert_eq!(config.settings().lease, 90_000_000_000);
-    }
-
-    #[test]
-    fn errors_name_key_value_and_what_is_allowed() {
-        for (text, wanted) in [
-            ("dscp = 64", ["dscp", "64", "0 to 63"]),
-            ("dscp = -1", ["dscp", "-1", "0 to 63"]),
-            ("ttl = 0", ["ttl", "0", "1 to 255"]),
-            ("lease = \"900ms\"", ["lease", "900ms", "1s"]),
-            ("lease = \"soon\"", ["lease", "soon", "30s"]),
-            (
-                "path = \"fast\"",
-                ["path", "fast", "auto, kernel or socket"],
-            ),
-            (
-                "api = \"localhost\"",
-                ["api", "localhost", "127.0.0.1:7600"],
-            ),
-            ("name = \"../x\"", ["name", "../x", "letters"]),
-            (
-                "iface = [\"averyveryverylongname\"]",
-                ["iface", "averyveryverylongname", "15"],
-            ),
-            ("max-subscriptions = 0", ["max-subscriptions", "0", "1 to"]),
-            ("dscpp = 3", ["dscpp", "unknown", "allowed keys"]),
-            (
-                "dscp = \"x\"",
-                ["dscp = \"x\"", "invalid type", "allowed keys"],
-            ),
-        ] {
-            let error = parse("test.toml", text).unwrap_err().to_string();
-            for part in ["test.toml"].into_iter().chain(wanted) {
-                assert!(error.contains(part), "{text}: {error:?} lacks {part:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let error = read(Path::new("/nonexistent/forwarder.toml")).unwrap_err();
-        assert!(error.to_string().contains("/nonexistent/forwarder.toml"));
-    }
-}

@@ -1,8 +1,15 @@
 //! Reads single values, for flags and files alike. Each error is what is allowed.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
-use super::PathChoice;
+use forwarder_common::{slots::MAX_WORKERS, tables::MAX_SESSIONS};
+
+use super::{Announced, PathChoice};
+use crate::core::endpoint::is_unicast;
 
 /// Most subscriptions and publications that can be asked for: a hop takes 128 bytes and four are kept per subscription.
 const MOST_SUBSCRIPTIONS: u32 = 262_144;
@@ -50,6 +57,71 @@ pub fn parse_max_subscriptions(text: &str) -> Result<u32, String> {
 /// What is allowed.
 pub fn parse_max_publications(text: &str) -> Result<u32, String> {
     number(text, 1, MOST_PUBLICATIONS)
+}
+
+/// Reads a number of sessions.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_max_sessions(text: &str) -> Result<u32, String> {
+    number(text, 1, MAX_SESSIONS)
+}
+
+/// Reads a number of workers.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_workers(text: &str) -> Result<u32, String> {
+    number(text, 1, MAX_WORKERS)
+}
+
+/// Reads the port of sessions.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_media_port(text: &str) -> Result<u16, String> {
+    let port = number(text, 1, u16::MAX.into())?;
+    u16::try_from(port).map_err(|error| error.to_string())
+}
+
+/// Reads a local address of sessions.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_media_address(text: &str) -> Result<IpAddr, String> {
+    host(text)
+        .ok_or_else(|| "an IP address of this host, such as 192.0.2.1 or 2001:db8::1".to_owned())
+}
+
+/// Reads an address that peers are told, and the local one in whose place.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_announced(text: &str) -> Result<Announced, String> {
+    let read = || {
+        let (local, public) = text.split_once('=')?;
+        let (local, public) = (host(local)?, host(public)?);
+        (local.is_ipv4() == public.is_ipv4()).then_some(Announced { local, public })
+    };
+    read().ok_or_else(|| {
+        "LOCAL=PUBLIC, two IP addresses of one family, such as 10.0.0.1=203.0.113.5".to_owned()
+    })
+}
+
+/// Reads the name of a file.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_file(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("the name of a file".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// The address of one host.
+fn host(text: &str) -> Option<IpAddr> {
+    text.parse().ok().filter(|address| is_unicast(*address))
 }
 
 /// Reads a duration such as `30s` or `1m 30s`.

@@ -54,8 +54,8 @@ fn roomy_chunk(mirror: &Mirror, head: u32, device: u32) -> Option<u32> {
 }
 
 impl Work<'_> {
-    /// Writes a new hop; gives its number and the member that refers to it.
-    fn put_hop(&mut self, value: Hop) -> Result<Member, Refusal> {
+    /// Writes a new hop; gives the member that refers to it.
+    pub fn put_hop(&mut self, value: Hop) -> Result<Member, Refusal> {
         let hop = self.take_hop()?;
         let generation = self.store.mirror.next_generation(hop);
         self.tables.reset_hop(hop);

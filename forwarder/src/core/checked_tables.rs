@@ -6,7 +6,7 @@ use forwarder_common::{
     reason::COUNT,
     tables::{
         CHUNK_SLOTS, Chunk, DEVICE_SOCKET, DeviceTraffic, Endpoint, EndpointKey, Hop, MAX_DEVICES,
-        Member, NONE, Route, RouteKey, Traffic,
+        Member, NONE, PairKey, Route, RouteKey, Steer, Traffic,
     },
 };
 
@@ -40,6 +40,10 @@ pub struct CheckedTables {
     pub endpoints: HashMap<EndpointKey, Endpoint>,
     pub streams: HashMap<RouteKey, u32>,
     pub lease: u64,
+    /// Deadlines of sessions; 0 in one that rests.
+    pub leases: BTreeMap<u32, u64>,
+    pub steers: HashMap<PairKey, Steer>,
+    pub ufrags: BTreeSet<u64>,
     pub(super) routes: BTreeMap<u32, Route>,
     pub(super) hops: BTreeMap<u32, Hop>,
     generations: BTreeMap<u32, u32>,
@@ -48,6 +52,9 @@ pub struct CheckedTables {
     hop_seen: BTreeMap<u32, u64>,
     chunk_seen: BTreeMap<u32, u64>,
     route_seen: BTreeMap<u32, u64>,
+    lease_seen: BTreeMap<u32, u64>,
+    /// Hops that senders name, which no chunk leads to.
+    sent_to: BTreeSet<u32>,
     reachable_hops: BTreeSet<u32>,
     reachable_chunks: BTreeSet<u32>,
     traffic: BTreeMap<u32, Traffic>,
@@ -133,6 +140,12 @@ impl CheckedTables {
                 .iter()
                 .map(|endpoint| format!("{endpoint:?}")),
         );
+        seen.extend(self.steers.iter().map(|steer| format!("{steer:?}")));
+        let deadlines = self.leases.iter().filter(|(_, deadline)| **deadline != 0);
+        seen.extend(deadlines.map(|lease| format!("lease {lease:?}")));
+        seen.push(format!("{:?}", self.ufrags));
+        let sent_to = self.sent_to.iter().map(|hop| (hop, self.hops[hop]));
+        seen.extend(sent_to.map(|(hop, value)| format!("{hop} {value:?}")));
         seen.sort();
         seen.join("\n")
     }
@@ -144,6 +157,25 @@ impl CheckedTables {
 
     pub fn reachable(&self) -> (usize, usize) {
         (self.reachable_hops.len(), self.reachable_chunks.len())
+    }
+
+    /// Tells which hops senders name now. Those that they named before have to rest.
+    pub fn send_to(&mut self, hops: BTreeSet<u32>) {
+        for hop in self.sent_to.difference(&hops) {
+            self.hop_seen.insert(*hop, self.now);
+        }
+        for hop in &hops {
+            assert_ne!(self.hops[hop].generation, 0, "senders name a void hop");
+            assert_ne!(
+                self.leases[&self.hops[hop].lease], 0,
+                "senders have no lease"
+            );
+        }
+        self.sent_to = hops;
+    }
+
+    pub fn hop(&self, hop: u32) -> Hop {
+        self.hops[&hop]
     }
 
     pub fn count_packet(&mut self, hop: u32) {
@@ -200,6 +232,10 @@ impl CheckedTables {
             TableOp::PutHop { hop, value } => {
                 assert_ne!(hop, NONE);
                 assert_ne!(value.generation, 0);
+                if value.lease != 0 {
+                    let deadline = self.leases.get(&value.lease).copied();
+                    assert_ne!(deadline.unwrap_or(0), 0, "a hop before its lease");
+                }
                 assert!(
                     !self.reachable_hops.contains(&hop),
                     "wrote hop {hop} under its readers"
@@ -262,10 +298,38 @@ impl CheckedTables {
             }
             TableOp::SetMask { chunk, mask } => self.chunks.get_mut(&chunk).unwrap().mask = mask,
             TableOp::SetLease { lease, deadline } => {
-                assert_eq!(lease, 0);
-                assert!(deadline >= self.lease);
-                self.lease = deadline;
+                if lease == 0 {
+                    assert!(deadline >= self.lease);
+                    self.lease = deadline;
+                    return;
+                }
+                let before = self.leases.insert(lease, deadline).unwrap_or(0);
+                if self.failed {
+                    return;
+                }
+                let living = |hop: &Hop| hop.generation != 0 && hop.lease == lease;
+                if before == 0 {
+                    self.assert_rested("lease", lease, &self.lease_seen);
+                    assert!(
+                        !self.hops.values().any(living),
+                        "a hop with another's lease"
+                    );
+                } else if deadline == 0 {
+                    self.lease_seen.insert(lease, self.now);
+                    assert!(!self.hops.values().any(living), "a hop without a lease");
+                } else {
+                    assert!(deadline > before, "consent was taken back");
+                }
             }
+            TableOp::PutSteer { key, steer } => {
+                self.steers.insert(key, steer);
+            }
+            TableOp::DropSteer { key } => {
+                let held = self.steers.remove(&key);
+                assert!(held.is_some(), "dropped a pair that is not there");
+            }
+            TableOp::AdmitUfrag { ufrag } => assert!(self.ufrags.insert(ufrag)),
+            TableOp::ForgetUfrag { ufrag } => assert!(self.ufrags.remove(&ufrag)),
         }
     }
 

@@ -65,6 +65,7 @@ impl Core {
             ));
         }
         let key = spec.local_key();
+        self.refuse_media_port(&spec)?;
         let held = self.locals.get(&key).copied();
         let mac = placement.local_mac;
         let socket = self.store.transact(now, tables, |work| {

@@ -45,7 +45,8 @@ pub struct EndpointSpec {
 const ONE_HOST: &str = "the IP address of one host and a port from 1 to 65535, such as 192.0.2.1:5000 or [2001:db8::1]:5000";
 
 /// Whether an address names one host, in the one way that packets name it.
-fn is_unicast(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_unicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
         // A mapped address is IPv4 on the wire.
@@ -156,12 +157,18 @@ impl EndpointSpec {
     }
 }
 
-fn key(address: SocketAddr) -> EndpointKey {
-    let mapped = match address.ip() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
-    };
-    EndpointKey::new(mapped.octets(), address.port())
+/// The bytes of an address, IPv4 mapped into IPv6 (RFC 4291 §2.5.5.2).
+pub(super) fn mapped(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// The key of a local address in the endpoints map.
+#[must_use]
+pub fn key(address: SocketAddr) -> EndpointKey {
+    EndpointKey::new(mapped(address.ip()), address.port())
 }
 
 /// An endpoint of the node.

@@ -34,6 +34,8 @@ ids! {
     PublicationId = "p";
     /// Name of a subscription: `s1`, `s2` and so on.
     SubscriptionId = "s";
+    /// Name of a pair, in the log only: `pair1`, `pair2` and so on.
+    PairId = "pair";
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use forwarder_common::tables::{Chunk, Endpoint, EndpointKey, Hop, Member, NONE, Route, RouteKey};
+use forwarder_common::tables::{
+    Chunk, Endpoint, EndpointKey, Hop, Member, NONE, PairKey, Route, RouteKey, Steer,
+};
 
 use super::ops::TableOp;
 
@@ -28,6 +30,8 @@ pub struct Mirror {
     homes: Vec<Home>,
     endpoints: HashMap<EndpointKey, Endpoint>,
     streams: HashMap<RouteKey, u32>,
+    steers: HashMap<PairKey, Steer>,
+    leases: Vec<u64>,
 }
 
 /// The entry of a number; the vector grows up to it.
@@ -120,7 +124,22 @@ impl Mirror {
                 let mask = std::mem::replace(&mut held.mask, mask);
                 Some(TableOp::SetMask { chunk, mask })
             }
-            TableOp::SetLease { .. } => None,
+            TableOp::SetLease { lease, deadline } => {
+                let held = entry(&mut self.leases, lease, 0);
+                let deadline = std::mem::replace(held, deadline);
+                Some(TableOp::SetLease { lease, deadline })
+            }
+            TableOp::PutSteer { key, steer } => Some(match self.steers.insert(key, steer) {
+                Some(steer) => TableOp::PutSteer { key, steer },
+                None => TableOp::DropSteer { key },
+            }),
+            TableOp::DropSteer { key } => {
+                let steer = self.steers.remove(&key)?;
+                Some(TableOp::PutSteer { key, steer })
+            }
+            // The core admits and forgets each fragment once.
+            TableOp::AdmitUfrag { ufrag } => Some(TableOp::ForgetUfrag { ufrag }),
+            TableOp::ForgetUfrag { ufrag } => Some(TableOp::AdmitUfrag { ufrag }),
         }
     }
 

@@ -9,6 +9,7 @@
 //! - Only the core writes the tables. Which operations in which order is its job alone (`chain`), and property-tested:
 //!   after every single one, no packet can reach a hop that is not there, or the same hop twice.
 
+mod admission;
 mod chain;
 mod commands;
 pub mod endpoint;
@@ -16,6 +17,8 @@ pub mod ids;
 mod mirror;
 pub(crate) mod numbers;
 pub mod ops;
+pub mod pair;
+mod pairing;
 mod placed;
 pub mod placement;
 pub mod publication;
@@ -36,18 +39,26 @@ mod flights;
 #[cfg(test)]
 mod membership_tests;
 #[cfg(test)]
+mod pair_property_tests;
+#[cfg(test)]
+mod pair_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod test_node;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    net::SocketAddr,
+};
 
-use forwarder_common::tables::EndpointKey;
+use forwarder_common::tables::{Endpoint, EndpointKey, PairKey, Steer};
 
 use self::{
     endpoint::{EndpointSpec, EndpointState, Local},
-    ids::{EndpointId, PublicationId, SubscriptionId},
+    ids::{EndpointId, PairId, PublicationId, SubscriptionId},
     ops::{TableOp, Tables},
+    pair::{Consent, PairSpec, PairState},
     placement::Placement,
     publication::{PublicationSpec, PublicationState},
     refusal::Refusal,
@@ -80,6 +91,24 @@ pub enum Input {
     Pause(SubscriptionId),
     /// Sends to a paused subscription again.
     Resume(SubscriptionId),
+    /// Adds a 5-tuple that ICE has validated for a session.
+    OpenPair(PairSpec, Placement),
+    /// Says how the packets of a pair leave from now on.
+    PlacePair(PairId, Placement),
+    /// Says who opens what comes in by a pair from now on.
+    SteerPair(PairId, Steer),
+    /// Lets the session of a pair send until this time, in nanoseconds of CLOCK_BOOTTIME.
+    RenewPair(PairId, u64),
+    /// Removes a pair.
+    ClosePair(PairId),
+    /// Takes packets of sessions at a local address and port, behind an interface with this MAC.
+    OpenPort(SocketAddr, [u8; 6]),
+    /// Takes packets of sessions there no more.
+    ClosePort(SocketAddr),
+    /// Lets in checks that name a local username fragment.
+    AdmitUfrag(u64),
+    /// Lets them in no more.
+    ForgetUfrag(u64),
 }
 
 /// What a command came to.
@@ -91,6 +120,8 @@ pub enum Output {
     Publication(PublicationId),
     /// A subscription was added.
     Subscription(SubscriptionId),
+    /// A pair was added.
+    Pair(PairId),
     /// It was done.
     Done,
 }
@@ -118,9 +149,19 @@ pub struct Core {
     locals: HashMap<EndpointKey, Local>,
     /// Sockets that nobody uses any more.
     closed: VecDeque<u32>,
+    /// Pairs of sessions.
+    sealed: BTreeMap<PairId, PairState>,
+    /// Those of each 5-tuple; it steers to the last one.
+    steered: HashMap<PairKey, Vec<PairId>>,
+    /// By number of the session.
+    consents: HashMap<u32, Consent>,
+    /// Local addresses of the media port, as they stand in the endpoints map.
+    ports: HashMap<EndpointKey, Endpoint>,
+    ufrags: HashSet<u64>,
     last_endpoint: u64,
     last_publication: u64,
     last_subscription: u64,
+    last_pair: u64,
     renew_lease: u64,
 }
 
@@ -137,9 +178,15 @@ impl Core {
             pairs: HashMap::new(),
             locals: HashMap::new(),
             closed: VecDeque::new(),
+            sealed: BTreeMap::new(),
+            steered: HashMap::new(),
+            consents: HashMap::new(),
+            ports: HashMap::new(),
+            ufrags: HashSet::new(),
             last_endpoint: 0,
             last_publication: 0,
             last_subscription: 0,
+            last_pair: 0,
             renew_lease: 0,
         }
     }
@@ -171,6 +218,17 @@ impl Core {
             Input::DeleteSubscription(id) => self.delete_subscription(now, id, tables),
             Input::Pause(id) => self.set_paused(now, id, true, tables),
             Input::Resume(id) => self.set_paused(now, id, false, tables),
+            Input::OpenPair(spec, placement) => self
+                .open_pair(now, spec, placement, tables)
+                .map(Output::Pair),
+            Input::PlacePair(id, placement) => self.place_pair(now, id, placement, tables),
+            Input::SteerPair(id, steer) => self.steer_pair(now, id, steer, tables),
+            Input::RenewPair(id, deadline) => self.renew_pair(now, id, deadline, tables),
+            Input::ClosePair(id) => self.close_pair(now, id, tables),
+            Input::OpenPort(local, mac) => self.open_port(now, endpoint::key(local), mac, tables),
+            Input::ClosePort(local) => self.close_port(now, endpoint::key(local), tables),
+            Input::AdmitUfrag(ufrag) => self.admit_ufrag(now, ufrag, tables),
+            Input::ForgetUfrag(ufrag) => self.forget_ufrag(now, ufrag, tables),
         }
     }
 
@@ -209,6 +267,7 @@ impl Core {
     /// # Errors
     /// A [`Refusal`] where no number is left.
     pub fn socket_for(&self, spec: &EndpointSpec) -> Result<SocketUse, Refusal> {
+        self.refuse_media_port(spec)?;
         if let Some(local) = self.locals.get(&spec.local_key()) {
             return Ok(SocketUse::Bound(local.socket));
         }

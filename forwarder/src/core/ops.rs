@@ -7,7 +7,9 @@ use std::fmt;
 
 use forwarder_common::{
     reason::COUNT,
-    tables::{DeviceTraffic, Endpoint, EndpointKey, Hop, Member, Route, RouteKey, Traffic},
+    tables::{
+        DeviceTraffic, Endpoint, EndpointKey, Hop, Member, PairKey, Route, RouteKey, Steer, Traffic,
+    },
 };
 
 /// One change of the tables.
@@ -98,6 +100,28 @@ pub enum TableOp {
         lease: u32,
         /// CLOCK_BOOTTIME in nanoseconds.
         deadline: u64,
+    },
+    /// Adds a 5-tuple to those whose packets go to a worker, or replaces what it steers to.
+    PutSteer {
+        /// The 5-tuple.
+        key: PairKey,
+        /// Who opens its packets.
+        steer: Steer,
+    },
+    /// Removes a 5-tuple: its packets are a stranger's from now on.
+    DropSteer {
+        /// The 5-tuple.
+        key: PairKey,
+    },
+    /// Lets strangers in who name this local username fragment ([`forwarder_common::stun::ufrag_word`]).
+    AdmitUfrag {
+        /// The fragment.
+        ufrag: u64,
+    },
+    /// Drops strangers who name this local username fragment.
+    ForgetUfrag {
+        /// The fragment.
+        ufrag: u64,
     },
 }
 

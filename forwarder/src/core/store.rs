@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use forwarder_common::tables::MAX_LEASES;
+
 use super::{
     GRACE,
     mirror::{Home, Mirror},
@@ -27,6 +29,8 @@ pub enum Item {
     Route(u32),
     /// A socket.
     Socket(u32),
+    /// The lease of a session.
+    Lease(u32),
 }
 
 /// The tables as the core wrote them, and the numbers that are free.
@@ -37,6 +41,7 @@ pub struct Store {
     pub chunks: Numbers,
     pub routes: Numbers,
     pub sockets: Numbers,
+    pub leases: Numbers,
     /// Given back, in the order of the time when they can be used again.
     cooling: VecDeque<(u64, Item)>,
 }
@@ -49,6 +54,7 @@ impl Store {
             chunks: Numbers::new(sizes.chunks),
             routes: Numbers::new(sizes.routes),
             sockets: Numbers::new(sizes.sockets),
+            leases: Numbers::new(MAX_LEASES),
             cooling: VecDeque::new(),
         }
     }
@@ -113,6 +119,7 @@ impl Store {
                 Item::Chunk(chunk) => self.chunks.give_back(chunk),
                 Item::Route(route) => self.routes.give_back(route),
                 Item::Socket(socket) => self.sockets.give_back(socket),
+                Item::Lease(lease) => self.leases.give_back(lease),
             }
         }
         folded
@@ -178,6 +185,13 @@ impl Work<'_> {
         Ok(socket)
     }
 
+    /// Takes the number of a lease.
+    pub fn take_lease(&mut self) -> Result<u32, Refusal> {
+        let lease = take(&mut self.store.leases, "leases")?;
+        self.taken.push(Item::Lease(lease));
+        Ok(lease)
+    }
+
     /// Gives a number back; it can be taken again a grace period after the command succeeded.
     pub fn give_back(&mut self, item: Item) {
         self.given_back.push(item);
@@ -209,7 +223,7 @@ fn take(numbers: &mut Numbers, field: &'static str) -> Result<u32, Refusal> {
             "one more",
             format!(
                 "at most {}, counting those that rest for a second after their last use; try again in a second, delete \
-                 something, or start the forwarder with a larger --max-subscriptions or --max-publications",
+                 something, or start the forwarder with a larger --max-subscriptions, --max-publications or --max-sessions",
                 numbers.capacity()
             ),
         )

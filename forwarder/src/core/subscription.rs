@@ -8,7 +8,7 @@ use forwarder_common::{
 use std::net::IpAddr;
 
 use super::{
-    endpoint::{EndpointSpec, EndpointState, Mode},
+    endpoint::{EndpointSpec, EndpointState, Mode, mapped},
     ids::{EndpointId, PublicationId, SubscriptionId},
     placement::Placement,
     publication::{PublicationState, check_payload_type, distinct},
@@ -233,8 +233,8 @@ impl<'a> Destination<'a> {
                 destination: destination.octets(),
             },
             (source, destination) => Addresses::V6 {
-                source: v6(source),
-                destination: v6(destination),
+                source: mapped(source),
+                destination: mapped(destination),
             },
         };
         // The socket worker writes no Ethernet header: the kernel resolves, so nothing may wait for a MAC here.
@@ -264,13 +264,6 @@ impl<'a> Destination<'a> {
             socket: self.socket,
         }
         .to_hop(0)
-    }
-}
-
-fn v6(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
     }
 }
 

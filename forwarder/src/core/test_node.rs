@@ -11,7 +11,7 @@ use super::{
 pub const SECOND: u64 = 1_000_000_000;
 
 pub fn settings(publications: u32, subscriptions: u32) -> Settings {
-    let limits = Limits::new(publications, subscriptions);
+    let limits = Limits::new(publications, subscriptions, 8);
     Settings {
         limits,
         sizes: Sizes::of(&limits),

@@ -89,6 +89,14 @@ pub struct ReasonTable {
 }
 
 impl ReasonTable {
+    /// A table in memory of this process.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn heap(rows: u32) -> io::Result<Self> {
+        Ok(Self::new(Region::heap(Self::len(rows))?, rows))
+    }
+
     /// Bytes that the counts of `cpus` CPUs take.
     #[must_use]
     pub fn len(cpus: u32) -> usize {

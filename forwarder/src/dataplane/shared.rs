@@ -91,6 +91,17 @@ impl SharedTables {
             TableOp::SetLease { lease, deadline } => memory
                 .set_lease(lease, deadline)
                 .ok_or_else(|| outside("leases", lease, sizes.leases)),
+            // Only XDP reads these: where sockets receive, a pair has one of its own, and the listener asks the core.
+            TableOp::PutSteer { key, steer } => lookup.put_steer(key, steer),
+            TableOp::DropSteer { key } => {
+                lookup.drop_steer(&key);
+                Ok(())
+            }
+            TableOp::AdmitUfrag { ufrag } => lookup.admit_ufrag(ufrag),
+            TableOp::ForgetUfrag { ufrag } => {
+                lookup.forget_ufrag(ufrag);
+                Ok(())
+            }
         }
     }
 

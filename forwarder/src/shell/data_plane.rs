@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use aya::util::online_cpus;
-use forwarder_common::tables::MAX_LEASES;
+use forwarder_common::{slots::MAX_WORKERS, tables::MAX_LEASES};
 
 use crate::{
     config::{Config, PathChoice},
     core::{ops::Tables, settings},
     dataplane::{
+        counters::ReasonTable,
         kernel::{Device, Kernel, Options},
         memory::Sizes,
         shared::SharedTables,
@@ -18,6 +19,7 @@ use crate::{
     },
     doctor::{self, Facts, Finding, Verdict},
     node::parts::{self, Interface, NodePath},
+    worker::{self, Workers, send_state::SendState},
 };
 
 /// Frames that a veth takes: VETH_RING_SIZE in drivers/net/veth.c.
@@ -29,8 +31,12 @@ const UNKNOWN_RING: u32 = 256;
 pub struct DataPlane {
     /// For the control plane.
     pub tables: Box<dyn Tables + Send>,
-    /// The worker's thread.
+    /// The socket worker's thread.
     pub worker: Handle,
+    /// The workers of sessions.
+    pub workers: Workers,
+    /// What those count, one row each.
+    pub reasons: Arc<ReasonTable>,
     /// What it is, for those who ask.
     pub facts: parts::Facts,
     /// To be stopped at the end, where it runs.
@@ -61,9 +67,18 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes) -> Result<DataPl
     };
     let tables = SoftTables::new(sizes, sizes.routes)?;
     let worker = SocketWorker::spawn(tables.shared(), None)?;
+    let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS)?);
+    let workers = Workers::spawn(worker::Options {
+        ports: (0..workers(config)?).map(|_| None).collect(),
+        cpus: media_cpus()?,
+        send_state: Arc::new(SendState::heap(legs(config))?),
+        reasons: Arc::clone(&reasons),
+    })?;
     Ok(DataPlane {
         tables: Box::new(tables),
         worker,
+        workers,
+        reasons,
         facts: parts::Facts {
             path: NodePath::Socket,
             why: Some(why),
@@ -90,14 +105,25 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
         name: config.name.clone(),
         devices,
         sizes,
-        workers: 1,
+        workers: workers(config)?,
+        legs: legs(config),
     };
     // System calls and short-lived threads; nothing else runs yet.
     let started = tokio::task::block_in_place(|| Kernel::start(&options))?;
     let shared: Arc<SharedTables> = started.tables.shared();
     let punt: Box<dyn Punt> = Box::new(started.punt);
-    let worker = match SocketWorker::spawn(shared, Some(punt)) {
-        Ok(worker) => worker,
+    let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS)?);
+    let spawned = SocketWorker::spawn(shared, Some(punt)).and_then(|worker| {
+        let workers = Workers::spawn(worker::Options {
+            ports: started.ports.into_iter().map(Some).collect(),
+            cpus: media_cpus()?,
+            send_state: Arc::new(started.send_state),
+            reasons: Arc::clone(&reasons),
+        })?;
+        Ok((worker, workers))
+    });
+    let (worker, workers) = match spawned {
+        Ok(spawned) => spawned,
         Err(error) => {
             started.kernel.stop()?;
             return Err(error);
@@ -106,6 +132,8 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
     Ok(DataPlane {
         tables: Box::new(started.tables),
         worker,
+        workers,
+        reasons,
         facts: parts::Facts {
             path: NodePath::Kernel,
             why: None,
@@ -164,6 +192,25 @@ pub fn device(name: &str, facts: &Facts) -> Option<Device> {
         mtu: link.mtu,
         attached: link.xdp.as_ref().map(|program| program.id),
     })
+}
+
+/// Workers of sessions: as asked for, else one for every CPU that this process may run on.
+pub fn workers(config: &Config) -> Result<u32> {
+    let all = media_cpus()?.len() as u32;
+    Ok(config.workers.unwrap_or(all).clamp(1, MAX_WORKERS))
+}
+
+/// The CPUs that workers stay on: those that this process may run on.
+fn media_cpus() -> Result<Vec<usize>> {
+    let allowed = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))?;
+    Ok((0..nix::sched::CpuSet::count())
+        .filter(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+        .collect())
+}
+
+/// Legs of sessions: sound and picture of every subscription.
+fn legs(config: &Config) -> u32 {
+    config.max_subscriptions.saturating_mul(2)
 }
 
 /// Rows of the counters: one more than the highest number of a CPU that is online.

@@ -1,8 +1,40 @@
 //! The threads that open and seal: what they are told, what they tell, and what they count.
 //!
-//! A worker owns the SRTP state of the sessions that were given to it. Nobody else reads or writes it: commands go in
-//! and notes come out through rings, counters are words with one writer.
+//! A worker owns the SRTP state of the sessions that were given to it, and the send state of the legs of their tracks. Nobody else reads
+//! or writes it: commands go in and notes come out through rings, counters are words with one writer.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`command`], [`note`], [`counters`] | the seam to control |
+//! | [`pool`] | all workers of a node |
+//! | `thread` | the loop: XDP's ring, sockets, TCP connections, commands |
+//! | [`state`] | what a worker knows, and what it does with a packet |
+//! | `inbound` | opening: whose packet it is |
+//! | `track`, `forward` | tracks and legs; replicas of a packet |
+//! | [`outlets`] | ways out: `slots` (XDP), sockets, `tcp`, `relay` (to another worker's TCP) |
+//! | [`send_state`] | the next packet index of every leg, outside of the process |
+//! | `history` | what was sent lately, for retransmissions |
 
 pub mod command;
 pub mod counters;
+mod forward;
+pub mod history;
+mod inbound;
 pub mod note;
+pub mod outlets;
+pub mod pool;
+mod relay;
+pub mod send_state;
+mod slots;
+mod sockets;
+pub mod state;
+pub mod tally;
+pub mod tcp;
+pub mod telling;
+mod thread;
+mod track;
+
+#[cfg(test)]
+mod reference_tests;
+
+pub use pool::{Options, Workers};

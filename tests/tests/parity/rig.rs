@@ -13,7 +13,7 @@ use forwarder::{
             object::{Bounds, Object, array_data, device_traffic_len},
             punt::PuntRing,
             start::map_memory,
-            tables::KernelTables,
+            tables::{Hashes, KernelTables},
         },
         memory::Sizes,
         region::Region,
@@ -115,8 +115,12 @@ impl Rig {
             Region::map(device_traffic.fd().as_fd(), device_traffic_len(sizes.cpus)).unwrap();
         let mut tables = KernelTables::new(
             Arc::new(SharedTables::new(memory, 16).unwrap()),
-            object.take_map("ENDPOINTS").unwrap(),
-            object.take_map("ROUTE_KEYS").unwrap(),
+            Hashes {
+                endpoints: object.take_map("ENDPOINTS").unwrap(),
+                routes: object.take_map("ROUTE_KEYS").unwrap(),
+                pairs: object.take_map("PAIRS").unwrap(),
+                ufrags: object.take_map("UFRAGS").unwrap(),
+            },
             device_traffic,
             2,
         )

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use aya::maps::Map;
+use aya::maps::{Map, MapData};
 use forwarder_common::{
     tables::{MAX_DEVICES, MAX_INTERFACES},
     wire::eth,
@@ -21,16 +21,17 @@ use super::{
     punt::PuntRing,
     self_test,
     slot_memory::SlotMemory,
-    tables::KernelTables,
+    tables::{Hashes, KernelTables},
     worker_port::{self, WorkerPort},
 };
 use crate::core::settings::MAX_SOCKETS;
 use crate::dataplane::{
     counters::{Counters, ReasonTable, TrafficTable},
     memory::{CHUNK_STRIDE, HOP_STRIDE, LEASE_STRIDE, Memory, ROUTE_STRIDE, Sizes},
-    region::Region,
+    region::{Region, WORD},
     shared::SharedTables,
 };
+use crate::worker::send_state::SendState;
 
 /// An interface that takes and sends media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,13 @@ pub struct Options {
     pub sizes: Sizes,
     /// Workers of sessions, 1 to 16.
     pub workers: u32,
+    /// Legs of sessions.
+    pub legs: u32,
 }
+
+/// `BPF_MAP_TYPE_ARRAY` and `BPF_F_MMAPABLE`, include/uapi/linux/bpf.h.
+const ARRAY: u32 = 2;
+const MMAPABLE: u32 = 1 << 10;
 
 /// The kernel path, running. Dropping it leaves everything in place; [`Kernel::stop`] removes it.
 pub struct Kernel {
@@ -81,6 +88,8 @@ pub struct Started {
     pub punt: PuntRing,
     /// For the workers of sessions, one each.
     pub ports: Vec<WorkerPort>,
+    /// The next packet indices of their legs, pinned.
+    pub send_state: SendState,
 }
 
 impl Kernel {
@@ -116,6 +125,7 @@ impl Kernel {
                 tables,
                 punt,
                 ports,
+                send_state,
             }) => {
                 let kernel = Self {
                     object,
@@ -129,6 +139,7 @@ impl Kernel {
                     tables,
                     punt,
                     ports,
+                    send_state,
                 })
             }
             Err(error) => {
@@ -202,6 +213,7 @@ struct BroughtUp {
     tables: KernelTables,
     punt: PuntRing,
     ports: Vec<WorkerPort>,
+    send_state: SendState,
 }
 
 fn bring_up(
@@ -235,11 +247,16 @@ fn bring_up(
     let shared = Arc::new(SharedTables::new(memory, MAX_SOCKETS)?);
     let mut tables = KernelTables::new(
         shared,
-        object.take_map("ENDPOINTS")?,
-        object.take_map("ROUTE_KEYS")?,
+        Hashes {
+            endpoints: object.take_map("ENDPOINTS")?,
+            routes: object.take_map("ROUTE_KEYS")?,
+            pairs: object.take_map("PAIRS")?,
+            ufrags: object.take_map("UFRAGS")?,
+        },
         device_traffic,
         ifindexes.len() as u32,
     )?;
+    let send_state = send_state(options.legs, pins)?;
     let punt = PuntRing::new(object.take_map("PUNT")?)?;
 
     if let Err(error) = attach::xmit(object, pins) {
@@ -263,7 +280,18 @@ fn bring_up(
         tables,
         punt,
         ports,
+        send_state,
     })
+}
+
+/// The next packet index of every leg, in a pinned map: it outlives this process as the keys may.
+fn send_state(legs: u32, pins: &Pins) -> Result<SendState> {
+    let words =
+        aya_obj::Map::new_from_params(ARRAY, size_of::<u32>() as u32, WORD as u32, legs, MMAPABLE);
+    let map = MapData::create(words, "SEND_STATE", None).context("cannot make SEND_STATE")?;
+    map.pin(pins.path("SEND_STATE"))
+        .context("cannot pin SEND_STATE")?;
+    Ok(SendState::map(fd(&map), legs)?)
 }
 
 /// What each worker of sessions shares with XDP.

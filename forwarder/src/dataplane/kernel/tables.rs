@@ -6,7 +6,10 @@ use anyhow::Result;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use forwarder_common::{
     reason::COUNT,
-    tables::{DeviceTraffic, Endpoint, EndpointKey, MAX_DEVICES, RouteKey, Traffic},
+    tables::{
+        DeviceTraffic, Endpoint, EndpointKey, MAX_DEVICES, MAX_SESSIONS, PairKey, RouteKey, Steer,
+        Traffic,
+    },
 };
 
 use crate::{
@@ -25,6 +28,8 @@ pub struct KernelTables {
     shared: Arc<SharedTables>,
     endpoints: HashMap<MapData, EndpointKey, Endpoint>,
     routes: HashMap<MapData, RouteKey, u32>,
+    pairs: HashMap<MapData, PairKey, Steer>,
+    ufrags: HashMap<MapData, u64, u32>,
     device_traffic: Region,
     devices: u32,
     cpus: u32,
@@ -32,23 +37,36 @@ pub struct KernelTables {
     before: ([u64; COUNT], Vec<DeviceTraffic>),
 }
 
+/// The hash maps of the object.
+pub struct Hashes {
+    /// `ENDPOINTS`.
+    pub endpoints: Map,
+    /// `ROUTE_KEYS`.
+    pub routes: Map,
+    /// `PAIRS`.
+    pub pairs: Map,
+    /// `UFRAGS`.
+    pub ufrags: Map,
+}
+
 impl KernelTables {
-    /// Tables around the maps `ENDPOINTS` and `ROUTE_KEYS`, and the mapped `DEVICE_TRAFFIC`.
+    /// Tables around these maps, and the mapped `DEVICE_TRAFFIC`.
     ///
     /// # Errors
     /// A map is of another kind.
     pub fn new(
         shared: Arc<SharedTables>,
-        endpoints: Map,
-        routes: Map,
+        hashes: Hashes,
         device_traffic: Region,
         devices: u32,
     ) -> Result<Self> {
         Ok(Self {
             cpus: shared.memory.sizes.cpus,
             shared,
-            endpoints: HashMap::try_from(endpoints)?,
-            routes: HashMap::try_from(routes)?,
+            endpoints: HashMap::try_from(hashes.endpoints)?,
+            routes: HashMap::try_from(hashes.routes)?,
+            pairs: HashMap::try_from(hashes.pairs)?,
+            ufrags: HashMap::try_from(hashes.ufrags)?,
             device_traffic,
             devices,
             before: ([0; COUNT], Vec::new()),
@@ -105,6 +123,20 @@ impl Tables for KernelTables {
                 ignore_missing("endpoints", self.endpoints.remove(key))?;
             }
             TableOp::DropRoute { key } => ignore_missing("routes", self.routes.remove(key))?,
+            TableOp::PutSteer { key, steer } => {
+                self.pairs
+                    .insert(key, steer, 0)
+                    .map_err(|error| refused("pairs", &error, 2 * u64::from(MAX_SESSIONS)))?;
+            }
+            TableOp::DropSteer { key } => ignore_missing("pairs", self.pairs.remove(key))?,
+            TableOp::AdmitUfrag { ufrag } => {
+                self.ufrags
+                    .insert(ufrag, 1, 0)
+                    .map_err(|error| refused("ufrags", &error, 2 * u64::from(MAX_SESSIONS)))?;
+            }
+            TableOp::ForgetUfrag { ufrag } => {
+                ignore_missing("ufrags", self.ufrags.remove(ufrag))?;
+            }
             _ => {}
         }
         self.shared.apply(op)

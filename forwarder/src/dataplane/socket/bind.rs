@@ -54,7 +54,7 @@ fn enlarge(fd: &OwnedFd) -> io::Result<()> {
 }
 
 /// "Probe" rather than "do": what an ICMP message claims about the path's MTU is not believed, anybody could send it.
-fn refuse_fragments(fd: &OwnedFd, address: SocketAddr) -> io::Result<()> {
+pub(crate) fn refuse_fragments(fd: &impl AsRawFd, address: SocketAddr) -> io::Result<()> {
     let (level, option, value) = match address {
         SocketAddr::V4(_) => (
             libc::IPPROTO_IP,

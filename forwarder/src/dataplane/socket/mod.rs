@@ -7,7 +7,7 @@
 //! `judge` says what a datagram is, `fanout` makes the replicas, `send` sends them by way of `batch`, and `worker` is the
 //! thread around it.
 
-mod batch;
+pub(crate) mod batch;
 mod bind;
 pub mod destination;
 mod fanout;
@@ -20,5 +20,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use batch::Inbox;
+pub(crate) use bind::refuse_fragments;
 pub use sockets::MAX_SOCKETS;
 pub use worker::{Handle, Punt, SocketWorker};

@@ -97,6 +97,7 @@ impl Stage {
             devices,
             sizes: sizes(cores),
             workers: 1,
+            legs: 64,
         };
         let started = lab
             .fwd

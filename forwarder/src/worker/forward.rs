@@ -1,0 +1,132 @@
+//! From one opened packet to its replicas.
+
+use std::sync::{
+    Arc,
+    atomic::Ordering::{Relaxed, Release},
+};
+
+use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD};
+
+use super::{
+    command::Sender,
+    history::Record,
+    inbound::Opened,
+    outlets::Outlets,
+    send_state::SendState,
+    tally::Tally,
+    track::{LegState, TrackState, add},
+};
+use crate::media::{Kind, Stamp, Template, abs_send_time};
+
+/// Senders by session number.
+pub type Senders = [Option<Arc<Sender>>];
+
+/// What replicas are made with.
+pub struct Forwarder<'w> {
+    /// How packets get to peers.
+    pub senders: &'w Senders,
+    /// Where they leave.
+    pub outlets: &'w mut Outlets,
+    /// The next index of every leg.
+    pub send_state: &'w SendState,
+    /// What is counted.
+    pub tally: &'w mut Tally,
+    /// CLOCK_BOOTTIME in nanoseconds.
+    pub now: u64,
+}
+
+impl Forwarder<'_> {
+    /// Sends a packet to every leg of its track that takes it.
+    #[inline]
+    pub fn fan_out(&mut self, track: &mut TrackState, opened: &Opened, plain: &[u8]) {
+        track.build_templates(&opened.parsed, plain);
+        let Some(payload) = plain.get(opened.parsed.payload.clone()) else {
+            return;
+        };
+        let video = track.track.kind == Kind::Video;
+        let TrackState {
+            legs, templates, ..
+        } = track;
+        for leg in legs.iter_mut().filter(|leg| !leg.paused) {
+            let Some(template) = templates.get(leg.profile) else {
+                continue;
+            };
+            if let Err(reason) = self.replicate(leg, template, opened, payload, video) {
+                self.tally.count(reason);
+                let counter = match reason {
+                    Reason::UnmappedPayloadType => &leg.counters.unmapped,
+                    _ => &leg.counters.dropped,
+                };
+                add(counter, 1);
+            }
+        }
+    }
+
+    #[inline]
+    fn replicate(
+        &mut self,
+        leg: &mut LegState,
+        template: &Template,
+        opened: &Opened,
+        payload: &[u8],
+        video: bool,
+    ) -> Result<(), Reason> {
+        let parsed = &opened.parsed;
+        let payload_type = leg
+            .payload_type(parsed.payload_type)
+            .ok_or(Reason::UnmappedPayloadType)?;
+        let sender = self
+            .senders
+            .get(leg.session as usize)
+            .and_then(Option::as_ref)
+            .ok_or(Reason::NoPair)?;
+        let index = leg
+            .sequence
+            .outgoing(opened.index)
+            .ok_or(Reason::BeforeLeg)?;
+        // Before it is used: another process must never use it again (RFC 3711 §9.1).
+        self.send_state.store(leg.leg, leg.sequence.next_index());
+        let transport_sequence = if leg.transport_cc {
+            sender.transport_sequence.next()
+        } else {
+            0
+        };
+        let timestamp = parsed.timestamp.wrapping_add(leg.timestamp_offset);
+        let stamp = Stamp {
+            ssrc: leg.ssrc,
+            payload_type,
+            sequence: index as u16,
+            timestamp,
+            abs_send_time: abs_send_time(self.now),
+            transport_sequence,
+            mid: &leg.mid,
+        };
+        let seal = |room: &mut [u8; SLOT_PAYLOAD]| {
+            let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
+            let len = header_len + payload.len();
+            room.get_mut(header_len..len)
+                .ok_or(Reason::TooBig)?
+                .copy_from_slice(payload);
+            sender
+                .keys
+                .seal(room, header_len, len, index)
+                .map_err(|_| Reason::SealFailed)
+        };
+        let sent = self.outlets.send(&sender.reach, video, self.tally, seal)?;
+        let counters = &leg.counters;
+        add(&counters.packets, 1);
+        add(&counters.octets, payload.len() as u64);
+        add(&counters.bytes, sent as u64);
+        counters.last_rtp.store(timestamp, Relaxed);
+        // Last: whoever sees it sees the timestamp that belongs to it, or a newer one.
+        counters.last_sent.store(self.now, Release);
+        leg.records.keep(Record::new(
+            opened.index,
+            index,
+            self.now,
+            transport_sequence,
+            payload_type,
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! What arrives from one session's peer: opened once, and assigned to a track.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use forwarder_common::{reason::Reason, tables::Steer};
+
+use super::{
+    command::{Receiver, Track},
+    track::add,
+};
+use crate::{
+    media::{Extension, Kind, Parsed, parse},
+    srtp::{OpenError, ReceiveStreams},
+};
+
+/// SSRCs of one session.
+const MAX_STREAMS: usize = 64;
+
+/// The receiving side of a session.
+#[derive(Debug)]
+pub struct Inbound {
+    receiver: Receiver,
+    streams: ReceiveStreams<StreamOf>,
+    tracks: Vec<Claim>,
+    /// Its payload types that carry audio.
+    audio: Steer,
+}
+
+/// Whose a stream is.
+#[derive(Clone, Copy, Debug)]
+struct StreamOf {
+    track: u32,
+}
+
+/// By what a track knows its streams.
+#[derive(Debug)]
+struct Claim {
+    track: u32,
+    ssrcs: Vec<u32>,
+    mid: Vec<u8>,
+    payload_types: Vec<u8>,
+}
+
+/// A packet that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Number of its track.
+    pub track: u32,
+    /// Its header, with the payload's extent.
+    pub parsed: Parsed,
+    /// Bytes of the plain packet.
+    pub len: usize,
+    /// Its packet index.
+    pub index: u64,
+    /// Its transport-wide sequence number, if those are to be told.
+    pub transport_sequence: Option<u16>,
+    /// Whether its SSRC was not known before.
+    pub learnt: bool,
+}
+
+impl Inbound {
+    /// With these keys, and nothing received yet.
+    #[must_use]
+    pub fn new(receiver: Receiver) -> Self {
+        Self {
+            receiver,
+            streams: ReceiveStreams::new(MAX_STREAMS),
+            tracks: Vec::new(),
+            audio: Steer::default(),
+        }
+    }
+
+    /// Whether a payload type carries audio.
+    #[must_use]
+    pub fn is_audio(&self, payload_type: u8) -> bool {
+        self.audio.is_audio(payload_type)
+    }
+
+    /// Changes what was negotiated.
+    pub fn negotiate(&mut self, ids: crate::media::ExtensionIds, transport_cc: bool) {
+        self.receiver.ids = ids;
+        self.receiver.transport_cc = transport_cc;
+    }
+
+    /// A track to assign packets to.
+    pub fn add_track(&mut self, track: &Track) {
+        if track.kind == Kind::Audio {
+            let types = track.codecs.iter().map(|codec| codec.payload_type);
+            self.audio = types.fold(self.audio, Steer::with_audio);
+        }
+        self.tracks.push(Claim {
+            track: track.track,
+            ssrcs: track.ssrcs.to_vec(),
+            mid: track.mid.as_deref().unwrap_or_default().to_vec(),
+            payload_types: track
+                .codecs
+                .iter()
+                .map(|codec| codec.payload_type)
+                .collect(),
+        });
+    }
+
+    /// A track that takes no packets any more.
+    pub fn remove_track(&mut self, track: u32) {
+        self.tracks.retain(|claim| claim.track != track);
+        self.streams.retain(|_, stream| stream.track != track);
+    }
+
+    /// Opens an SRTP packet in place.
+    ///
+    /// # Errors
+    /// Why it goes no further; it is counted for the session.
+    #[inline]
+    pub fn open(&mut self, packet: &mut [u8], at: u64) -> Result<Opened, Reason> {
+        let counters = &self.receiver.counters;
+        let bytes = packet.len() as u64;
+        let mut parsed = parse(packet, &self.receiver.ids).ok_or(Reason::Malformed)?;
+        let mut learnt = false;
+        let tracks = &self.tracks;
+        let ids = &self.receiver.ids;
+        let opened = self
+            .streams
+            .open(&self.receiver.keys, packet, parsed.header_len, |plain| {
+                // Authentic by now, its header too.
+                let parsed = parse(plain, ids)?;
+                let (track, by_ssrc) = claimed_by(tracks, &parsed, plain)?;
+                learnt = !by_ssrc;
+                Some(StreamOf { track })
+            });
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let (reason, counter) = match error {
+                    OpenError::Replayed | OpenError::TooOld => {
+                        (Reason::Replayed, Some(&counters.replayed))
+                    }
+                    OpenError::Unauthentic => (Reason::Unauthentic, Some(&counters.unauthentic)),
+                    OpenError::Unwanted | OpenError::TooManyStreams => {
+                        (Reason::UnknownSsrc, Some(&counters.unknown))
+                    }
+                    _ => (Reason::Malformed, None),
+                };
+                if let Some(counter) = counter {
+                    add(counter, 1);
+                }
+                return Err(reason);
+            }
+        };
+        add(&counters.packets, 1);
+        add(&counters.bytes, bytes);
+        counters.last_arrival.store(at, Relaxed);
+        let (len, index, track) = (opened.len, opened.index, opened.value.track);
+        let plain = packet.get(..len).ok_or(Reason::Malformed)?;
+        parsed.unpad(plain).ok_or(Reason::Malformed)?;
+        let transport_sequence = if self.receiver.transport_cc {
+            parsed.transport_sequence(plain)
+        } else {
+            None
+        };
+        Ok(Opened {
+            track,
+            parsed,
+            len,
+            index,
+            transport_sequence,
+            learnt,
+        })
+    }
+}
+
+/// The track of a stream: by SSRC, else by MID, else by a payload type that only one track has (RFC 8843 §9.2). And whether by SSRC.
+fn claimed_by(tracks: &[Claim], parsed: &Parsed, packet: &[u8]) -> Option<(u32, bool)> {
+    let by_ssrc = tracks
+        .iter()
+        .find(|claim| claim.ssrcs.contains(&parsed.ssrc));
+    if let Some(claim) = by_ssrc {
+        return Some((claim.track, true));
+    }
+    if let Some(mid) = parsed.element(Extension::Mid, packet) {
+        let claim = tracks.iter().find(|claim| claim.mid == mid)?;
+        return Some((claim.track, false));
+    }
+    let mut takers = tracks.iter().filter(|claim| {
+        claim.ssrcs.is_empty() && claim.payload_types.contains(&parsed.payload_type)
+    });
+    let claim = takers.next()?;
+    takers.next().is_none().then_some((claim.track, false))
+}

@@ -1,0 +1,131 @@
+//! The three ways out of a worker: XDP's slots, connected UDP sockets, and TCP connections.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD};
+
+use super::{
+    command::Reach,
+    relay::Relays,
+    slots::SlotSender,
+    tally::Tally,
+    tcp::{Frame, TcpConnections},
+};
+use crate::dataplane::kernel::worker_port::WorkerPort;
+
+/// All ways out of one worker.
+pub struct Outlets {
+    worker: u32,
+    /// XDP's, where there is XDP.
+    pub xdp: Option<(WorkerPort, SlotSender)>,
+    /// The TCP connections that this worker serves.
+    pub tcp: TcpConnections,
+    /// To the TCP connections of other workers.
+    pub relays: Relays,
+    scratch: Box<[u8; SLOT_PAYLOAD]>,
+}
+
+impl Outlets {
+    /// The ways out of the worker with this number.
+    #[must_use]
+    pub fn new(worker: u32, port: Option<WorkerPort>, tcp: TcpConnections, relays: Relays) -> Self {
+        Self {
+            worker,
+            xdp: port.map(|port| {
+                let sender = SlotSender::new(worker, port.window);
+                (port, sender)
+            }),
+            tcp,
+            relays,
+            scratch: Box::new([0; SLOT_PAYLOAD]),
+        }
+    }
+
+    /// Sends what `seal` writes; gives its length in bytes. By XDP it leaves with [`Self::flush`], at the latest.
+    ///
+    /// # Errors
+    /// That of `seal`, and why the way did not take it.
+    #[inline]
+    pub fn send(
+        &mut self,
+        reach: &Reach,
+        video: bool,
+        tally: &mut Tally,
+        seal: impl FnOnce(&mut [u8; SLOT_PAYLOAD]) -> Result<usize, Reason>,
+    ) -> Result<usize, Reason> {
+        let socket = match reach {
+            Reach::Xdp {
+                device,
+                member,
+                socket,
+            } => {
+                if let Some((port, slots)) = &mut self.xdp {
+                    let mut lost = 0;
+                    let sent = slots.push(port, *device, *member, &mut lost, seal);
+                    tally.count_many(Reason::SlotsFull, lost);
+                    if sent.is_ok() {
+                        tally.count(Reason::Sealed);
+                    }
+                    return sent;
+                }
+                socket
+            }
+            Reach::Socket(socket) => socket,
+            Reach::Tcp { connection, worker } => {
+                let len = seal(&mut self.scratch)?;
+                tally.count(Reason::Sealed);
+                let bytes = self.scratch.get(..len).ok_or(Reason::SealFailed)?;
+                let frame = if video { Frame::Video } else { Frame::Audio };
+                let taken = if *worker == self.worker {
+                    self.tcp.queue(*connection, frame, bytes)
+                } else {
+                    self.relays.push(*worker, *connection, frame, bytes)
+                };
+                return taken.map(|()| len).ok_or(Reason::TcpFull);
+            }
+        };
+        let len = seal(&mut self.scratch)?;
+        tally.count(Reason::Sealed);
+        let bytes = self.scratch.get(..len).ok_or(Reason::SealFailed)?;
+        send_datagram(socket, bytes).map_err(|_| Reason::SendFailed)?;
+        tally.count(Reason::Sent);
+        Ok(len)
+    }
+
+    /// Lets go of what waits to be sent.
+    #[inline]
+    pub fn flush(&mut self, tally: &mut Tally) {
+        if let Some((port, slots)) = &mut self.xdp {
+            tally.count_many(Reason::SlotsFull, slots.ring(port));
+        }
+        self.tcp.flush();
+        self.relays.flush();
+    }
+}
+
+/// Sends on a connected socket, without waiting for room.
+fn send_datagram(socket: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    for _ in 0..2 {
+        // SAFETY: the kernel reads `bytes.len()` bytes of `bytes`.
+        let sent = unsafe {
+            libc::send(
+                socket.as_raw_fd(),
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+        if sent >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        // An ICMP answer to an earlier packet: having told of it, the socket sends again.
+        if error.raw_os_error() != Some(libc::ECONNREFUSED) {
+            return Err(error);
+        }
+    }
+    Err(io::ErrorKind::ConnectionRefused.into())
+}

@@ -1,0 +1,208 @@
+//! Sending by XDP: fills slots, and rings once per batch that was found waiting.
+//!
+//! The devices' rings know no backpressure, so what was rung and not yet consumed is kept below the window, half of the smallest ring. Mostly
+//! XDP has consumed everything by the time that the bell's `send` returns; where it has not (its softirq was put off), the worker waits,
+//! but never for long: what waits too long is dropped and counted.
+
+use std::{hint::spin_loop, thread::yield_now};
+
+use forwarder_common::{
+    checksum::Sum,
+    reason::Reason,
+    slots::{BELL_SLOTS, Bell, SLOT_PAYLOAD, SLOTS},
+    tables::Member,
+    wire::rtp,
+};
+
+use crate::dataplane::{
+    clock::boottime,
+    kernel::{slot_memory::Filled, worker_port::WorkerPort},
+};
+
+/// Nanoseconds that a bell waits for those before it. Longer than any softirq that is merely put off.
+const PATIENCE: u64 = 2_000_000;
+/// Nanoseconds without any progress after which bells count as lost: the kernel had no memory for a clone. A clone that turns up later
+/// still finds another sequence number in its slot.
+const LOST: u64 = 100_000_000;
+/// Looks at the count between two looks at the clock.
+const SPINS: u32 = 64;
+
+/// The sending side of a worker's port.
+#[derive(Debug)]
+pub struct SlotSender {
+    worker: u32,
+    window: u32,
+    /// Sequence number of the next slot to fill.
+    next: u32,
+    /// Sequence number of the first slot that was filled and not rung for.
+    first: u32,
+    /// The device of those slots.
+    device: u32,
+    /// Everything before this is done with, whatever the count says.
+    written_off: u32,
+    /// The count when it last moved, and when that was seen.
+    seen: (u32, u64),
+}
+
+impl SlotSender {
+    /// Of the worker with this number, whose `window` is that of its port.
+    #[must_use]
+    pub fn new(worker: u32, window: u32) -> Self {
+        Self {
+            worker,
+            window: window.clamp(1, SLOTS / 2),
+            next: SLOTS,
+            first: SLOTS,
+            device: 0,
+            written_off: SLOTS,
+            seen: (SLOTS, 0),
+        }
+    }
+
+    /// Fills the next slot, for a hop behind `device`, with what `seal` puts into the room for the UDP payload; rings if a bell is full.
+    /// `seal` gives its length, or why there is none.
+    ///
+    /// # Errors
+    /// That of `seal`.
+    #[inline]
+    pub fn push(
+        &mut self,
+        port: &mut WorkerPort,
+        device: u32,
+        member: Member,
+        lost: &mut u32,
+        seal: impl FnOnce(&mut [u8; SLOT_PAYLOAD]) -> Result<usize, Reason>,
+    ) -> Result<usize, Reason> {
+        if self.pending() == BELL_SLOTS.min(self.window) || self.device != device {
+            *lost += self.ring(port);
+            self.device = device;
+        }
+        let mut outcome = Err(Reason::SealFailed);
+        port.slots.fill(self.next, |room| {
+            outcome = seal(room);
+            let len = *outcome.as_ref().ok()?;
+            let rest = room.get(rtp::LEN..len)?;
+            Some(Filled {
+                member,
+                len: len as u16,
+                sum: Sum::default().bytes(rest).fold(),
+            })
+        });
+        if outcome.is_ok() {
+            self.next = self.next.wrapping_add(1);
+        }
+        outcome
+    }
+
+    fn pending(&self) -> u32 {
+        self.next.wrapping_sub(self.first)
+    }
+
+    /// Rings for what was filled; gives how many replicas were dropped because those before them had not left.
+    #[inline]
+    pub fn ring(&mut self, port: &WorkerPort) -> u32 {
+        let count = self.pending();
+        if count == 0 {
+            return 0;
+        }
+        let bell = Bell {
+            worker: self.worker,
+            first: self.first,
+            count,
+            device: self.device,
+        };
+        let room = self.wait(|| port.consumed(), boottime, count);
+        if !room || port.bell.ring(&bell).is_err() {
+            // Their places are filled anew: nobody was told of them.
+            self.next = self.first;
+            return count;
+        }
+        self.first = self.next;
+        0
+    }
+
+    /// Waits until `count` more replicas may be under way; false where that takes too long.
+    #[inline]
+    fn wait(&mut self, consumed: impl Fn() -> u32, clock: impl Fn() -> u64, count: u32) -> bool {
+        if self.has_room(consumed(), count) {
+            return true;
+        }
+        let began = clock();
+        loop {
+            for _ in 0..SPINS {
+                spin_loop();
+                if self.has_room(consumed(), count) {
+                    return true;
+                }
+            }
+            let now = clock();
+            let done = consumed();
+            if self.seen.0 != done || self.seen.1 == 0 {
+                self.seen = (done, now);
+            } else if now.saturating_sub(self.seen.1) > LOST {
+                self.written_off = self.first;
+                self.seen.1 = 0;
+                return true;
+            }
+            if now.saturating_sub(began) > PATIENCE {
+                return false;
+            }
+            // The softirq may need this very CPU.
+            yield_now();
+        }
+    }
+
+    fn has_room(&self, consumed: u32, count: u32) -> bool {
+        let under_way = |done: u32| self.first.wrapping_sub(done);
+        // A count from before the first bell, or from a former run of the numbers, is further off than there are slots.
+        let behind = under_way(consumed).min(under_way(self.written_off));
+        behind <= SLOTS && behind + count <= self.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn rung(sender: &mut SlotSender, count: u32) {
+        sender.next = sender.next.wrapping_add(count);
+        sender.first = sender.next;
+    }
+
+    #[test]
+    fn the_window_holds_across_the_wrap_of_sequence_numbers() {
+        let mut sender = SlotSender::new(0, 128);
+        for start in [SLOTS, u32::MAX - 100, u32::MAX, 0, 5] {
+            (sender.next, sender.first, sender.written_off) = (start, start, start);
+            assert!(sender.has_room(start, 128));
+            rung(&mut sender, 100);
+            assert!(sender.has_room(start, 28) && !sender.has_room(start, 29));
+            assert!(sender.has_room(start.wrapping_add(72), 100));
+            assert!(!sender.has_room(start.wrapping_add(71), 100));
+        }
+    }
+
+    #[test]
+    fn what_is_not_consumed_in_time_holds_nothing_up_for_ever() {
+        let mut sender = SlotSender::new(0, 64);
+        rung(&mut sender, 64);
+        let now = Cell::new(1_000_000_000);
+        let tick = || {
+            now.set(now.get() + 100_000);
+            now.get()
+        };
+        let mut refused = 0;
+        while !sender.wait(|| SLOTS, tick, 10) {
+            refused += 1;
+            assert!(refused < 100, "bells are given up at last");
+        }
+        assert!(refused > 10, "but not at once");
+        assert!(sender.has_room(SLOTS, 64));
+        // And the count is believed again when it moves.
+        rung(&mut sender, 64);
+        assert!(!sender.has_room(SLOTS, 1));
+        assert!(sender.has_room(sender.first, 64));
+    }
+}

@@ -1,0 +1,249 @@
+//! What a worker knows of a track and its legs.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use arrayvec::ArrayVec;
+
+use super::{
+    command::{Leg, MAX_PAYLOAD_TYPES, Track},
+    counters::{LegCounters, TrackCounters},
+    history::{AUDIO_PACKETS, History, Records, VIDEO_PACKETS},
+};
+use crate::media::{Codec, Extension, Kind, LegSequence, Parsed, Profile, Template};
+
+/// Nanoseconds after which a silent source makes room for another one of the same track.
+const SILENCE: u64 = 1_000_000_000;
+
+/// A track and its legs.
+#[derive(Debug)]
+pub struct TrackState {
+    /// What was told.
+    pub track: Track,
+    /// Its subscriptions.
+    pub legs: Vec<LegState>,
+    /// What was sent lately.
+    pub history: History,
+    /// Distinct header profiles of the legs.
+    profiles: Vec<Profile>,
+    /// The header of the packet in hand, for each profile.
+    pub templates: Vec<Template>,
+    source: Option<Source>,
+}
+
+/// The SSRC that is forwarded.
+#[derive(Debug)]
+struct Source {
+    ssrc: u32,
+    last_arrival: u64,
+    /// Arrival time less RTP time of the last packet, in ticks (RFC 3550 §6.4.1).
+    transit: i64,
+    /// In sixteenths of a tick, as in RFC 3550 appendix A.8.
+    jitter: u32,
+}
+
+/// A leg.
+#[derive(Debug)]
+pub struct LegState {
+    /// Number of the leg.
+    pub leg: u32,
+    /// Number of the subscriber's session.
+    pub session: u32,
+    /// SSRC towards the subscriber.
+    pub ssrc: u32,
+    payload_types: ArrayVec<(u8, u8), MAX_PAYLOAD_TYPES>,
+    /// MID as it is stamped.
+    pub mid: ArrayVec<u8, 16>,
+    /// Whether its headers carry a transport-wide sequence number.
+    pub transport_cc: bool,
+    /// Which of the track's templates serves it.
+    pub profile: usize,
+    /// Added to RTP timestamps.
+    pub timestamp_offset: u32,
+    /// Which index each packet leaves under.
+    pub sequence: LegSequence,
+    /// Whether nothing is sent.
+    pub paused: bool,
+    /// Under which numbers packets left.
+    pub records: Records,
+    /// What is counted.
+    pub counters: Arc<LegCounters>,
+}
+
+impl LegState {
+    /// The payload type as the subscriber knows it.
+    #[inline]
+    pub fn payload_type(&self, published: u8) -> Option<u8> {
+        let mut known = self.payload_types.iter();
+        known
+            .find(|(from, _)| *from == published)
+            .map(|(_, to)| *to)
+    }
+}
+
+/// Packets of which history is kept for a kind of media.
+const fn kept(kind: Kind) -> usize {
+    match kind {
+        Kind::Audio => AUDIO_PACKETS,
+        Kind::Video => VIDEO_PACKETS,
+    }
+}
+
+impl TrackState {
+    /// A track without legs.
+    #[must_use]
+    pub fn new(track: Track) -> Self {
+        Self {
+            history: History::new(kept(track.kind)),
+            track,
+            legs: Vec::new(),
+            profiles: Vec::new(),
+            templates: Vec::new(),
+            source: None,
+        }
+    }
+
+    /// Adds a leg.
+    pub fn add(&mut self, leg: Leg) {
+        let same = |known: &Profile| known.shares_template(&leg.profile);
+        let profile = self.profiles.iter().position(same).unwrap_or_else(|| {
+            self.profiles.push(leg.profile.clone());
+            // Room for as many templates, so that a packet allocates none.
+            self.templates.reserve(self.profiles.len());
+            self.profiles.len() - 1
+        });
+        self.legs.push(LegState {
+            leg: leg.leg,
+            session: leg.session,
+            ssrc: leg.ssrc,
+            payload_types: leg.payload_types,
+            mid: leg.profile.mid().try_into().unwrap_or_default(),
+            transport_cc: leg.profile.ids.id(Extension::TransportCc).is_some(),
+            profile,
+            timestamp_offset: leg.timestamp_offset,
+            sequence: LegSequence::starting_at(leg.first_sequence),
+            paused: leg.paused,
+            records: Records::new(kept(self.track.kind)),
+            counters: leg.counters,
+        });
+    }
+
+    /// Removes a leg, and its profile if nobody else has it.
+    pub fn remove(&mut self, leg: u32) {
+        self.legs.retain(|known| known.leg != leg);
+        let mut profile = 0;
+        while profile < self.profiles.len() {
+            if self.legs.iter().any(|leg| leg.profile == profile) {
+                profile += 1;
+                continue;
+            }
+            self.profiles.remove(profile);
+            for leg in self.legs.iter_mut().filter(|leg| leg.profile > profile) {
+                leg.profile -= 1;
+            }
+        }
+    }
+
+    /// Pauses or resumes a leg. What was missed meanwhile does not look like loss.
+    pub fn pause(&mut self, leg: u32, paused: bool) {
+        if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == leg) {
+            leg.paused = paused;
+            leg.sequence.splice();
+        }
+    }
+
+    /// How a payload type of the track is to be read.
+    #[inline]
+    pub fn codec(&self, payload_type: u8) -> Option<(Codec, u32)> {
+        let mut codecs = self.track.codecs.iter();
+        let found = codecs.find(|codec| codec.payload_type == payload_type)?;
+        Some((found.codec, found.clock_rate))
+    }
+
+    /// Makes the headers of a packet, one for every profile.
+    #[inline]
+    pub fn build_templates(&mut self, parsed: &Parsed, packet: &[u8]) {
+        self.templates.clear();
+        let templates = self.profiles.iter();
+        self.templates
+            .extend(templates.map(|profile| Template::build(parsed, packet, profile)));
+    }
+
+    /// Whether a packet is of the source that is forwarded; counts it then. A track has one source at a time: a second one, another layer
+    /// or a sender that began anew, is let in when the first has fallen silent.
+    #[inline]
+    pub fn observe(&mut self, parsed: &Parsed, clock_rate: u32, packet: Seen) -> bool {
+        let counters = &self.track.counters;
+        let ticks = (u128::from(packet.at) * u128::from(clock_rate) / 1_000_000_000) as u64;
+        let transit = i64::from((ticks as u32).wrapping_sub(parsed.timestamp) as i32);
+        match &mut self.source {
+            Some(source) if source.ssrc == parsed.ssrc => {
+                let difference = transit.wrapping_sub(source.transit) as i32;
+                source.jitter = next_jitter(source.jitter, difference.unsigned_abs());
+                source.transit = transit;
+                source.last_arrival = packet.at;
+            }
+            Some(source) if packet.at.saturating_sub(source.last_arrival) < SILENCE => {
+                return false;
+            }
+            other => {
+                if other.is_some() {
+                    self.legs.iter_mut().for_each(|leg| leg.sequence.splice());
+                }
+                start(counters, packet.index);
+                *other = Some(Source {
+                    ssrc: parsed.ssrc,
+                    last_arrival: packet.at,
+                    transit,
+                    jitter: 0,
+                });
+                counters.ssrc.store(parsed.ssrc, Relaxed);
+            }
+        }
+        let jitter = self.source.as_ref().map_or(0, |source| source.jitter);
+        add(&counters.packets, 1);
+        add(&counters.bytes, packet.bytes as u64);
+        add(&counters.received, 1);
+        let highest = counters.highest_extended.load(Relaxed);
+        counters
+            .highest_extended
+            .store(highest.max(packet.index), Relaxed);
+        counters.jitter.store(jitter, Relaxed);
+        counters.last_arrival.store(packet.at, Relaxed);
+        counters.last_rtp.store(parsed.timestamp, Relaxed);
+        true
+    }
+}
+
+/// A packet that was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Its packet index.
+    pub index: u64,
+    /// When it arrived.
+    pub at: u64,
+    /// Bytes of UDP payload.
+    pub bytes: usize,
+}
+
+/// Begins the count of another SSRC.
+fn start(counters: &TrackCounters, index: u64) {
+    counters.ssrc.store(0, Relaxed);
+    counters.received.store(0, Relaxed);
+    counters.base.store(index, Relaxed);
+    counters.highest_extended.store(index, Relaxed);
+    counters.jitter.store(0, Relaxed);
+}
+
+/// RFC 3550 appendix A.8: `J += (|D| - J) / 16`, in sixteenths.
+#[inline]
+const fn next_jitter(jitter: u32, difference: u32) -> u32 {
+    jitter
+        .wrapping_add(difference)
+        .wrapping_sub((jitter + 8) >> 4)
+}
+
+/// Adds to a word that has no other writer.
+#[inline]
+pub fn add(counter: &std::sync::atomic::AtomicU64, number: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
+}
