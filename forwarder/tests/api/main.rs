@@ -1,6 +1,7 @@
 //! The control API from outside, over HTTP.
 
 mod rig;
+mod sessions;
 
 use std::{
     io::{Read, Write},
