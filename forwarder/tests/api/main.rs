@@ -1,5 +1,7 @@
 //! The control API from outside, over HTTP.
 
+mod calls;
+mod peer;
 mod rig;
 mod sessions;
 
