@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use forwarder_tests::model::{Mode, NewEndpoint, NewPublication, State};
 use forwarder_tests::{Client, Family, Lab, Leaf, Node};
 
-use crate::checker::Checker;
-use crate::decoder::Incoming;
+use super::checker::Checker;
+use super::decoder::Incoming;
 use crate::interrupt;
-use crate::leg::{self, Rewrite};
-use crate::media::{self, Publication};
+use super::leg::{self, Rewrite};
+use super::media::{self, Publication};
 use crate::options::{Options, Path};
 
 /// The forwarder's port towards all receivers.

@@ -10,8 +10,8 @@ use forwarder_tests::plan::LEAF_INTERFACE;
 use forwarder_tests::{Leaf, frame};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::media::{COUNT, Publication};
-use crate::reference::{HEADER, Reference};
+use super::media::{COUNT, Publication};
+use super::reference::{HEADER, Reference};
 
 /// Receive buffer, bytes: the tap is read at least every 20 ms, so this is plenty.
 const BUFFER: usize = 8 << 20;

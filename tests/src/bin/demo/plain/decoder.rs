@@ -10,10 +10,10 @@ use anyhow::{Result, ensure};
 use forwarder_tests::Netns;
 use forwarder_tests::model::Mode;
 
-use crate::encoder::{Key, SUITE};
+use super::encoder::{Key, SUITE};
 use crate::ffmpeg::{Ffmpeg, is_complaint};
-use crate::leg::Rewrite;
-use crate::media::{Kind, Publication};
+use super::leg::Rewrite;
+use super::media::{Kind, Publication};
 
 /// How long ffmpeg may take to open its ports, or to finish.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,13 +1,10 @@
 //! What is shown while media flows: a table that is drawn over on a terminal, else one line a second.
 
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table, TableComponent};
-
 use crate::cpu::Used;
-use crate::media::{self, Publication};
+use crate::table::{Screen, align, microseconds, plain_table};
+use super::media::{self, Publication};
 
 /// One look at everything.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +31,7 @@ pub struct Look {
 
 /// Shows looks as they come.
 pub struct Display {
-    /// Nothing is shown.
-    quiet: bool,
-    terminal: bool,
-    /// Lines of the table that is on the terminal.
-    drawn: usize,
+    screen: Screen,
     last: Look,
     publications: [Publication; media::COUNT],
     path: String,
@@ -48,9 +41,7 @@ impl Display {
     /// A display for standard output; quiet if that is to hold JSON only.
     pub fn new(quiet: bool, publications: [Publication; media::COUNT], path: &str) -> Self {
         Self {
-            quiet,
-            terminal: std::io::stdout().is_terminal(),
-            drawn: 0,
+            screen: Screen::new(quiet),
             last: Look::default(),
             publications,
             path: path.to_owned(),
@@ -59,24 +50,9 @@ impl Display {
 
     /// Shows a look.
     pub fn show(&mut self, look: Look) {
-        if !self.quiet {
-            let text = if self.terminal {
-                self.table(&look)
-            } else {
-                self.line(&look)
-            };
-            let mut out = std::io::stdout().lock();
-            if self.drawn > 0 {
-                // Up to the first line of the last table, and clear from there on.
-                let _ = write!(out, "\x1b[{}A\x1b[J", self.drawn);
-            }
-            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-            self.drawn = if self.terminal {
-                text.lines().count()
-            } else {
-                0
-            };
-        }
+        let mut screen = std::mem::replace(&mut self.screen, Screen::new(true));
+        screen.show(|| self.table(&look), || self.line(&look));
+        self.screen = screen;
         self.last = look;
     }
 
@@ -131,29 +107,6 @@ impl Display {
             frames(&look.frames),
         )
     }
-}
-
-/// A table with a line under its header only.
-pub fn plain_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(NOTHING);
-    table.set_style(TableComponent::HeaderLines, '─');
-    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
-    table.set_header(header);
-    table
-}
-
-/// Numbers to the right, the first column excepted.
-pub fn align(table: &mut Table) {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-/// Nanoseconds for people.
-pub fn microseconds(nanoseconds: f64) -> String {
-    let digits = if nanoseconds < 10_000.0 { 2 } else { 0 };
-    format!("{:.digits$} µs", nanoseconds / 1e3)
 }
 
 /// Of all publications.

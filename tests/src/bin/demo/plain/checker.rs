@@ -12,10 +12,10 @@ use forwarder_tests::mmsg::{self, BATCH, RecvBatch};
 use forwarder_tests::tally::Latency;
 use forwarder_tests::{Family, Leaf, receiver, rtp};
 
-use crate::leg::Leg;
-use crate::media::{self, Publication};
-use crate::reference::{HEADER, Reference};
-use crate::tap::{self, Tap};
+use super::leg::Leg;
+use super::media::{self, Publication};
+use super::reference::{HEADER, Reference};
+use super::tap::{self, Tap};
 
 /// The port of all checking receivers.
 pub const PORT: u16 = 7000;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use forwarder_tests::model::State as Account;
 
-use crate::checker::State;
+use super::checker::State;
 use crate::cpu::Used;
-use crate::decoder::Decoded;
-use crate::live::sum;
-use crate::media::{self, Kind, Publication};
+use super::decoder::Decoded;
+use super::live::sum;
+use super::media::{self, Kind, Publication};
 use crate::options::{Options, Path};
-use crate::summary::{Stream, Summary};
+use super::summary::{Stream, Summary};
 
 /// Faults of one kind that are told in words.
 const TOLD: usize = 5;

@@ -1,6 +1,6 @@
 //! What left the publisher, packet by packet: the measure for what arrives.
 
-use crate::media::{self, Number};
+use super::media::{self, Number};
 
 /// Packets of a stream that are kept to compare with: 30 s of the demo's video, where replicas come within milliseconds.
 const KEPT: usize = 4096;

@@ -3,8 +3,8 @@
 use forwarder_tests::model::{Mode, NewSubscription};
 use forwarder_tests::tally::Tally;
 
-use crate::media::{self, Kind, Number, Publication};
-use crate::reference::{HEADER, Sent};
+use super::media::{self, Kind, Number, Publication};
+use super::reference::{HEADER, Sent};
 
 /// What the forwarder is told to write into a clear stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub fn rewrite_of(n: usize, publication: &Publication) -> Option<Rewrite> {
 mod tests {
     use super::*;
     use crate::options::Codec;
-    use crate::reference::Stream;
+    use super::super::reference::Stream;
 
     #[test]
     fn replicas_are_recognised_and_damage_is_seen() {

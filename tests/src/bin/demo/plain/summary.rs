@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::cpu::Used;
-use crate::decoder::Decoded;
-use crate::live::{align, microseconds, plain_table};
+use super::decoder::Decoded;
+use crate::table::{align, microseconds, plain_table};
 
 /// All of it. Field names are those of the JSON.
 #[derive(Debug, Default, Serialize)]
