@@ -5,13 +5,12 @@
 //! certificate, the profile and the exported keys (RFC 5764 §4.2).
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -57,7 +56,7 @@ impl DtlsProvider for OpensslProvider {
             program: None,
             outputs: VecDeque::new(),
             active: false,
-            failed: None,
+            failed: false,
             connected: false,
         }))
     }
@@ -70,7 +69,7 @@ struct OpensslInstance {
     program: Option<Program>,
     outputs: VecDeque<Ready>,
     active: bool,
-    failed: Option<String>,
+    failed: bool,
     connected: bool,
 }
 
@@ -89,8 +88,7 @@ struct Program {
     relay: UdpSocket,
     /// Where the program's own socket is, once it is known.
     address: Option<SocketAddr>,
-    words: mpsc::Receiver<Vec<u8>>,
-    said: String,
+    said: Arc<Mutex<String>>,
     folder: PathBuf,
 }
 
@@ -105,11 +103,8 @@ impl OpensslInstance {
             program.address = Some(from);
             self.outputs.push_back(Ready::Packet(buffer[..length].to_vec()));
         }
-        for words in program.words.try_iter() {
-            program.said.push_str(&String::from_utf8_lossy(&words));
-        }
         if !self.connected
-            && let Some(agreed) = Agreed::read(&program.said)?
+            && let Some(agreed) = Agreed::read(&so_far(&program.said))?
         {
             self.connected = true;
             self.outputs.push_back(Ready::Certificate(agreed.certificate));
@@ -128,7 +123,9 @@ impl OpensslInstance {
 
     fn keep(&mut self, outcome: Result<()>) {
         if let Err(error) = outcome {
-            self.failed.get_or_insert(format!("{error:#}"));
+            // str0m's error has no place for words.
+            log::error!("{error:#}");
+            self.failed = true;
         }
     }
 }
@@ -178,9 +175,10 @@ impl DtlsInstance for OpensslInstance {
     }
 
     fn handle_timeout(&mut self, _now: Instant) -> Result<(), DtlsImplError> {
-        match &self.failed {
-            Some(error) => Err(DtlsImplError::CryptoError(error.clone())),
-            None => Ok(()),
+        if self.failed {
+            Err(DtlsImplError::ConnectionClosed)
+        } else {
+            Ok(())
         }
     }
 
@@ -238,31 +236,26 @@ impl Program {
             .spawn()
             .context("cannot run openssl: install the package openssl")?;
         let mut stdout = child.stdout.take().context("its output is piped")?;
-        let (say, words) = mpsc::channel();
+        let said = Arc::new(Mutex::new(String::new()));
+        let theirs = Arc::clone(&said);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(length @ 1..) = stdout.read(&mut bytes) {
-                if say.send(bytes[..length].to_vec()).is_err() {
-                    break;
-                }
+                so_far(&theirs).push_str(&String::from_utf8_lossy(&bytes[..length]));
             }
         });
-        let mut said = String::new();
         if !active {
             // It accepts once it says so.
             let end = Instant::now() + Duration::from_secs(5);
-            while !said.contains("ACCEPT") {
-                ensure!(Instant::now() < end, "openssl does not accept: {said}");
-                if let Ok(bytes) = words.recv_timeout(Duration::from_millis(10)) {
-                    write!(said, "{}", String::from_utf8_lossy(&bytes))?;
-                }
+            while !so_far(&said).contains("ACCEPT") {
+                ensure!(Instant::now() < end, "openssl does not accept connections");
+                std::thread::sleep(LOOK);
             }
         }
         Ok(Self {
             child,
             relay,
             address,
-            words,
             said,
             folder,
         })
@@ -275,6 +268,11 @@ impl Drop for Program {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// What the program has said so far.
+fn so_far(said: &Mutex<String>) -> MutexGuard<'_, String> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the program agreed on with the other side.
