@@ -132,6 +132,36 @@ fn dtls_versions_and_roles() {
 }
 
 #[test]
+fn every_suite_in_both_roles() {
+    for suite in Suite::ALL {
+        for active in [true, false] {
+            let crowd = Crowd::start(None).unwrap();
+            let only = AgentOptions {
+                suites: Some(vec![suite]),
+                ..options("one suite")
+            };
+            let other = AgentOptions {
+                dtls: DtlsVersion::V12,
+                ..options("all suites")
+            };
+            let (one, all) = (crowd.add(only).unwrap(), crowd.add(other).unwrap());
+            if active {
+                join(&one, &all);
+            } else {
+                join(&all, &one);
+            }
+            let (to, _) = publish(&one, &all, Codec::Opus);
+            flow(&one, &all, Duration::from_millis(200));
+            for report in [one.report(), all.report()] {
+                assert_eq!(report.suite, Some(suite), "{report:?}");
+                assert_eq!(report.faults(), [""; 0]);
+            }
+            assert!(to.len() > 5);
+        }
+    }
+}
+
+#[test]
 fn a_picture_that_was_not_published_there_is_found() {
     let crowd = Crowd::start(None).unwrap();
     let left = crowd.add(options("left")).unwrap();

@@ -19,7 +19,7 @@ use super::numbering::Numbering;
 use super::outbound::{Ledger, Outbound, Track};
 use super::reports::{HeaderReport, OutboundReport, Report, RtcpReport};
 use super::road::{Protocol, Road};
-use super::suite::{DtlsVersion, Noted};
+use super::suite::{DtlsVersion, Noted, Suite};
 use super::wire::Wire;
 
 /// The longest datagram.
@@ -41,6 +41,8 @@ pub struct AgentOptions {
     pub protocol: Protocol,
     /// Versions of DTLS.
     pub dtls: DtlsVersion,
+    /// SRTP suites on offer, the best first; DTLS is then OpenSSL's, version 1.2. All of them by str0m's own DTLS unless told.
+    pub suites: Option<Vec<Suite>>,
     /// Payload types and header extensions.
     pub numbering: Numbering,
     /// Whether it measures the way to the other side and asks for feedback to that end.
@@ -59,6 +61,7 @@ impl AgentOptions {
             port: 0,
             protocol: Protocol::Udp,
             dtls: DtlsVersion::Both,
+            suites: None,
             numbering: Numbering::CHROMIUM,
             estimates: false,
             inspects: false,
@@ -130,7 +133,7 @@ impl Agent {
     pub fn new(options: AgentOptions, now: Instant) -> Result<Self> {
         let noted = Noted::default();
         let mut config = RtcConfig::new()
-            .set_crypto_provider(Arc::new(noted.provider()))
+            .set_crypto_provider(Arc::new(noted.provider(options.suites.as_deref())))
             .set_dtls_version(options.dtls.setting())
             .set_extension_map(options.numbering.extension_map())
             .set_stats_interval(Some(Duration::from_millis(250)))

@@ -15,6 +15,7 @@ pub mod encode;
 pub mod inbound;
 pub mod mischief;
 pub mod numbering;
+pub mod openssl;
 pub mod outbound;
 pub mod participant;
 pub mod reports;
