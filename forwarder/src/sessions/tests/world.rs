@@ -48,6 +48,7 @@ pub struct World {
     /// Datagrams under way: from, to.
     wire: BTreeMap<(u64, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
     serial: u64,
+    forgotten: usize,
     /// Ways by number.
     ways: Vec<Pair>,
     pub open: HashMap<Pair, u32>,
@@ -100,6 +101,7 @@ impl World {
             ids: Vec::new(),
             wire: BTreeMap::new(),
             serial: 0,
+            forgotten: 0,
             ways: Vec::new(),
             open: HashMap::new(),
             opening: Vec::new(),
@@ -122,7 +124,7 @@ impl World {
 
     /// Adds a peer and its session, which then connect. Gives the number of the peer.
     pub fn join(&mut self, role: PeerRole) -> usize {
-        let at = self.peers.len();
+        let at = self.forgotten + self.peers.len();
         self.join_from(role, Self::address(at))
     }
 
@@ -149,10 +151,20 @@ impl World {
         id
     }
 
+    /// Lets go of all peers without a word; later ones get other addresses.
+    pub fn forget_peers(&mut self) {
+        self.forgotten += self.peers.len();
+        self.peers = Vec::new();
+        self.wire.clear();
+    }
+
     /// Publishes an m-line of a peer, and lets it send.
     pub fn publish(&mut self, peer: usize, mid: &str, kind: Kind, ssrc: u32) -> PublicationId {
         let spec = publication(kind, mid, Some(ssrc));
-        let id = self.sessions.publish(self.now, self.ids[peer], &spec).unwrap();
+        let id = self
+            .sessions
+            .publish(self.now, self.ids[peer], &spec)
+            .unwrap();
         self.peers[peer].send(self.now, mid, media_kind(kind), ssrc);
         self.carry_out();
         id
@@ -167,9 +179,17 @@ impl World {
         mid: &str,
     ) -> (SubscriptionId, u32) {
         let spec = subscription(publication, kind, mid);
-        let id = self.sessions.subscribe(self.now, self.ids[peer], &spec).unwrap();
+        let id = self
+            .sessions
+            .subscribe(self.now, self.ids[peer], &spec)
+            .unwrap();
         let view = self.sessions.session(self.ids[peer]).unwrap();
-        let ssrc = view.subscriptions.iter().find(|it| it.id == id).unwrap().ssrc;
+        let ssrc = view
+            .subscriptions
+            .iter()
+            .find(|it| it.id == id)
+            .unwrap()
+            .ssrc;
         self.peers[peer].expect(mid, media_kind(kind), ssrc);
         self.carry_out();
         (id, ssrc)
@@ -200,7 +220,12 @@ impl World {
             let (from, to, bytes) = entry.remove();
             self.deliver(from, to, bytes);
         }
-        let ready: Vec<_> = self.opening.iter().copied().filter(|it| it.0 <= now).collect();
+        let ready: Vec<_> = self
+            .opening
+            .iter()
+            .copied()
+            .filter(|it| it.0 <= now)
+            .collect();
         self.opening.retain(|it| it.0 > now);
         for (_, session, pair) in ready {
             self.ways.push(pair);
@@ -231,7 +256,9 @@ impl World {
             return;
         }
         let pair = Pair::udp(to, from);
-        if classify(bytes[0], bytes[1]) == Ok(Class::Rtp) {
+        let is_rtp =
+            matches!(bytes[..], [first, second, ..] if classify(first, second) == Ok(Class::Rtp));
+        if is_rtp {
             let Some(session) = self.open.get(&pair).copied() else {
                 return;
             };
@@ -249,7 +276,8 @@ impl World {
             return;
         }
         self.serial += 1;
-        self.wire.insert((self.now + DELAY, self.serial), (from, to, bytes));
+        self.wire
+            .insert((self.now + DELAY, self.serial), (from, to, bytes));
     }
 
     /// Does what core, workers and peers want done.
@@ -282,7 +310,8 @@ impl World {
             Output::Transmit { pair, bytes } => self.inject(pair.local, pair.remote, bytes),
             Output::OpenPair { session, pair, .. } => {
                 assert!(self.open.insert(pair, session).is_none(), "opened twice");
-                self.opening.push((self.now + self.opening_takes, session, pair));
+                self.opening
+                    .push((self.now + self.opening_takes, session, pair));
                 self.pair_log.push(format!("open {}", pair.remote));
             }
             Output::SteerPair { pair, .. } => assert!(self.open.contains_key(&pair)),
