@@ -137,6 +137,7 @@ impl Sessions {
             return;
         };
         self.schedule.set(number, session.scheduled, None);
+        self.listen(now, number, false);
         if session.keys.is_some() {
             let command = Command::DropReceiver { session: number };
             self.outputs

@@ -43,8 +43,12 @@ fn publications_that_cannot_be() {
         (RefusalKind::Duplicate, "encodings.rtx_ssrc", |it| {
             it.encodings[0].rtx_ssrc = Some(1);
         }),
-        (RefusalKind::Duplicate, "mid", |it| it.mid = Some("0".to_owned())),
-        (RefusalKind::Invalid, "mid", |it| it.mid = Some("a b".to_owned())),
+        (RefusalKind::Duplicate, "mid", |it| {
+            it.mid = Some("0".to_owned())
+        }),
+        (RefusalKind::Invalid, "mid", |it| {
+            it.mid = Some("a b".to_owned())
+        }),
         (RefusalKind::Invalid, "codecs", |it| it.codecs.clear()),
         (RefusalKind::Invalid, "encodings", |it| {
             it.encodings.push(EncodingSpec {
@@ -75,9 +79,15 @@ fn publications_that_cannot_be() {
         is(&refusal, kind, field);
         assert!(world.sessions.poll_output().is_none(), "{refusal}");
     }
-    let unknown = world.sessions.publish(0, SessionId(99), &good()).unwrap_err();
+    let unknown = world
+        .sessions
+        .publish(0, SessionId(99), &good())
+        .unwrap_err();
     is(&unknown, RefusalKind::Unknown, "session");
-    let unknown = world.sessions.unpublish(0, id, PublicationId(99)).unwrap_err();
+    let unknown = world
+        .sessions
+        .unpublish(0, id, PublicationId(99))
+        .unwrap_err();
     is(&unknown, RefusalKind::Unknown, "publication");
     let view = world.sessions.session(id).unwrap();
     assert_eq!(view.publications.len(), 1);
@@ -96,7 +106,9 @@ fn subscriptions_that_cannot_be() {
         (RefusalKind::Unknown, "publication", |it| {
             it.publication = PublicationId(99);
         }),
-        (RefusalKind::Duplicate, "mid", |it| it.mid = Some("0".to_owned())),
+        (RefusalKind::Duplicate, "mid", |it| {
+            it.mid = Some("0".to_owned())
+        }),
         (RefusalKind::Conflict, "codecs", |it| {
             it.codecs = vec![codec(Kind::Audio)];
         }),
@@ -176,7 +188,9 @@ fn settings_that_cannot_be() {
         max_sessions: 5000,
         ..settings()
     };
-    let refusal = crate::sessions::Sessions::new(wrong, dtls, entropy(1)).err().unwrap();
+    let refusal = crate::sessions::Sessions::new(wrong, dtls, entropy(1))
+        .err()
+        .unwrap();
     is(&refusal, RefusalKind::Invalid, "max_sessions");
     assert_eq!(refusal.value, "5000");
     assert!(base.now >= SECOND);

@@ -172,7 +172,7 @@ fn transport_wide_feedback_lets_the_publisher_see_its_rate() {
     let mut world = World::new(settings());
     let publisher = world.join(PeerRole::Auto);
     world.run(SECOND);
-    world.publish(publisher, "v", Kind::Video, 42);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
     world.run(5 * SECOND);
     let peer = &world.peers[publisher];
     let feedback = |(at, rtcp): &(u64, Rtcp)| matches!(rtcp, Rtcp::Twcc(_)).then_some(*at);
@@ -181,6 +181,13 @@ fn transport_wide_feedback_lets_the_publisher_see_its_rate() {
     // 100 packets of 1000 bytes a second are 800 kbit/s, on a network without a limit.
     let estimate = peer.estimate.unwrap();
     assert!(estimate > 500_000.0, "{estimate}");
+    // Arrivals wake nobody: whoever reads the notes is woken in time, as long as there is something to tell of.
+    assert!(world.sessions.poll_timeout() <= world.now + 50 * MILLISECOND);
+    let id = world.ids[publisher];
+    world.sessions.unpublish(world.now, id, video).unwrap();
+    world.carry_out();
+    world.run(SECOND);
+    assert!(world.sessions.poll_timeout() > world.now + SECOND / 2);
 }
 
 #[test]

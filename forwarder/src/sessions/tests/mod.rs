@@ -2,8 +2,11 @@
 //! the workers.
 
 mod calls;
+mod commands;
 mod feedback;
+mod memory;
 mod moving;
 mod peer;
+mod properties;
 mod stand_in;
 mod world;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::world::{SERVER, World, publication, settings, subscription};
+use super::world::{SECOND, SERVER, World, publication, settings, subscription};
 use crate::{
     media::Kind,
     sessions::{
@@ -78,7 +78,9 @@ struct Model {
 
 impl Model {
     fn session(&self, at: usize) -> Option<SessionId> {
-        self.sessions.get(at.checked_rem(self.sessions.len())?).copied()
+        self.sessions
+            .get(at.checked_rem(self.sessions.len())?)
+            .copied()
     }
 
     fn publication(&self, at: usize) -> Option<PublicationId> {
@@ -185,9 +187,15 @@ impl Model {
 
     fn compare(&self, world: &World, given: &mut HashSet<(SessionId, u32)>) {
         assert_eq!(world.sessions.ids().collect::<Vec<_>>(), self.sessions);
-        assert_eq!(world.ufrags.len(), self.sessions.len());
+        // Two while an ICE restart waits for its nomination.
+        let fragments = self.sessions.len()..=2 * self.sessions.len();
+        assert!(fragments.contains(&world.ufrags.len()));
         let sum = |which: fn((usize, usize, usize, usize)) -> usize| -> usize {
-            world.workers.iter().map(|worker| which(worker.holds())).sum()
+            world
+                .workers
+                .iter()
+                .map(|worker| which(worker.holds()))
+                .sum()
         };
         assert_eq!(sum(|(_, _, tracks, _)| tracks), self.publications.len());
         assert_eq!(sum(|(_, _, _, legs)| legs), self.subscriptions.len());
@@ -221,10 +229,13 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn random_commands_leave_what_they_say(steps in prop::collection::vec(step(), 1..120)) {
+    fn random_commands_leave_what_they_say(
+        connected in 0..3_usize,
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
         let mut world = World::new(Settings {
             max_sessions: 8,
             max_publications: 12,
@@ -232,6 +243,11 @@ proptest! {
             ..settings()
         });
         let mut model = Model::default();
+        for _ in 0..connected {
+            world.join(PeerRole::Auto);
+        }
+        world.run(SECOND);
+        model.sessions.clone_from(&world.ids);
         let mut given = HashSet::new();
         let mut subscribed = 0;
         for step in &steps {

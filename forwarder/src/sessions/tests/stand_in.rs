@@ -117,7 +117,9 @@ impl StandIn {
         let Some((receiver, streams)) = self.receivers.get_mut(&session) else {
             return;
         };
-        let header = parse(&packet, &receiver.ids).unwrap();
+        let Some(header) = parse(&packet, &receiver.ids) else {
+            return;
+        };
         let opened = streams.open(&receiver.keys, &mut packet, header.header_len, |_| Some(()));
         let Ok(opened) = opened else {
             add(&receiver.counters.unauthentic, 1);

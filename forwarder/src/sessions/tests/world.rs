@@ -48,6 +48,7 @@ pub struct World {
     /// Datagrams under way: from, to.
     wire: BTreeMap<(u64, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
     serial: u64,
+    forgotten: usize,
     /// Ways by number.
     ways: Vec<Pair>,
     pub open: HashMap<Pair, u32>,
@@ -100,6 +101,7 @@ impl World {
             ids: Vec::new(),
             wire: BTreeMap::new(),
             serial: 0,
+            forgotten: 0,
             ways: Vec::new(),
             open: HashMap::new(),
             opening: Vec::new(),
@@ -122,7 +124,7 @@ impl World {
 
     /// Adds a peer and its session, which then connect. Gives the number of the peer.
     pub fn join(&mut self, role: PeerRole) -> usize {
-        let at = self.peers.len();
+        let at = self.forgotten + self.peers.len();
         self.join_from(role, Self::address(at))
     }
 
@@ -147,6 +149,13 @@ impl World {
         peer.answer((&ours.0, &ours.1), SERVER, &certificate, active);
         self.carry_out();
         id
+    }
+
+    /// Lets go of all peers without a word; later ones get other addresses.
+    pub fn forget_peers(&mut self) {
+        self.forgotten += self.peers.len();
+        self.peers = Vec::new();
+        self.wire.clear();
     }
 
     /// Publishes an m-line of a peer, and lets it send.
@@ -247,7 +256,9 @@ impl World {
             return;
         }
         let pair = Pair::udp(to, from);
-        if classify(bytes[0], bytes[1]) == Ok(Class::Rtp) {
+        let is_rtp =
+            matches!(bytes[..], [first, second, ..] if classify(first, second) == Ok(Class::Rtp));
+        if is_rtp {
             let Some(session) = self.open.get(&pair).copied() else {
                 return;
             };
