@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use forwarder::{core::ops::TableOp, node::parts::Change};
 use serde_json::json;
 
 use crate::{
@@ -69,6 +70,46 @@ fn sound_goes_from_udp_to_tcp_and_back() {
     until([&mut alice], |[_]| {
         rig.get("/v0/sessions").as_array().map(Vec::len) == Some(1)
     });
+}
+
+#[test]
+fn a_call_follows_its_next_hop_from_path_to_path_without_a_loss() {
+    let rig = Rig::start();
+    let (mut alice, mut bob) = (Peer::join(&rig, false), Peer::join(&rig, false));
+    let from_alice = alice.publish(&rig, 11);
+    bob.subscribe(&rig, &from_alice);
+    connect([&mut alice, &mut bob]);
+    let path = format!("/v0/sessions/{}", bob.id);
+    for (loops, wanted) in [
+        (false, "socket"),
+        (true, "sealed"),
+        (false, "socket"),
+        (true, "sealed"),
+    ] {
+        rig.world.loops.store(loops, Ordering::SeqCst);
+        rig.changes.blocking_send(Change::All).unwrap();
+        talk(&mut alice, &mut bob, 20);
+        until([&mut alice, &mut bob], |_| rig.get(&path)["path"] == wanted);
+        talk(&mut alice, &mut bob, 20);
+    }
+    let shown = rig.get(&path);
+    assert_eq!(shown["subscriptions"][0]["path"], "sealed");
+    assert_eq!(shown["why"], json!(null));
+    drop((alice, bob));
+    for id in ["1", "2"] {
+        assert_eq!(rig.call("DELETE", &format!("/v0/sessions/{id}"), "").0, 204);
+    }
+    let ops = rig.world.ops.lock().unwrap();
+    let count = |wanted: fn(&TableOp) -> bool| ops.iter().filter(|op| wanted(op)).count();
+    let steers = count(|op| matches!(op, TableOp::PutSteer { .. }));
+    assert_eq!(count(|op| matches!(op, TableOp::DropSteer { .. })), 2);
+    // Once when opened, and again when the publisher's sound was known.
+    assert!((2..=4).contains(&steers), "{steers}");
+    // Twice for each; the last ones end with their pairs, the first ones after a second.
+    assert_eq!(count(|op| matches!(op, TableOp::PutHop { .. })), 4);
+    assert!(count(|op| matches!(op, TableOp::VoidHop { .. })) >= 2);
+    let ended = count(|op| matches!(op, TableOp::SetLease { lease, deadline: 0 } if *lease != 0));
+    assert_eq!(ended, 2);
 }
 
 #[test]
