@@ -113,6 +113,31 @@ fn a_call_follows_its_next_hop_from_path_to_path_without_a_loss() {
 }
 
 #[test]
+fn a_peer_begins_anew_from_the_same_address() {
+    let rig = Rig::start();
+    let (mut alice, mut bob) = (Peer::join(&rig, false), Peer::join(&rig, false));
+    let publication = alice.publish(&rig, 11);
+    bob.subscribe(&rig, &publication);
+    connect([&mut alice, &mut bob]);
+    talk(&mut alice, &mut bob, 20);
+    for _ in 0..3 {
+        let former = alice.id.clone();
+        alice = alice.join_again(&rig);
+        let publication = alice.publish(&rig, 11);
+        let former_bob = bob.id.clone();
+        bob = bob.join_again(&rig);
+        bob.subscribe(&rig, &publication);
+        connect([&mut alice, &mut bob]);
+        talk(&mut alice, &mut bob, 20);
+        // What is left of the former sessions ends, and takes nothing from the new ones.
+        for id in [former, former_bob] {
+            assert_eq!(rig.call("DELETE", &format!("/v0/sessions/{id}"), "").0, 204);
+        }
+        talk(&mut alice, &mut bob, 20);
+    }
+}
+
+#[test]
 fn strangers_keep_neither_a_call_nor_the_api_waiting() {
     let rig = Rig::start();
     let (mut alice, mut bob) = (Peer::join(&rig, false), Peer::join(&rig, false));
