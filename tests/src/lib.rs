@@ -10,6 +10,7 @@ pub mod client;
 pub mod frame;
 pub mod fuzzing;
 pub mod fuzzing_srtp;
+pub mod fuzzing_transport;
 pub mod lab;
 pub mod mmsg;
 pub mod model;

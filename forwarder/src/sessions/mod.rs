@@ -35,6 +35,9 @@ mod subscription;
 mod table;
 pub mod views;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 
 use self::{

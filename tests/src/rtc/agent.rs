@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Receive, TcpType};
-use str0m::rtp::rtcp::{Rtcp, SdesType};
 use str0m::rtp::RawPacket;
+use str0m::rtp::rtcp::{Rtcp, SdesType};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 
 use super::clip::Clip;
@@ -19,7 +19,7 @@ use super::numbering::Numbering;
 use super::outbound::{Ledger, Outbound, Track};
 use super::reports::{HeaderReport, OutboundReport, Report, RtcpReport};
 use super::road::{Protocol, Road};
-use super::suite::{DtlsVersion, Noted};
+use super::suite::{DtlsVersion, Noted, Suite};
 use super::wire::Wire;
 
 /// The longest datagram.
@@ -41,6 +41,8 @@ pub struct AgentOptions {
     pub protocol: Protocol,
     /// Versions of DTLS.
     pub dtls: DtlsVersion,
+    /// SRTP suites on offer, the best first; DTLS is then OpenSSL's, version 1.2. All of them by str0m's own DTLS unless told.
+    pub suites: Option<Vec<Suite>>,
     /// Payload types and header extensions.
     pub numbering: Numbering,
     /// Whether it measures the way to the other side and asks for feedback to that end.
@@ -59,6 +61,7 @@ impl AgentOptions {
             port: 0,
             protocol: Protocol::Udp,
             dtls: DtlsVersion::Both,
+            suites: None,
             numbering: Numbering::CHROMIUM,
             estimates: false,
             inspects: false,
@@ -130,7 +133,7 @@ impl Agent {
     pub fn new(options: AgentOptions, now: Instant) -> Result<Self> {
         let noted = Noted::default();
         let mut config = RtcConfig::new()
-            .set_crypto_provider(Arc::new(noted.provider()))
+            .set_crypto_provider(Arc::new(noted.provider(options.suites.as_deref())))
             .set_dtls_version(options.dtls.setting())
             .set_extension_map(options.numbering.extension_map())
             .set_stats_interval(Some(Duration::from_millis(250)))
@@ -285,7 +288,8 @@ impl Agent {
             ledger: Ledger::default(),
         };
         let payload_type = self.options.numbering.payload_type(clip.codec);
-        self.outbound.push(Outbound::new(track.clone(), payload_type));
+        self.outbound
+            .push(Outbound::new(track.clone(), payload_type));
         track
     }
 
@@ -375,7 +379,9 @@ impl Agent {
     /// Frames that have come on a track.
     #[must_use]
     pub fn frames(&self, mid: Mid) -> u64 {
-        self.inbound.get(&mid).map_or(0, |track| track.report.frames)
+        self.inbound
+            .get(&mid)
+            .map_or(0, |track| track.report.frames)
     }
 
     /// All that it saw.
@@ -396,10 +402,10 @@ impl Agent {
             closed: self.closed,
             suite: self.noted.suite(),
             round_trip: self.round_trip,
-            local: self.roads.last().map_or_else(
-                || SocketAddr::new(self.options.address, 0),
-                Road::local,
-            ),
+            local: self
+                .roads
+                .last()
+                .map_or_else(|| SocketAddr::new(self.options.address, 0), Road::local),
             inbound: self
                 .inbound
                 .iter()
@@ -588,13 +594,11 @@ impl Agent {
                     self.egress_round_trip.insert(stats.mid, round_trip);
                 }
             }
-            Event::RawPacket(packet) => {
-                match *packet {
-                    RawPacket::RtcpRx(rtcp) => self.note_rtcp(&rtcp),
-                    RawPacket::RtpRx(header, _) => self.headers.note(&header),
-                    RawPacket::RtcpTx(_) | RawPacket::RtpTx(..) => {}
-                }
-            }
+            Event::RawPacket(packet) => match *packet {
+                RawPacket::RtcpRx(rtcp) => self.note_rtcp(&rtcp),
+                RawPacket::RtpRx(header, _) => self.headers.note(&header),
+                RawPacket::RtcpTx(_) | RawPacket::RtpTx(..) => {}
+            },
             _ => {}
         }
     }
@@ -612,7 +616,9 @@ impl Agent {
                     }
                 }
             }
-            Rtcp::Goodbye(goodbye) => seen.goodbyes.extend(goodbye.reports.iter().map(|ssrc| **ssrc)),
+            Rtcp::Goodbye(goodbye) => seen
+                .goodbyes
+                .extend(goodbye.reports.iter().map(|ssrc| **ssrc)),
             Rtcp::Twcc(_) => seen.transport_cc += 1,
             Rtcp::Remb(remb) => seen.remb = Some(remb.bitrate as u64),
             _ => {}

@@ -9,6 +9,8 @@ use str0m::crypto::dtls::{
 };
 use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
 
+use super::openssl::OpensslProvider;
+
 /// Which versions of DTLS a client has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DtlsVersion {
@@ -46,6 +48,13 @@ pub enum Suite {
 }
 
 impl Suite {
+    /// All of them, the cheapest first.
+    pub const ALL: [Self; 3] = [
+        Self::AeadAes128Gcm,
+        Self::AeadAes256Gcm,
+        Self::Aes128CmHmacSha1_80,
+    ];
+
     /// The registered name, as the API has it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -53,6 +62,26 @@ impl Suite {
             Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
             Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
             Self::Aes128CmHmacSha1_80 => "AES128_CM_HMAC_SHA1_80",
+        }
+    }
+
+    /// Bytes that are exported from DTLS: keys and salts of both sides (RFC 5764 §4.2, RFC 7714 §12).
+    #[must_use]
+    pub fn keying_material_len(self) -> usize {
+        match self {
+            Self::AeadAes128Gcm => 2 * (16 + 12),
+            Self::AeadAes256Gcm => 2 * (32 + 12),
+            Self::Aes128CmHmacSha1_80 => 2 * (16 + 14),
+        }
+    }
+
+    /// As str0m has it.
+    #[must_use]
+    pub fn profile(self) -> SrtpProfile {
+        match self {
+            Self::AeadAes128Gcm => SrtpProfile::AEAD_AES_128_GCM,
+            Self::AeadAes256Gcm => SrtpProfile::AEAD_AES_256_GCM,
+            Self::Aes128CmHmacSha1_80 => SrtpProfile::AES128_CM_SHA1_80,
         }
     }
 
@@ -83,13 +112,21 @@ impl Noted {
         self.0.get().copied()
     }
 
-    /// str0m's default cryptography, with a DTLS that notes the suite here.
+    /// str0m's default cryptography, with a DTLS that notes the suite here: str0m's own, or where the suites on offer are told, that
+    /// of OpenSSL.
     #[must_use]
-    pub fn provider(&self) -> CryptoProvider {
+    pub fn provider(&self, suites: Option<&[Suite]>) -> CryptoProvider {
         let default = from_feature_flags();
-        // The provider holds `&'static`; one such pair per client is all that is leaked.
+        // The provider holds `&'static`; these few bytes per client are all that is leaked.
+        let inner: &'static dyn DtlsProvider = match suites {
+            None => default.dtls_provider,
+            Some(suites) => Box::leak(Box::new(OpensslProvider {
+                certificates: default.dtls_provider,
+                suites: suites.to_vec(),
+            })),
+        };
         let dtls_provider = Box::leak(Box::new(NotingDtls {
-            inner: default.dtls_provider,
+            inner,
             noted: self.clone(),
         }));
         CryptoProvider {

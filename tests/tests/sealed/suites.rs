@@ -1,13 +1,13 @@
 //! DTLS roles and versions, SRTP suites: whoever offers a GCM gets a GCM.
 
 use forwarder_tests::rtc::participant::Joining;
-use forwarder_tests::rtc::{AgentOptions, DtlsVersion, Participant};
+use forwarder_tests::rtc::{AgentOptions, DtlsVersion, Participant, Suite};
 
 use crate::hall::{Hall, Kind, Side, WHILE, play, subscribe};
 
 scenarios!(
-    kernel_v4: roles_and_versions;
-    socket_v4: roles_and_versions
+    kernel_v4: roles_and_versions, every_offer_in_both_roles;
+    socket_v4: roles_and_versions, every_offer_in_both_roles
 );
 
 fn roles_and_versions(kind: Kind) {
@@ -38,7 +38,11 @@ fn roles_and_versions(kind: Kind) {
         assert!(suite.starts_with("AEAD_AES_"), "{role} {dtls:?}: {suite}");
         assert_eq!(view["suite"], suite);
         assert_eq!(view["subscriptions"][0]["suite"], suite);
-        let ours = if *role == "passive" { "active" } else { "passive" };
+        let ours = if *role == "passive" {
+            "active"
+        } else {
+            "passive"
+        };
         assert_eq!(view["role"], ours);
         let version = report.dtls.unwrap();
         match dtls {
@@ -46,6 +50,48 @@ fn roles_and_versions(kind: Kind) {
             DtlsVersion::V13 => assert!(version.contains("1_3"), "{version}"),
             DtlsVersion::Both => {}
         }
+    }
+    hall.close();
+}
+
+/// What clients offer, and what each gets. As DTLS clients they offer and the forwarder chooses; as servers they choose themselves.
+fn every_offer_in_both_roles(kind: Kind) {
+    use Suite::{AeadAes128Gcm as GCM_128, AeadAes256Gcm as GCM_256, Aes128CmHmacSha1_80 as CM};
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    // Chromium's order, Firefox', and what GStreamer and ffmpeg have.
+    let offers = [
+        vec![CM, GCM_256, GCM_128],
+        vec![GCM_128, GCM_256, CM],
+        vec![GCM_128],
+        vec![GCM_256],
+        vec![CM],
+    ];
+    let mut subscribers = Vec::new();
+    for role in ["active", "passive"] {
+        for offer in &offers {
+            let options = AgentOptions {
+                name: format!("{role} with {offer:?}"),
+                suites: Some(offer.clone()),
+                ..hall.options(Side::Receiving, subscribers.len())
+            };
+            let joining = Joining { role, waits: true };
+            let crowd = hall.crowd(Side::Receiving);
+            let joined = Participant::join_as(crowd, &hall.api, options, joining);
+            let subscriber = joined.unwrap_or_else(|error| panic!("{role} {offer:?}: {error:#}"));
+            subscribe(&subscriber, &tracks);
+            subscribers.push((subscriber, offer));
+        }
+    }
+    let all: Vec<&Participant> = subscribers.iter().map(|(one, _)| one).collect();
+    play(&[&publisher], &all, WHILE);
+    for (subscriber, offer) in &subscribers {
+        let (view, report) = (hall.view(subscriber), subscriber.report());
+        let suite = report.suite.unwrap();
+        assert_eq!(view["suite"], suite.name());
+        assert!(offer.contains(&suite));
+        let offers_gcm = offer.iter().any(|offered| *offered != CM);
+        assert_eq!(suite != CM, offers_gcm, "{}: {suite:?}", report.name);
     }
     hall.close();
 }
