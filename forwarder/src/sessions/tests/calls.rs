@@ -43,7 +43,9 @@ fn media_reaches_a_subscriber_in_every_dtls_role() {
             assert_eq!((packet.ssrc, packet.payload_type), (ssrc, VP8));
             assert_eq!(packet.mid.as_deref(), Some("0"));
         }
-        let steps = heard.windows(2).map(|two| two[1].sequence - two[0].sequence);
+        let steps = heard
+            .windows(2)
+            .map(|two| two[1].sequence - two[0].sequence);
         assert!(steps.clone().all(|step| step == 1));
         let numbers = heard.windows(2).map(|two| {
             let [first, second] = [0, 1].map(|at: usize| two[at].transport_cc.unwrap());
@@ -119,7 +121,10 @@ fn closing_says_goodbye_and_leaves_nothing() {
     let video = world.publish(publisher, "v", Kind::Video, 42);
     let (leg, ssrc) = world.subscribe(subscriber, video, Kind::Video, "0");
     world.run(SECOND);
-    world.sessions.close(world.now, world.ids[publisher]).unwrap();
+    world
+        .sessions
+        .close(world.now, world.ids[publisher])
+        .unwrap();
     world.carry_out();
     world.run(SECOND);
     assert_eq!(world.peers[subscriber].said_goodbye(), [ssrc]);
@@ -129,7 +134,10 @@ fn closing_says_goodbye_and_leaves_nothing() {
         subscription: leg,
     };
     assert!(world.events.contains(&ended));
-    world.sessions.close(world.now, world.ids[subscriber]).unwrap();
+    world
+        .sessions
+        .close(world.now, world.ids[subscriber])
+        .unwrap();
     world.carry_out();
     assert!(world.events.contains(&Event::Closed {
         session: world.ids[subscriber],

@@ -89,17 +89,27 @@ fn sender_reports_are_our_own_and_keep_sound_and_picture_together() {
     let peer = &world.peers[subscriber];
     let reports = sender_infos(peer);
     for (ssrc, clock_rate, size) in [(sound, 48_000.0, 100), (picture, 90_000.0, 1000)] {
-        let of: Vec<_> = reports.iter().filter(|(_, info)| *info.ssrc == ssrc).collect();
+        let of: Vec<_> = reports
+            .iter()
+            .filter(|(_, info)| *info.ssrc == ssrc)
+            .collect();
         assert!((10..=45).contains(&of.len()), "{} reports", of.len());
         let (at, last) = of[of.len() - 1];
-        let sent = peer.heard.iter().filter(|it| it.ssrc == ssrc && it.at <= *at).count();
+        let sent = peer
+            .heard
+            .iter()
+            .filter(|it| it.ssrc == ssrc && it.at <= *at)
+            .count();
         assert!((i64::from(last.sender_packet_count) - sent as i64).abs() <= 3);
         assert_eq!(last.sender_octet_count, last.sender_packet_count * size);
         // Both times of the reports advance at the rate of the stream.
         let (first_at, first) = of[0];
         let ticks = f64::from(last.rtp_time.numer() as u32 - first.rtp_time.numer() as u32);
         let seconds = (at - first_at) as f64 / 1e9;
-        assert!((ticks / clock_rate - seconds).abs() < 0.02, "{ticks} in {seconds}");
+        assert!(
+            (ticks / clock_rate - seconds).abs() < 0.02,
+            "{ticks} in {seconds}"
+        );
     }
     // CNAMEs are equal, and what the API says.
     let mut names = Vec::new();
@@ -141,7 +151,11 @@ fn receiver_reports_tell_the_publisher_of_losses() {
         Rtcp::ReceiverReport(report) => report.reports.iter().next().copied(),
         _ => None,
     };
-    let reports: Vec<_> = world.peers[publisher].rtcp.iter().filter_map(report).collect();
+    let reports: Vec<_> = world.peers[publisher]
+        .rtcp
+        .iter()
+        .filter_map(report)
+        .collect();
     assert!(reports.len() >= 8, "{}", reports.len());
     assert!(reports.iter().all(|report| *report.ssrc == 42));
     assert_eq!((reports[0].fraction_lost, reports[0].packets_lost), (0, 0));
@@ -184,12 +198,21 @@ fn without_transport_wide_feedback_there_is_remb() {
     let peer = &world.peers[publisher];
     let remb = |(_, rtcp): &&(u64, Rtcp)| matches!(rtcp, Rtcp::Remb(_));
     assert!((1..=6).contains(&peer.rtcp.iter().filter(remb).count()));
-    assert!(!peer.rtcp.iter().any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_))));
+    assert!(
+        !peer
+            .rtcp
+            .iter()
+            .any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_)))
+    );
     // A second m-line with the extension, on the live session, brings it.
     world.publish(publisher, "w", Kind::Video, 43);
     world.run(SECOND);
     let peer = &world.peers[publisher];
-    assert!(peer.rtcp.iter().any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_))));
+    assert!(
+        peer.rtcp
+            .iter()
+            .any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_)))
+    );
 }
 
 #[test]
@@ -208,7 +231,11 @@ fn rtcp_of_strangers_and_replays_does_nothing() {
     let strangers = world.sessions.strangers();
     let mut noise = vec![0x80, 200, 0, 6];
     noise.resize(60, 7);
-    world.inject(([203, 0, 113, 9], 9).into(), super::world::SERVER, noise.clone());
+    world.inject(
+        ([203, 0, 113, 9], 9).into(),
+        super::world::SERVER,
+        noise.clone(),
+    );
     world.inject(World::address(subscriber), super::world::SERVER, noise);
     world.run(15 * MILLISECOND);
     assert_eq!(world.sessions.strangers(), strangers + 1);

@@ -33,25 +33,36 @@ fn longest_pause(world: &World, peer: usize, since: u64) -> u64 {
 fn a_roaming_peer_is_followed_make_before_break() {
     let (mut world, _, subscriber) = call();
     world.opening_takes = 300 * MILLISECOND;
-    let (old, new) = (World::address(subscriber), ([198, 51, 100, 77], 6000).into());
+    let (old, new) = (
+        World::address(subscriber),
+        ([198, 51, 100, 77], 6000).into(),
+    );
     world.pair_log.clear();
     let start = world.now;
     world.peers[subscriber].add_address(new);
     world.run(200 * MILLISECOND);
     // Both addresses work for a while, as when Wi-Fi fades; then the old one is left.
-    world.peers[subscriber].rtc.direct_api().invalidate_candidate(
-        &str0m::Candidate::host(old, "udp").unwrap(),
-    );
+    world.peers[subscriber]
+        .rtc
+        .direct_api()
+        .invalidate_candidate(&str0m::Candidate::host(old, "udp").unwrap());
     world.peers[subscriber].due = world.now;
     world.run(8 * SECOND);
     let view = world.sessions.session(world.ids[subscriber]).unwrap();
     assert_eq!(view.pair.map(|pair| pair.remote), Some(new));
     assert_eq!(view.state, State::Connected);
-    assert_eq!(world.pair_log, [format!("open {new}"), format!("close {old}")]);
+    assert_eq!(
+        world.pair_log,
+        [format!("open {new}"), format!("close {old}")]
+    );
     // Media went to the old pair until the new one was open: nothing was lost.
     assert!(longest_pause(&world, subscriber, start) < 50 * MILLISECOND);
     let heard = &world.peers[subscriber].heard;
-    assert!(heard.windows(2).all(|two| two[1].sequence == two[0].sequence + 1));
+    assert!(
+        heard
+            .windows(2)
+            .all(|two| two[1].sequence == two[0].sequence + 1)
+    );
 }
 
 #[test]
@@ -101,7 +112,10 @@ fn consent_that_is_not_renewed_ends_the_session() {
     assert!(!world.open.contains_key(&pair));
     // The other side of the call is as it was.
     let view = world.sessions.session(world.ids[publisher]).unwrap();
-    assert_eq!((view.state, view.publications[0].subscribers), (State::Connected, 0));
+    assert_eq!(
+        (view.state, view.publications[0].subscribers),
+        (State::Connected, 0)
+    );
 }
 
 #[test]

@@ -120,7 +120,8 @@ impl Peer {
             .split(':')
             .map(|pair| u8::from_str_radix(pair, 16).unwrap())
             .collect();
-        self.rtc.add_remote_candidate(Candidate::host(server, "udp").unwrap());
+        self.rtc
+            .add_remote_candidate(Candidate::host(server, "udp").unwrap());
         let mut api = self.rtc.direct_api();
         api.set_remote_ice_credentials(IceCreds {
             ufrag: ufrag.to_owned(),
@@ -310,7 +311,12 @@ impl Peer {
     /// str0m's payload types are what the tests take them for.
     pub fn check_payload_types(&self) {
         let config = self.rtc.codec_config();
-        let of = |codec| config.find(|params| params.spec().codec == codec).unwrap().pt();
+        let of = |codec| {
+            config
+                .find(|params| params.spec().codec == codec)
+                .unwrap()
+                .pt()
+        };
         assert_eq!((*of(Codec::Vp8), *of(Codec::Opus)), (VP8, OPUS));
     }
 }

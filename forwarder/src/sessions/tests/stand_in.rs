@@ -147,7 +147,8 @@ impl StandIn {
         else {
             return;
         };
-        self.notes.extend(stream.count(now, index, &parsed, &packet));
+        self.notes
+            .extend(stream.count(now, index, &parsed, &packet));
         for (leg, sequence) in stream.legs.values_mut() {
             let Some(sender) = self.senders.get(&leg.session) else {
                 continue;

@@ -152,7 +152,10 @@ impl World {
     /// Publishes an m-line of a peer, and lets it send.
     pub fn publish(&mut self, peer: usize, mid: &str, kind: Kind, ssrc: u32) -> PublicationId {
         let spec = publication(kind, mid, Some(ssrc));
-        let id = self.sessions.publish(self.now, self.ids[peer], &spec).unwrap();
+        let id = self
+            .sessions
+            .publish(self.now, self.ids[peer], &spec)
+            .unwrap();
         self.peers[peer].send(self.now, mid, media_kind(kind), ssrc);
         self.carry_out();
         id
@@ -167,9 +170,17 @@ impl World {
         mid: &str,
     ) -> (SubscriptionId, u32) {
         let spec = subscription(publication, kind, mid);
-        let id = self.sessions.subscribe(self.now, self.ids[peer], &spec).unwrap();
+        let id = self
+            .sessions
+            .subscribe(self.now, self.ids[peer], &spec)
+            .unwrap();
         let view = self.sessions.session(self.ids[peer]).unwrap();
-        let ssrc = view.subscriptions.iter().find(|it| it.id == id).unwrap().ssrc;
+        let ssrc = view
+            .subscriptions
+            .iter()
+            .find(|it| it.id == id)
+            .unwrap()
+            .ssrc;
         self.peers[peer].expect(mid, media_kind(kind), ssrc);
         self.carry_out();
         (id, ssrc)
@@ -200,7 +211,12 @@ impl World {
             let (from, to, bytes) = entry.remove();
             self.deliver(from, to, bytes);
         }
-        let ready: Vec<_> = self.opening.iter().copied().filter(|it| it.0 <= now).collect();
+        let ready: Vec<_> = self
+            .opening
+            .iter()
+            .copied()
+            .filter(|it| it.0 <= now)
+            .collect();
         self.opening.retain(|it| it.0 > now);
         for (_, session, pair) in ready {
             self.ways.push(pair);
@@ -249,7 +265,8 @@ impl World {
             return;
         }
         self.serial += 1;
-        self.wire.insert((self.now + DELAY, self.serial), (from, to, bytes));
+        self.wire
+            .insert((self.now + DELAY, self.serial), (from, to, bytes));
     }
 
     /// Does what core, workers and peers want done.
@@ -282,7 +299,8 @@ impl World {
             Output::Transmit { pair, bytes } => self.inject(pair.local, pair.remote, bytes),
             Output::OpenPair { session, pair, .. } => {
                 assert!(self.open.insert(pair, session).is_none(), "opened twice");
-                self.opening.push((self.now + self.opening_takes, session, pair));
+                self.opening
+                    .push((self.now + self.opening_takes, session, pair));
                 self.pair_log.push(format!("open {}", pair.remote));
             }
             Output::SteerPair { pair, .. } => assert!(self.open.contains_key(&pair)),
