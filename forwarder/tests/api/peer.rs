@@ -40,17 +40,28 @@ pub struct Peer {
 impl Peer {
     /// Creates a session in the node and begins to connect to it.
     pub fn join(rig: &Rig, tcp: bool) -> Self {
-        let server = rig.media;
-        let (road, local) = if tcp {
-            let stream = TcpStream::connect(server).unwrap();
+        let road = if tcp {
+            let stream = TcpStream::connect(rig.media).unwrap();
             stream.set_nonblocking(true).unwrap();
-            let local = stream.local_addr().unwrap();
-            (Road::Tcp(stream, Vec::new()), local)
+            Road::Tcp(stream, Vec::new())
         } else {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket.set_nonblocking(true).unwrap();
-            let local = socket.local_addr().unwrap();
-            (Road::Udp(socket), local)
+            Road::Udp(socket)
+        };
+        Self::join_by(rig, road)
+    }
+
+    /// Begins anew from the same address, with another session and other keys.
+    pub fn join_again(self, rig: &Rig) -> Self {
+        Self::join_by(rig, self.road)
+    }
+
+    fn join_by(rig: &Rig, road: Road) -> Self {
+        let server = rig.media;
+        let (local, tcp) = match &road {
+            Road::Udp(socket) => (socket.local_addr().unwrap(), false),
+            Road::Tcp(stream, _) => (stream.local_addr().unwrap(), true),
         };
         let mut rtc = Rtc::builder().set_rtp_mode(true).build(Instant::now());
         let candidate = |address, active| {
