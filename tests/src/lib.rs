@@ -9,6 +9,7 @@ pub mod cases;
 pub mod client;
 pub mod frame;
 pub mod fuzzing;
+pub mod fuzzing_media;
 pub mod fuzzing_srtp;
 pub mod fuzzing_transport;
 pub mod lab;
