@@ -157,6 +157,9 @@ impl Sessions {
         if session.set_up_by.is_some_and(|at| at <= now) {
             return self.end(now, number, CloseReason::SetUpTimedOut);
         }
+        if session.found_by.is_some_and(|at| at <= now) {
+            return self.end(now, number, CloseReason::ConsentLost);
+        }
         let lost = session.ice.handle_timeout(now);
         // A session that is not connected yet may still find another pair, until its time is over.
         if lost.is_some() && session.keys.is_some() {

@@ -47,6 +47,11 @@ fn media_reaches_a_subscriber_in_every_dtls_role() {
             .windows(2)
             .map(|two| two[1].sequence - two[0].sequence);
         assert!(steps.clone().all(|step| step == 1));
+        // 90 kHz, and a packet every 10 ms.
+        let ticks = heard
+            .windows(2)
+            .map(|two| two[1].timestamp.wrapping_sub(two[0].timestamp));
+        assert!(ticks.clone().all(|ticks| ticks == 900));
         let numbers = heard.windows(2).map(|two| {
             let [first, second] = [0, 1].map(|at: usize| two[at].transport_cc.unwrap());
             second.wrapping_sub(first)

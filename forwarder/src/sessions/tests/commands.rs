@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// How it is refused, the field at fault, and what is wrong.
+type Case<Spec> = (RefusalKind, &'static str, fn(&mut Spec));
+
 fn session(world: &mut World) -> SessionId {
     let value = ["AB"; 32].join(":");
     let ice = ("abcd", "0123456789012345678901");
@@ -36,7 +39,7 @@ fn publications_that_cannot_be() {
     let good = || publication(Kind::Video, "0", Some(1));
     world.sessions.publish(0, id, &good()).unwrap();
     world.carry_out();
-    let cases: [(RefusalKind, &str, fn(&mut PublicationSpec)); 9] = [
+    let cases: [Case<PublicationSpec>; 9] = [
         (RefusalKind::Duplicate, "encodings.ssrc", |it| {
             it.encodings[0].ssrc = 1;
         }),
@@ -102,7 +105,7 @@ fn subscriptions_that_cannot_be() {
     let good = subscription(video, Kind::Video, "0");
     world.sessions.subscribe(0, subscriber, &good).unwrap();
     world.carry_out();
-    let cases: [(RefusalKind, &str, fn(&mut SubscriptionSpec)); 5] = [
+    let cases: [Case<SubscriptionSpec>; 5] = [
         (RefusalKind::Unknown, "publication", |it| {
             it.publication = PublicationId(99);
         }),

@@ -1,7 +1,7 @@
 //! What an idle session holds. The C heap is asked, since the cipher library's share is in it; it knows one arena, and other
 //! tests would count with it, hence alone:
 //!
-//!     MALLOC_ARENA_MAX=1 cargo test --release -p forwarder --lib idle_session -- --ignored --nocapture
+//!     MALLOC_ARENA_MAX=1 cargo test -p forwarder --lib idle_session -- --ignored --nocapture
 
 use super::world::{SECOND, World, settings, subscription};
 use crate::{media::Kind, sessions::specs::PeerRole};

@@ -10,6 +10,7 @@ use crate::{
         views::State,
     },
     transport::Pair,
+    worker::note::Note,
 };
 
 fn call() -> (World, usize, usize) {
@@ -140,6 +141,43 @@ fn a_peer_that_begins_anew_from_the_same_address_takes_it_over() {
     assert!(world.peers[again].heard.len() > 90);
     world.run(2 * LINGER);
     assert_eq!(world.open.len(), 2);
+    // The former session cannot be found any more, and ends.
+    world.run(30 * SECOND);
+    let closed = Event::Closed {
+        session: world.ids[subscriber],
+        reason: CloseReason::ConsentLost,
+    };
+    assert!(world.events.contains(&closed));
+    assert_eq!(world.open.get(&Pair::udp(SERVER, address)), Some(&number));
+}
+
+#[test]
+fn a_broken_tcp_connection_is_a_lost_pair_and_another_one_a_new_pair() {
+    let mut world = World::new(settings());
+    world.connections.insert(World::address(1), 7);
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    world.subscribe(subscriber, video, Kind::Video, "0");
+    world.run(SECOND);
+    let view = |world: &World| {
+        let view = world.sessions.session(world.ids[subscriber]).unwrap();
+        view.pair
+    };
+    let pair = |connection| Pair::tcp(SERVER, World::address(subscriber), connection);
+    assert_eq!(view(&world), Some(pair(7)));
+    let broken = Note::TcpClosed { connection: 7 };
+    world.sessions.handle_note(world.now, broken.clone());
+    world.sessions.handle_note(world.now, broken);
+    world.carry_out();
+    assert_eq!(view(&world), None);
+    assert!(!world.open.contains_key(&pair(7)));
+    // The peer connects again: its checks come over a connection with another number.
+    world.connections.insert(World::address(1), 8);
+    let heard = world.peers[subscriber].heard.len();
+    world.run(10 * SECOND);
+    assert_eq!(view(&world), Some(pair(8)));
+    assert!(world.peers[subscriber].heard.len() > heard + 100);
 }
 
 #[test]

@@ -30,7 +30,6 @@ pub struct Heard {
 
 /// What a peer sends on one m-line.
 pub struct Stream {
-    pub ssrc: u32,
     pub kind: MediaKind,
     pub next: u64,
     pub sequence: u64,
@@ -84,17 +83,11 @@ impl Peer {
         peer
     }
 
-    /// Uses one more address, the only one from now on.
+    /// Uses one more address.
     pub fn add_address(&mut self, address: SocketAddr) {
         let candidate = Candidate::host(address, "udp").unwrap();
         self.rtc.add_local_candidate(candidate);
         self.addresses.push(address);
-    }
-
-    pub fn leave_address(&mut self, address: SocketAddr) {
-        let candidate = Candidate::host(address, "udp").unwrap();
-        self.rtc.direct_api().invalidate_candidate(&candidate);
-        self.addresses.retain(|held| *held != address);
     }
 
     pub fn credentials(&mut self) -> (String, String) {
@@ -143,7 +136,6 @@ impl Peer {
         api.declare_stream_tx(ssrc.into(), None, mid, None)
             .set_unpaced(true);
         let stream = Stream {
-            ssrc,
             kind,
             next: now,
             // A few packets before a wrap.

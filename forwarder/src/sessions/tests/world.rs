@@ -16,7 +16,7 @@ use super::{
 use crate::{
     media::{Extension, Kind},
     sessions::{
-        Sessions,
+        Entropy, Sessions,
         candidate::Candidate,
         codec::CodecSpec,
         extensions::ExtensionSpec,
@@ -48,6 +48,8 @@ pub struct World {
     /// Datagrams under way: from, to.
     wire: BTreeMap<(u64, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
     serial: u64,
+    /// What arrives from these addresses counts as from TCP connections with these numbers.
+    pub connections: HashMap<SocketAddr, u32>,
     forgotten: usize,
     /// Ways by number.
     ways: Vec<Pair>,
@@ -74,7 +76,7 @@ pub fn settings() -> Settings {
 }
 
 /// A generator that is the same in every run.
-pub fn entropy(seed: u64) -> Box<dyn FnMut(&mut [u8]) + Send> {
+pub fn entropy(seed: u64) -> Entropy {
     let mut state = seed;
     Box::new(move |bytes| {
         for byte in bytes {
@@ -87,6 +89,13 @@ pub fn entropy(seed: u64) -> Box<dyn FnMut(&mut [u8]) + Send> {
 }
 
 impl World {
+    fn pair(&self, from: SocketAddr) -> Pair {
+        match self.connections.get(&from) {
+            Some(connection) => Pair::tcp(SERVER, from, *connection),
+            None => Pair::udp(SERVER, from),
+        }
+    }
+
     pub fn new(settings: Settings) -> Self {
         let base = (1_000 * SECOND, Instant::now());
         let certificate = Certificate::self_signed().unwrap();
@@ -101,6 +110,7 @@ impl World {
             ids: Vec::new(),
             wire: BTreeMap::new(),
             serial: 0,
+            connections: HashMap::new(),
             forgotten: 0,
             ways: Vec::new(),
             open: HashMap::new(),
@@ -255,7 +265,7 @@ impl World {
             }
             return;
         }
-        let pair = Pair::udp(to, from);
+        let pair = self.pair(from);
         let is_rtp =
             matches!(bytes[..], [first, second, ..] if classify(first, second) == Ok(Class::Rtp));
         if is_rtp {
