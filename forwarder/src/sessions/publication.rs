@@ -121,6 +121,14 @@ impl Publication {
         }
     }
 
+    /// Follows the worker to the stream that it forwards now, which may be another than was announced or learnt.
+    pub fn follow(&mut self) {
+        let forwarded = self.counters.ssrc.load(Relaxed);
+        if forwarded != 0 {
+            self.became(forwarded);
+        }
+    }
+
     /// The peer says that the stream ends. It is reported on no longer, unless more comes (RFC 3550 §6.3.4).
     pub fn said_goodbye(&mut self) {
         self.ended_at = Some(self.counters.packets.load(Relaxed));
@@ -150,6 +158,7 @@ impl Publication {
 
     /// What is to be reported to the peer about the stream.
     pub fn report_block(&mut self, now: u64) -> Option<ReportBlock> {
+        self.follow();
         let counters = &self.counters;
         if self.ended_at == Some(counters.packets.load(Relaxed)) {
             return None;

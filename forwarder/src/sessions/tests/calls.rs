@@ -1,8 +1,9 @@
 //! Calls from end to end.
 
 use super::{
+    parameters::settings,
     peer::VP8,
-    world::{MILLISECOND, SECOND, World, settings},
+    world::{MILLISECOND, SECOND, World},
 };
 use crate::{
     media::Kind,
@@ -65,7 +66,7 @@ fn a_publication_without_ssrcs_is_told_by_its_mid() {
     let mut world = World::new(settings());
     let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
     world.run(SECOND);
-    let spec = super::world::publication(Kind::Video, "v", None);
+    let spec = super::parameters::publication(Kind::Video, "v", None);
     let video = world
         .sessions
         .publish(world.now, world.ids[publisher], &spec)
