@@ -183,3 +183,50 @@ impl Publication {
         (due != u64::MAX).then_some(due)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::codec::CodecSpec;
+
+    #[test]
+    fn it_follows_the_worker_to_another_source() {
+        let spec = PublicationSpec {
+            kind: Kind::Video,
+            mid: None,
+            codecs: vec![CodecSpec {
+                payload_type: 96,
+                name: "VP8".to_owned(),
+                clock_rate: 90_000,
+                channels: None,
+                parameters: None,
+                rtx_payload_type: None,
+            }],
+            encodings: vec![EncodingSpec {
+                ssrc: 7,
+                rtx_ssrc: Some(8),
+            }],
+            header_extensions: Vec::new(),
+        };
+        let mut publication = Publication::new(PublicationId(1), 1, &spec, None, Used::default());
+        assert_eq!(publication.ssrc, Some(7));
+        assert!(publication.has_ssrc(7) && publication.has_ssrc(8) && !publication.has_ssrc(9));
+        // Nothing has come: there is nothing to report.
+        assert_eq!(publication.report_block(0), None);
+        let counters = Arc::clone(&publication.counters);
+        counters.packets.store(3, Relaxed);
+        counters.received.store(3, Relaxed);
+        counters.base.store(1 << 16, Relaxed);
+        counters.highest_extended.store(3 + (1 << 16), Relaxed);
+        counters.ssrc.store(9, Relaxed);
+        let block = publication.report_block(0).unwrap();
+        assert_eq!((block.ssrc, block.cumulative_lost), (9, 1));
+        assert_eq!(publication.ssrc, Some(9));
+        // After its BYE it is reported on no longer, until more of it comes.
+        publication.said_goodbye();
+        assert_eq!(publication.report_block(0), None);
+        counters.packets.store(4, Relaxed);
+        counters.received.store(4, Relaxed);
+        assert!(publication.report_block(0).is_some());
+    }
+}

@@ -83,6 +83,31 @@ fn a_publication_without_ssrcs_is_told_by_its_mid() {
 }
 
 #[test]
+fn a_subscriber_that_two_workers_send_to_sees_one_transport() {
+    let mut world = World::new(settings());
+    let publishers = [world.join(PeerRole::Auto), world.join(PeerRole::Auto)];
+    let subscriber = world.join(PeerRole::Auto);
+    world.run(SECOND);
+    let worker = |peer: usize| world.sessions.session(world.ids[peer]).unwrap().worker;
+    assert_ne!(worker(publishers[0]), worker(publishers[1]));
+    for (at, publisher) in publishers.into_iter().enumerate() {
+        // The same SSRC, MID and payload type from both: what they are to the subscriber is ours to say.
+        let video = world.publish(publisher, "v", Kind::Video, 42);
+        world.subscribe(subscriber, video, Kind::Video, &at.to_string());
+    }
+    world.run(2 * SECOND);
+    let heard = &world.peers[subscriber].heard;
+    for mid in ["0", "1"] {
+        let of = heard.iter().filter(|it| it.mid.as_deref() == Some(mid));
+        assert!(of.count() > 190);
+    }
+    let mut numbers: Vec<u16> = heard.iter().filter_map(|it| it.transport_cc).collect();
+    numbers.sort_unstable();
+    assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1));
+    assert_eq!(numbers.len(), heard.len());
+}
+
+#[test]
 fn pausing_resuming_and_leaving() {
     let mut world = World::new(settings());
     let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
