@@ -35,7 +35,7 @@ pub enum Command {
     /// Prints one line to standard output when it is ready, such as `forwarder ready: api http://127.0.0.1:7600 path kernel
     /// (eth0)`. Media goes on in the kernel if this process is killed, until the lease runs out; a new `forwarder run` of
     /// the same name takes over. Without --iface, or without root, media is forwarded through sockets.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Stop a node, and clean up after one that was killed
     ///
     /// Sends SIGTERM to the node of this name and waits for it. If it is dead, removes the XDP programs, pinned maps,

@@ -57,6 +57,37 @@ pub fn remote(family: Family) -> SocketAddr {
     }
 }
 
+/// The media port of sessions, at the media address. The publisher's address is a validated pair with it.
+#[must_use]
+pub fn sealed_local(family: Family) -> SocketAddr {
+    let mut address = local(family);
+    address.set_port(7700);
+    address
+}
+
+/// A local username fragment of a session.
+pub const UFRAG: [u8; 8] = *b"abcdEFGH";
+/// A payload type that carries audio, in the session of the validated pair.
+pub const AUDIO: u8 = 111;
+
+/// A STUN binding request whose attributes are these: type and content.
+#[must_use]
+pub fn binding_request(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (kind, content) in attributes {
+        body.extend(kind.to_be_bytes());
+        body.extend((content.len() as u16).to_be_bytes());
+        body.extend(*content);
+        body.resize(body.len().next_multiple_of(4), 0);
+    }
+    let mut message = vec![0, 1];
+    message.extend((body.len() as u16).to_be_bytes());
+    message.extend([0x21, 0x12, 0xa4, 0x42]);
+    message.extend(1..=12);
+    message.extend(body);
+    message
+}
+
 /// An RTP packet of `len` bytes (at least 12), its body counting up.
 #[must_use]
 pub fn rtp(ssrc: u32, sequence: u16, timestamp: u32, len: usize) -> Vec<u8> {
@@ -88,6 +119,7 @@ pub fn cases() -> Vec<Case> {
         media(&mut cases, family);
         payloads(&mut cases, family);
         headers(&mut cases, family);
+        sessions(&mut cases, family);
     }
     cases.0
 }
@@ -213,6 +245,87 @@ fn payloads(cases: &mut Table, family: Family) {
     both[0] = 0xb2;
     both[20..24].copy_from_slice(&[0, 0, 0, 2]);
     add("sources-and-extension", &both);
+}
+
+/// What comes to the media port of sessions, from a validated pair and from a stranger.
+fn sessions(cases: &mut Table, family: Family) {
+    const USERNAME: u16 = 6;
+    let named = |ufrag: &[u8]| [ufrag, b":their"].concat();
+    let known = named(&UFRAG);
+    let mut audio = rtp(MIXED, 1, 1, 80);
+    audio[1] = AUDIO | 0x80;
+    let mut extension = rtp(MIXED, 1, 1, 36);
+    extension[0] = 0x90;
+    extension[12..16].copy_from_slice(&[0xbe, 0xde, 0, 6]);
+    let payloads: [(&str, Vec<u8>); 17] = [
+        ("rtp", rtp(MIXED, 1, 1, 1200)),
+        ("rtp-short", rtp(MIXED, 1, 1, 12)),
+        ("rtp-too-short", rtp(MIXED, 1, 1, 12)[..11].to_vec()),
+        ("rtp-extension-that-does-not-fit", extension),
+        ("audio", audio),
+        ("rtcp", vec![0x80, 200, 0, 1, 0x11, 0x11, 0x11, 0x11]),
+        ("dtls", vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("zrtp", vec![16, 0, 0, 0]),
+        ("check", binding_request(&[(USERNAME, &known)])),
+        (
+            "check-named-late",
+            binding_request(&[
+                (0x802a, &[0; 8]),
+                (0x25, &[]),
+                (0x24, &[1; 4]),
+                (USERNAME, &known),
+            ]),
+        ),
+        (
+            "check-named-too-late",
+            binding_request(
+                &[(0x25, &[][..]); 6]
+                    .iter()
+                    .copied()
+                    .chain([(USERNAME, &known[..])])
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "check-unknown",
+            binding_request(&[(USERNAME, &named(b"abcdEFGX"))]),
+        ),
+        (
+            "check-short-name",
+            binding_request(&[(USERNAME, b"abcdEFGH")]),
+        ),
+        (
+            "check-long-name",
+            binding_request(&[(USERNAME, &named(b"abcdEFGHI"))]),
+        ),
+        ("check-nameless", binding_request(&[(0x25, &[])])),
+        (
+            "check-endless",
+            binding_request(&[(0x25, &[0; 800]), (USERNAME, &known)]),
+        ),
+        ("response", {
+            let mut response = binding_request(&[(USERNAME, &known)]);
+            response[0] = 1;
+            response
+        }),
+    ];
+    let mut stranger = remote(family);
+    stranger.set_port(6001);
+    for (name, payload) in &payloads {
+        for (who, source) in [("pair", remote(family)), ("stranger", stranger)] {
+            let built = Frame::udp(REMOTE_MAC, LOCAL_MAC, source, sealed_local(family), payload);
+            cases.add(family, &format!("session-{who}-{name}"), built.build());
+        }
+    }
+    let tagged = Frame::udp(
+        REMOTE_MAC,
+        LOCAL_MAC,
+        remote(family),
+        sealed_local(family),
+        &rtp(MIXED, 1, 1, 50),
+    );
+    cases.add(family, "session-tagged", tagged.clone().vlan(5).build());
+    cases.add(family, "session-padded", tagged.pad_to(150).build());
 }
 
 /// What lies around it.

@@ -220,7 +220,11 @@ impl Client {
     }
 
     /// Any `POST` whose answer has a body.
-    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
         let text = serde_json::to_string(body).map_err(|error| CallError::Broken(error.into()))?;
         self.answer("POST", path, Some(&text))
     }

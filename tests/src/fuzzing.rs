@@ -34,7 +34,7 @@ impl Lookup for EveryOther {
         let [.., last] = key.address;
         (!last.count_ones().is_multiple_of(2)).then(|| {
             let mac = [2, 0, 0, 0, 0, 1];
-            if last.count_ones().is_multiple_of(3) {
+            if key.port.count_ones().is_multiple_of(2) {
                 Endpoint::sealed(mac)
             } else {
                 Endpoint::new(mac)

@@ -89,8 +89,14 @@ fn pictures_and_sound(codec: Codec) {
     assert_eq!(report.suite, Some(Suite::AeadAes256Gcm));
     assert!(report.round_trip.is_some());
     assert!(report.inbound["0"].sender_reports > 0);
-    assert!(report.inbound["0"].clock_error_us.unwrap() < 10_000, "{report:?}");
-    assert!(report.inbound["1"].clock_error_us.unwrap() < 10_000, "{report:?}");
+    assert!(
+        report.inbound["0"].clock_error_us.unwrap() < 10_000,
+        "{report:?}"
+    );
+    assert!(
+        report.inbound["1"].clock_error_us.unwrap() < 10_000,
+        "{report:?}"
+    );
     assert_eq!(report.wire.streams.len(), 2);
 }
 
@@ -116,7 +122,11 @@ fn dtls_versions_and_roles() {
         let right = crowd.add(options("both versions")).unwrap();
         join(&left, &right);
         let told = right.report().dtls.unwrap();
-        let wanted = if version == DtlsVersion::V12 { "1_2" } else { "1_3" };
+        let wanted = if version == DtlsVersion::V12 {
+            "1_2"
+        } else {
+            "1_3"
+        };
         assert!(told.contains(wanted), "{told}");
     }
 }
@@ -196,10 +206,14 @@ fn a_late_receiver_asks_for_a_keyframe_and_gets_one() {
         agent.tell_ssrc(mid, theirs.ssrc);
         mid
     });
-    assert!(wait_until(|| right.ask(move |agent, _| agent.frames(mid)) > 5));
+    assert!(wait_until(
+        || right.ask(move |agent, _| agent.frames(mid)) > 5
+    ));
     assert!(right.report().inbound["0"].keyframe_wait.is_none());
     right.ask(move |agent, now| agent.request_keyframe(mid, now).unwrap());
-    assert!(wait_until(|| right.report().inbound["0"].keyframe_wait.is_some()));
+    assert!(wait_until(|| right.report().inbound["0"]
+        .keyframe_wait
+        .is_some()));
     let (sender, receiver) = (left.report(), right.report());
     assert_eq!(sender.outbound["0"].keyframe_requests.len(), 1);
     assert!(receiver.inbound["0"].before_keyframe > 0);
@@ -241,7 +255,9 @@ fn a_client_goes_on_at_another_address() {
     assert!(wait_until(|| ledger.len() > 20));
     left.ask(|agent, now| agent.roam(IpAddr::from([127, 0, 0, 2]), now).unwrap());
     let before = right.ask(move |agent, _| agent.frames(mid));
-    assert!(wait_until(|| right.ask(move |agent, _| agent.frames(mid)) > before + 30));
+    assert!(wait_until(
+        || right.ask(move |agent, _| agent.frames(mid)) > before + 30
+    ));
     assert_eq!(left.report().local.ip(), IpAddr::from([127, 0, 0, 2]));
     assert_eq!(right.report().inbound["0"].wrong, 0);
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     feedback::Reason,
-    transport::{IceEvent, Pair, Protocol, ufrag_of},
+    transport::{CONSENT, IceEvent, Pair, Protocol, ufrag_of},
     worker::command::{Command, Reach},
 };
 
@@ -79,9 +79,7 @@ impl Sessions {
         let former = self.pairs.get(&pair).copied();
         if let Some(former) = former.filter(|former| *former != number) {
             if id(former) > id(number) {
-                if let Some(session) = self.table.at_mut(number) {
-                    session.ice.forget(pair);
-                }
+                self.lose(now, number, pair);
                 return false;
             }
             self.lose(now, former, pair);
@@ -131,7 +129,10 @@ impl Sessions {
             return;
         };
         session.claimed.retain(|held| *held != pair);
-        session.ice.forget(pair);
+        // Without a pair there is no consent whose end would end the session.
+        if session.ice.forget(pair) {
+            session.found_by = Some(now.saturating_add(CONSENT));
+        }
         session.dtls_pair.take_if(|held| *held == pair);
         let steps = session.pairs.lose(pair);
         self.carry_out(now, number, steps);
@@ -142,6 +143,7 @@ impl Sessions {
         let Some(session) = self.table.at_mut(number) else {
             return;
         };
+        session.found_by = None;
         let steps = session.pairs.select(now, pair);
         let session = session.id;
         self.outputs

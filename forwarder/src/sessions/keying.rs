@@ -77,6 +77,7 @@ impl Sessions {
         let (id, reach) = (session.id, session.pairs.reach().cloned());
         self.outputs
             .push_back(Output::Command(session.worker, command));
+        self.listen(now, number, transport_cc);
         self.outputs
             .push_back(Output::Event(Event::Connected { session: id, suite }));
         if let Some(reach) = reach {

@@ -54,6 +54,7 @@ impl Sessions {
             worker,
             created: now,
             set_up_by: Some(now.saturating_add(self.settings.set_up)),
+            found_by: None,
             cname,
             ice: IceLite::new(local, Some(spec.ice)),
             ufrags: Vec::new(),
@@ -137,6 +138,7 @@ impl Sessions {
             return;
         };
         self.schedule.set(number, session.scheduled, None);
+        self.listen(now, number, false);
         if session.keys.is_some() {
             let command = Command::DropReceiver { session: number };
             self.outputs

@@ -54,7 +54,7 @@ impl Sessions {
         session.publications.push(publication);
         self.publishers.insert(id, number);
         self.track_owners.insert(track, number);
-        self.negotiated(number);
+        self.negotiated(now, number);
         self.steer(number);
         self.reschedule(number);
         Ok(id)
@@ -74,7 +74,7 @@ impl Sessions {
         session.publication(publication)?;
         let number = session.number;
         self.end_publication(now, number, publication);
-        self.negotiated(number);
+        self.negotiated(now, number);
         self.steer(number);
         self.reschedule(number);
         Ok(())
@@ -162,7 +162,7 @@ impl Sessions {
         {
             publication.subscribers.push((number, id));
         }
-        self.negotiated(number);
+        self.negotiated(now, number);
         self.ask_keyframe(now, number, id, Reason::NewDecoder);
         self.reschedule(number);
         Ok(id)
@@ -182,7 +182,7 @@ impl Sessions {
         session.subscription_mut(subscription)?;
         let number = session.number;
         self.end_subscription(now, number, subscription);
-        self.negotiated(number);
+        self.negotiated(now, number);
         self.reschedule(number);
         Ok(())
     }
@@ -252,7 +252,7 @@ impl Sessions {
         let worker = session.worker;
         for (subscriber, subscription) in publication.subscribers {
             self.end_subscription(now, subscriber, subscription);
-            self.negotiated(subscriber);
+            self.negotiated(now, subscriber);
             self.reschedule(subscriber);
             if let Some(subscriber) = self.table.at(subscriber) {
                 self.outputs
@@ -300,7 +300,7 @@ impl Sessions {
     }
 
     /// Tells the session's worker what header extensions there are, where that has changed.
-    fn negotiated(&mut self, number: u32) {
+    fn negotiated(&mut self, now: u64, number: u32) {
         let Some(session) = self.table.at_mut(number) else {
             return;
         };
@@ -320,6 +320,7 @@ impl Sessions {
         };
         self.outputs
             .push_back(Output::Command(session.worker, command));
+        self.listen(now, number, transport_cc);
     }
 
     /// Tells the steering which payload types carry audio, where that has changed.

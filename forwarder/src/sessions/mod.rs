@@ -3,7 +3,7 @@
 //! The law:
 //! - No socket, no clock, no tokio in here. Time is an argument: CLOCK_BOOTTIME in nanoseconds, never going back.
 //! - After every call, take what [`Sessions::poll_output`] gives until there is nothing, carry it out in that order, and
-//!   call [`Sessions::handle_timeout`] no later than [`Sessions::poll_timeout`].
+//!   call [`Sessions::handle_timeout`] no later than [`Sessions::poll_timeout`], after the notes of the workers.
 //! - A command is carried out as a whole or refused as a whole; a refusal names field, value and what is allowed.
 //! - Whatever comes from the network is hostile until ICE, DTLS or SRTCP has authenticated it. Nothing is kept of what is
 //!   not, and every table is bounded by the settings.
@@ -35,7 +35,10 @@ mod subscription;
 mod table;
 pub mod views;
 
-use std::collections::{HashMap, VecDeque};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use self::{
     ids::PublicationId,
@@ -77,6 +80,10 @@ pub struct Sessions {
     publishers: HashMap<PublicationId, u32>,
     /// Whose a track is.
     track_owners: HashMap<u32, u32>,
+    /// Sessions whose arrivals workers tell.
+    listening: HashSet<u32>,
+    /// When the next round of arrivals is due, if any are told.
+    arrivals_due: Option<u64>,
     /// Sessions per worker.
     load: Vec<u32>,
     last_session: u64,
@@ -107,6 +114,8 @@ impl Sessions {
             connections: HashMap::new(),
             publishers: HashMap::new(),
             track_owners: HashMap::new(),
+            listening: HashSet::new(),
+            arrivals_due: None,
             load: vec![0; settings.workers as usize],
             last_session: 0,
             last_publication: 0,
@@ -124,11 +133,13 @@ impl Sessions {
     /// When [`Self::handle_timeout`] has something to do; `u64::MAX` if never.
     #[must_use]
     pub fn poll_timeout(&self) -> u64 {
-        self.schedule.first().unwrap_or(u64::MAX)
+        let sessions = self.schedule.first().into_iter();
+        sessions.chain(self.arrivals_due).min().unwrap_or(u64::MAX)
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: u64) {
+        self.look_for_arrivals(now);
         while let Some(number) = self.schedule.take_due(now) {
             if let Some(session) = self.table.at_mut(number) {
                 session.scheduled = None;
@@ -145,6 +156,9 @@ impl Sessions {
         };
         if session.set_up_by.is_some_and(|at| at <= now) {
             return self.end(now, number, CloseReason::SetUpTimedOut);
+        }
+        if session.found_by.is_some_and(|at| at <= now) {
+            return self.end(now, number, CloseReason::ConsentLost);
         }
         let lost = session.ice.handle_timeout(now);
         // A session that is not connected yet may still find another pair, until its time is over.

@@ -12,6 +12,10 @@ pub type AudioPayloadTypes = [u32; 4];
 
 /// What the session core wants done. Outputs are to be carried out in their order.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "outputs are taken one by one, and commands are most of them"
+)]
 pub enum Output {
     /// Send this to the peer: from the listener of the pair's local address, or as a frame of the TCP connection.
     Transmit {

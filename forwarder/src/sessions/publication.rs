@@ -139,7 +139,10 @@ impl Publication {
             self.clock_rate = rate;
             self.clock = StreamClock::new(rate);
         }
-        self.clock.handle_report(now, info, publisher);
+        // Of a stream that has not begun some senders report an RTP time of 0, which says nothing.
+        if info.packets > 0 {
+            self.clock.handle_report(now, info, publisher);
+        }
         if let Some(reports) = &mut self.reports {
             reports.handle_sender_report(now, info.ntp);
         }

@@ -65,6 +65,8 @@ pub struct Session {
     pub created: u64,
     /// When it is closed unless it is connected.
     pub set_up_by: Option<u64>,
+    /// When it is closed unless its peer selects a pair: it has lost the one that it had.
+    pub found_by: Option<u64>,
     /// Canonical name of what this session publishes (RFC 7022 §4.2): equal for its audio and video, so that receivers
     /// keep them in sync.
     pub cname: Arc<str>,
@@ -265,6 +267,7 @@ impl Session {
         let keyframes = publications.filter_map(Publication::keyframe_due);
         [
             self.set_up_by,
+            self.found_by,
             never(self.ice.poll_timeout()),
             never(self.dtls.poll_timeout()),
             self.pairs.poll_timeout(),

@@ -1,5 +1,7 @@
 //! The session's cipher, whichever suite it is of.
 
+use std::fmt;
+
 use super::{MasterKey, Suite, cm::Cm, gcm::Gcm, kdf};
 
 /// Expanded session keys of one direction, for SRTP or for SRTCP.
@@ -32,5 +34,15 @@ impl Cipher {
                 Some(Self::Cm(Box::new(cm)))
             }
         }
+    }
+}
+
+/// Which it is, and nothing of the keys.
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gcm(_) => "Gcm",
+            Self::Cm(_) => "Cm",
+        })
     }
 }

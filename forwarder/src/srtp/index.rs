@@ -17,7 +17,8 @@ pub struct ReceiveStream {
 }
 
 impl ReceiveStream {
-    /// A stream before its first packet, which has this sequence number: its rollover counter is zero.
+    /// A stream before its first packet, which has this sequence number: its rollover counter is zero. If it had wrapped
+    /// before anything arrived, nothing would authenticate; so senders do well to start in the lower half.
     #[must_use]
     pub fn starting_at(sequence: u16) -> Self {
         Self {

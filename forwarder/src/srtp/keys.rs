@@ -1,14 +1,15 @@
 //! SRTP session keys: sealing and opening a packet whose index is known.
 
-use super::{
-    MAX_INDEX, MasterKey, OpenError, SealError, Suite, cipher::Cipher, cm, gcm, header, kdf,
-};
+use forwarder_common::wire::rtp;
+
+use super::{MAX_INDEX, MasterKey, OpenError, SealError, Suite, cipher::Cipher, cm, gcm, kdf};
 
 /// Bytes of the fixed header, the least that stays clear.
-const MIN_HEADER_LEN: usize = forwarder_common::wire::rtp::LEN;
+const MIN_HEADER_LEN: usize = rtp::LEN;
 
 /// What one direction of SRTP is sealed with. Immutable: threads share it, and the caller gives each packet its index,
 /// which with the SSRC must not come twice (RFC 3711 §9.1).
+#[derive(Debug)]
 pub struct SendKeys {
     pub(super) suite: Suite,
     pub(super) cipher: Cipher,
@@ -49,14 +50,14 @@ impl SendKeys {
         if header_len < MIN_HEADER_LEN {
             return Err(SealError::Header);
         }
-        let fixed = header::fixed(packet).ok_or(SealError::Header)?;
-        if index > MAX_INDEX || fixed.sequence() != index as u16 {
+        let header = fixed(packet).ok_or(SealError::Header)?;
+        if index > MAX_INDEX || header.sequence() != index as u16 {
             return Err(SealError::Index);
         }
         let (clear, text) = packet
             .split_at_mut_checked(header_len)
             .ok_or(SealError::Header)?;
-        let ssrc = fixed.ssrc();
+        let ssrc = header.ssrc();
         match &self.cipher {
             Cipher::Gcm(gcm) => {
                 let tag_to: &mut [u8; gcm::TAG_LEN] =
@@ -79,6 +80,7 @@ impl SendKeys {
 
 /// What one direction of SRTP is opened with. Immutable; which indices were there before is known to
 /// [`ReceiveStream`](super::ReceiveStream).
+#[derive(Debug)]
 pub struct ReceiveKeys {
     pub(super) suite: Suite,
     pub(super) cipher: Cipher,
@@ -113,7 +115,7 @@ impl ReceiveKeys {
         header_len: usize,
         index: u64,
     ) -> Result<usize, OpenError> {
-        let ssrc = header::fixed(packet).ok_or(OpenError::Malformed)?.ssrc();
+        let ssrc = fixed(packet).ok_or(OpenError::Malformed)?.ssrc();
         let len = packet
             .len()
             .checked_sub(self.suite.tag_len())
@@ -144,6 +146,19 @@ impl ReceiveKeys {
         Ok(len)
     }
 }
+
+/// The fixed header of a packet, if it is whole.
+#[inline]
+pub(super) fn fixed(packet: &[u8]) -> Option<rtp::Header> {
+    packet.first_chunk().copied().map(rtp::Header::from_bytes)
+}
+
+/// Workers share keys.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<SendKeys>();
+    is_shared::<ReceiveKeys>();
+};
 
 /// The rollover counter of an index, as it is authenticated (RFC 3711 §4.2).
 #[inline]

@@ -8,7 +8,6 @@ mod cipher;
 mod cm;
 mod error;
 mod gcm;
-mod header;
 mod hmac;
 mod index;
 mod kdf;

@@ -19,6 +19,7 @@ const WORDS: usize = 4;
 const MAX_SENDERS: usize = 1024;
 
 /// Protects the RTCP of one direction. One index counts for all SSRCs, so that no SSRC sees one twice.
+#[derive(Debug)]
 pub struct SrtcpSender {
     pub(super) suite: Suite,
     pub(super) cipher: Cipher,
@@ -105,6 +106,7 @@ impl SrtcpSender {
 }
 
 /// Opens the RTCP of one direction.
+#[derive(Debug)]
 pub struct SrtcpReceiver {
     pub(super) suite: Suite,
     pub(super) cipher: Cipher,
@@ -136,12 +138,15 @@ impl SrtcpReceiver {
             .filter_map(|(&ssrc, window)| Some((ssrc, u32::try_from(window.newest()?).ok()?)))
     }
 
-    /// Goes on after another receiver with the same keys: of this SSRC all up to `index` has been there.
-    pub fn continue_after(&mut self, ssrc: u32, index: u32) {
-        if self.windows.len() < MAX_SENDERS {
-            self.windows
-                .insert(ssrc, ReplayWindow::resuming_at(index.into()));
+    /// Goes on after another receiver with the same keys: of this SSRC all up to `index` has been there. `false` if there
+    /// is no room for one more SSRC.
+    pub fn continue_after(&mut self, ssrc: u32, index: u32) -> bool {
+        let room = self.windows.len() < MAX_SENDERS || self.windows.contains_key(&ssrc);
+        if room {
+            let window = ReplayWindow::resuming_at(index.into());
+            self.windows.insert(ssrc, window);
         }
+        room
     }
 
     /// Verifies and decrypts a packet in place. Returns the length of the plain compound packet in bytes.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-use super::{OpenError, ReceiveKeys, ReceiveStream, header};
+use super::{OpenError, ReceiveKeys, ReceiveStream, keys::fixed};
 
 /// Streams by SSRC, each with what its owner keeps about it.
 #[derive(Debug)]
@@ -47,12 +47,12 @@ impl<T> ReceiveStreams<T> {
         header_len: usize,
         admit: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<Opened<'_, T>, OpenError> {
-        let fixed = header::fixed(packet).ok_or(OpenError::Malformed)?;
+        let header = fixed(packet).ok_or(OpenError::Malformed)?;
         let full = self.streams.len() >= self.max;
-        match self.streams.entry(fixed.ssrc()) {
+        match self.streams.entry(header.ssrc()) {
             btree_map::Entry::Occupied(known) => {
                 let (stream, value) = known.into_mut();
-                let index = stream.guess(fixed.sequence());
+                let index = stream.guess(header.sequence());
                 stream.check(index)?;
                 let len = keys.open(packet, header_len, index)?;
                 stream.accept(index);
@@ -62,8 +62,8 @@ impl<T> ReceiveStreams<T> {
                 if full {
                     return Err(OpenError::TooManyStreams);
                 }
-                let mut stream = ReceiveStream::starting_at(fixed.sequence());
-                let index = stream.guess(fixed.sequence());
+                let mut stream = ReceiveStream::starting_at(header.sequence());
+                let index = stream.guess(header.sequence());
                 let len = keys.open(packet, header_len, index)?;
                 let plain = packet.get(..len).ok_or(OpenError::Malformed)?;
                 let value = admit(plain).ok_or(OpenError::Unwanted)?;

@@ -170,3 +170,25 @@ fn srtcp_ends_with_its_last_index() {
     let mut receiver = SrtcpReceiver::new(&master(Suite::AeadAes128Gcm, 1));
     assert!(receiver.unprotect(&mut out).is_ok());
 }
+
+/// Another process goes on where this one was: what it saw is replayed, what comes next is not.
+#[test]
+fn a_receiver_of_srtcp_continues_another() {
+    let suite = Suite::AeadAes256Gcm;
+    let mut sender = SrtcpSender::new(&master(suite, 1));
+    let mut packets = Vec::new();
+    for _ in 0..3 {
+        let mut out = Vec::new();
+        sender.protect(&rtcp(5, 2), &mut out).unwrap();
+        packets.push(out);
+    }
+    let mut first = SrtcpReceiver::new(&master(suite, 1));
+    first.unprotect(&mut packets[1].clone()).unwrap();
+    let mut second = SrtcpReceiver::new(&master(suite, 1));
+    for (ssrc, index) in first.newest() {
+        assert!(second.continue_after(ssrc, index));
+    }
+    for (packet, expected) in packets.iter_mut().zip([false, false, true]) {
+        assert_eq!(second.unprotect(packet).is_ok(), expected);
+    }
+}

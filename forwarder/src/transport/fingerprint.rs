@@ -8,7 +8,7 @@ use aws_lc_rs::digest;
 /// A hash function that may authenticate a certificate. RFC 8122 §5 forbids MD2 and MD5; SHA-1 collides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HashFunction {
-    /// SHA-256, which every WebRTC peer has (RFC 8827 §6.5).
+    /// SHA-256, which all must have (RFC 8122 §5).
     Sha256,
     /// SHA-384.
     Sha384,

@@ -36,9 +36,15 @@ pub struct Forwarder<'w> {
 }
 
 impl Forwarder<'_> {
-    /// Sends a packet to every leg of its track that takes it.
+    /// Sends a packet to every leg of its track that takes it; with a packet that is `joinable`, legs that wait for one begin.
     #[inline]
-    pub fn fan_out(&mut self, track: &mut TrackState, opened: &Opened, plain: &[u8]) {
+    pub fn fan_out(
+        &mut self,
+        track: &mut TrackState,
+        opened: &Opened,
+        plain: &[u8],
+        joinable: bool,
+    ) {
         track.build_templates(&opened.parsed, plain);
         let Some(payload) = plain.get(opened.parsed.payload.clone()) else {
             return;
@@ -48,6 +54,10 @@ impl Forwarder<'_> {
             legs, templates, ..
         } = track;
         for leg in legs.iter_mut().filter(|leg| !leg.paused) {
+            if leg.waits && !joinable {
+                continue;
+            }
+            leg.waits = false;
             let Some(template) = templates.get(leg.profile) else {
                 continue;
             };

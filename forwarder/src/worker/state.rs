@@ -18,7 +18,10 @@ use super::{
     telling::Telling,
     track::{Seen, TrackState, add},
 };
-use crate::{media::is_keyframe_start, transport::Pair};
+use crate::{
+    media::{Codec, is_keyframe_start},
+    transport::Pair,
+};
 
 /// The state of a worker.
 pub struct State {
@@ -226,7 +229,10 @@ impl State {
             });
         }
         let payload = plain.get(parsed.payload.clone()).unwrap_or_default();
-        if codec.has_keyframes() && is_keyframe_start(codec, payload) {
+        let keyframe = codec.has_keyframes() && is_keyframe_start(codec, payload);
+        // A codec without keyframes is joined anywhere.
+        let joinable = keyframe || !(codec.has_keyframes() || codec == Codec::Rtx);
+        if keyframe {
             add(&track.track.counters.keyframes, 1);
             self.telling.tell(Note::Keyframe {
                 track: opened.track,
@@ -241,7 +247,7 @@ impl State {
             tally: &mut self.tally,
             now,
         };
-        forwarder.fan_out(track, opened, plain);
+        forwarder.fan_out(track, opened, plain, joinable);
     }
 
     /// Ends a batch: what waits leaves, control is woken, counts are shown.

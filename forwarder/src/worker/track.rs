@@ -63,6 +63,8 @@ pub struct LegState {
     pub sequence: LegSequence,
     /// Whether nothing is sent.
     pub paused: bool,
+    /// Whether nothing is sent before a keyframe begins: what comes before it could not be decoded.
+    pub waits: bool,
     /// Under which numbers packets left.
     pub records: Records,
     /// What is counted.
@@ -122,6 +124,7 @@ impl TrackState {
             timestamp_offset: leg.timestamp_offset,
             sequence: LegSequence::starting_at(leg.first_sequence),
             paused: leg.paused,
+            waits: self.joins_at_keyframes(),
             records: Records::new(kept(self.track.kind)),
             counters: leg.counters,
         });
@@ -145,10 +148,18 @@ impl TrackState {
 
     /// Pauses or resumes a leg. What was missed meanwhile does not look like loss.
     pub fn pause(&mut self, leg: u32, paused: bool) {
+        let waits = self.joins_at_keyframes();
         if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == leg) {
             leg.paused = paused;
+            leg.waits = waits;
             leg.sequence.splice();
         }
+    }
+
+    /// Whether its codecs can only be joined at a keyframe.
+    fn joins_at_keyframes(&self) -> bool {
+        let mut codecs = self.track.codecs.iter();
+        codecs.any(|codec| codec.codec.has_keyframes())
     }
 
     /// How a payload type of the track is to be read.
@@ -187,7 +198,12 @@ impl TrackState {
             }
             other => {
                 if other.is_some() {
-                    self.legs.iter_mut().for_each(|leg| leg.sequence.splice());
+                    let mut codecs = self.track.codecs.iter();
+                    let waits = codecs.any(|codec| codec.codec.has_keyframes());
+                    for leg in &mut self.legs {
+                        leg.sequence.splice();
+                        leg.waits = waits;
+                    }
                 }
                 start(counters, packet.index);
                 *other = Some(Source {

@@ -1,6 +1,9 @@
 //! The control API from outside, over HTTP.
 
+mod calls;
+mod peer;
 mod rig;
+mod sessions;
 
 use std::{
     io::{Read, Write},

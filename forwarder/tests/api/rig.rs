@@ -51,6 +51,8 @@ pub struct World {
     /// MAC of the neighbour 10.0.0.9; 0 is none.
     pub neighbour: AtomicU32,
     pub fail_next: AtomicBool,
+    /// Whether XDP reaches this very host.
+    pub loops: AtomicBool,
 }
 
 struct MemoryTables(Arc<World>);
@@ -146,7 +148,7 @@ impl Placer for MadeUpHops {
             ("10.0.0.9", mac) => Some([2, 0, 0, 0, 0, mac as u8]),
             _ => Some([2; 6]),
         };
-        let socket = text.starts_with("127.");
+        let socket = text.starts_with("127.") && !self.world.loops.load(Ordering::SeqCst);
         let placement = Placement {
             device: if socket { DEVICE_SOCKET } else { 0 },
             local_mac: [2, 0, 0, 0, 0, 1],

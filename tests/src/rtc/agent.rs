@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Receive, TcpType};
-use str0m::rtp::rtcp::{Rtcp, SdesType};
 use str0m::rtp::RawPacket;
+use str0m::rtp::rtcp::{Rtcp, SdesType};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 
 use super::clip::Clip;
@@ -288,7 +288,8 @@ impl Agent {
             ledger: Ledger::default(),
         };
         let payload_type = self.options.numbering.payload_type(clip.codec);
-        self.outbound.push(Outbound::new(track.clone(), payload_type));
+        self.outbound
+            .push(Outbound::new(track.clone(), payload_type));
         track
     }
 
@@ -378,7 +379,9 @@ impl Agent {
     /// Frames that have come on a track.
     #[must_use]
     pub fn frames(&self, mid: Mid) -> u64 {
-        self.inbound.get(&mid).map_or(0, |track| track.report.frames)
+        self.inbound
+            .get(&mid)
+            .map_or(0, |track| track.report.frames)
     }
 
     /// All that it saw.
@@ -399,10 +402,10 @@ impl Agent {
             closed: self.closed,
             suite: self.noted.suite(),
             round_trip: self.round_trip,
-            local: self.roads.last().map_or_else(
-                || SocketAddr::new(self.options.address, 0),
-                Road::local,
-            ),
+            local: self
+                .roads
+                .last()
+                .map_or_else(|| SocketAddr::new(self.options.address, 0), Road::local),
             inbound: self
                 .inbound
                 .iter()
@@ -591,13 +594,11 @@ impl Agent {
                     self.egress_round_trip.insert(stats.mid, round_trip);
                 }
             }
-            Event::RawPacket(packet) => {
-                match *packet {
-                    RawPacket::RtcpRx(rtcp) => self.note_rtcp(&rtcp),
-                    RawPacket::RtpRx(header, _) => self.headers.note(&header),
-                    RawPacket::RtcpTx(_) | RawPacket::RtpTx(..) => {}
-                }
-            }
+            Event::RawPacket(packet) => match *packet {
+                RawPacket::RtcpRx(rtcp) => self.note_rtcp(&rtcp),
+                RawPacket::RtpRx(header, _) => self.headers.note(&header),
+                RawPacket::RtcpTx(_) | RawPacket::RtpTx(..) => {}
+            },
             _ => {}
         }
     }
@@ -615,7 +616,9 @@ impl Agent {
                     }
                 }
             }
-            Rtcp::Goodbye(goodbye) => seen.goodbyes.extend(goodbye.reports.iter().map(|ssrc| **ssrc)),
+            Rtcp::Goodbye(goodbye) => seen
+                .goodbyes
+                .extend(goodbye.reports.iter().map(|ssrc| **ssrc)),
             Rtcp::Twcc(_) => seen.transport_cc += 1,
             Rtcp::Remb(remb) => seen.remb = Some(remb.bitrate as u64),
             _ => {}

@@ -45,7 +45,9 @@ impl Crowd {
     pub fn start(netns: Option<&Netns>) -> Result<Self> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (ready, entered) = mpsc::channel();
-        let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
+        let bell = Arc::new(EventFd::from_flags(
+            EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC,
+        )?);
         let (theirs, netns) = (Arc::clone(&bell), netns.cloned());
         let thread = std::thread::Builder::new()
             .name("clients".to_owned())
@@ -94,7 +96,9 @@ impl Member {
     ) -> T {
         let seat = self.seat;
         self.crowd.ask(move |agents| {
-            let agent = agents[seat].as_mut().expect("a client that was not dismissed");
+            let agent = agents[seat]
+                .as_mut()
+                .expect("a client that was not dismissed");
             work(agent, Instant::now())
         })
     }
@@ -119,7 +123,10 @@ impl Inner {
     ) -> T {
         let (reply, answer) = mpsc::channel();
         let job: Job = Box::new(move |agents| drop(reply.send(work(agents))));
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        let sent = self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.send(job).is_ok());
         assert!(sent, "the clients' thread is gone");
         // A full counter rings as well.
         let _ = self.bell.write(1);

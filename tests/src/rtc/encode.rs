@@ -33,7 +33,11 @@ pub fn encoded(codec: Codec) -> Result<Vec<u8>> {
         .with_context(|| format!("cannot make {}", folder.display()))?;
     // Whoever comes second takes what the first one made; a rename leaves no half of a file to be read.
     let thread = std::thread::current().id();
-    let half = folder.join(format!("{}-{thread:?}.{}", std::process::id(), extension(codec)));
+    let half = folder.join(format!(
+        "{}-{thread:?}.{}",
+        std::process::id(),
+        extension(codec)
+    ));
     let output = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
         .args(arguments(codec))
@@ -70,21 +74,80 @@ fn folder() -> Result<PathBuf> {
 }
 
 fn arguments(codec: Codec) -> Vec<String> {
-    let pictures = format!("testsrc2=size={WIDTH}x{HEIGHT}:rate={FRAMES_PER_SECOND},format=yuv420p");
+    let pictures =
+        format!("testsrc2=size={WIDTH}x{HEIGHT}:rate={FRAMES_PER_SECOND},format=yuv420p");
     let frames = FRAMES.to_string();
     let text = match codec {
         Codec::Vp8 => vec![
-            "-f", "lavfi", "-i", &pictures, "-frames:v", &frames, "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v",
-            "600k", "-g", "100000", "-keyint_min", "100000", "-auto-alt-ref", "0", "-lag-in-frames", "0", "-f", "ivf",
+            "-f",
+            "lavfi",
+            "-i",
+            &pictures,
+            "-frames:v",
+            &frames,
+            "-c:v",
+            "libvpx",
+            "-deadline",
+            "realtime",
+            "-cpu-used",
+            "8",
+            "-b:v",
+            "600k",
+            "-g",
+            "100000",
+            "-keyint_min",
+            "100000",
+            "-auto-alt-ref",
+            "0",
+            "-lag-in-frames",
+            "0",
+            "-f",
+            "ivf",
         ],
         Codec::H264 => vec![
-            "-f", "lavfi", "-i", &pictures, "-frames:v", &frames, "-c:v", "libx264", "-profile:v", "baseline", "-preset", "veryfast", "-tune",
-            "zerolatency", "-b:v", "600k", "-x264-params", "keyint=100000:scenecut=0:bframes=0:aud=1", "-f", "h264",
+            "-f",
+            "lavfi",
+            "-i",
+            &pictures,
+            "-frames:v",
+            &frames,
+            "-c:v",
+            "libx264",
+            "-profile:v",
+            "baseline",
+            "-preset",
+            "veryfast",
+            "-tune",
+            "zerolatency",
+            "-b:v",
+            "600k",
+            "-x264-params",
+            "keyint=100000:scenecut=0:bframes=0:aud=1",
+            "-f",
+            "h264",
         ],
         // Noise beside the tone, so that no two packets are alike.
         Codec::Opus => vec![
-            "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-f", "lavfi", "-i", "anoisesrc=amplitude=0.1:sample_rate=48000:seed=1",
-            "-filter_complex", "amix=inputs=2", "-t", "10", "-c:a", "libopus", "-b:a", "48k", "-frame_duration", "20", "-f", "ogg",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=440:sample_rate=48000",
+            "-f",
+            "lavfi",
+            "-i",
+            "anoisesrc=amplitude=0.1:sample_rate=48000:seed=1",
+            "-filter_complex",
+            "amix=inputs=2",
+            "-t",
+            "10",
+            "-c:a",
+            "libopus",
+            "-b:a",
+            "48k",
+            "-frame_duration",
+            "20",
+            "-f",
+            "ogg",
         ],
     };
     text.into_iter().map(str::to_owned).collect()

@@ -177,7 +177,10 @@ impl Inbound {
         report.bytes += data.data.len() as u64;
         report.first = Some(report.first.map_or(n, |first| first.min(n)));
         report.last = Some(report.last.map_or(n, |last| last.max(n)));
-        report.latencies.0.push(now.saturating_duration_since(sent.sent));
+        report
+            .latencies
+            .0
+            .push(now.saturating_duration_since(sent.sent));
         if report.keyframe_wait.is_none() {
             if self.expected.clip.is_keyframe(index) {
                 report.keyframe_wait = Some(now.saturating_duration_since(self.since));

@@ -125,7 +125,9 @@ impl Numbering {
 pub fn parameters(codec: Codec) -> Option<&'static str> {
     match codec {
         Codec::Vp8 => None,
-        Codec::H264 => Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
+        Codec::H264 => {
+            Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f")
+        }
         Codec::Opus => Some("minptime=10;useinbandfec=1"),
     }
 }

@@ -101,14 +101,17 @@ impl OpensslInstance {
         let mut buffer = [0; DATAGRAM];
         while let Ok((length, from)) = program.relay.recv_from(&mut buffer) {
             program.address = Some(from);
-            self.outputs.push_back(Ready::Packet(buffer[..length].to_vec()));
+            self.outputs
+                .push_back(Ready::Packet(buffer[..length].to_vec()));
         }
         if !self.connected
             && let Some(agreed) = Agreed::read(&so_far(&program.said))?
         {
             self.connected = true;
-            self.outputs.push_back(Ready::Certificate(agreed.certificate));
-            self.outputs.push_back(Ready::Keys(agreed.keys, agreed.suite));
+            self.outputs
+                .push_back(Ready::Certificate(agreed.certificate));
+            self.outputs
+                .push_back(Ready::Keys(agreed.keys, agreed.suite));
             self.outputs.push_back(Ready::Connected);
         }
         Ok(())
@@ -116,7 +119,11 @@ impl OpensslInstance {
 
     fn start(&mut self) -> Result<()> {
         if self.program.is_none() {
-            self.program = Some(Program::start(&self.certificate, &self.suites, self.active)?);
+            self.program = Some(Program::start(
+                &self.certificate,
+                &self.suites,
+                self.active,
+            )?);
         }
         Ok(())
     }

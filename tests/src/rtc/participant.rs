@@ -103,7 +103,8 @@ impl Participant {
         let session: Session = api.post("/v0/sessions", &NewSession::of(&local, joining.role))?;
         ensure!(session.ice.lite, "the forwarder is not an ICE-lite agent");
         // The addresses of the client's own family: with others it could not do anything.
-        let remote = session.remote(|candidate: &SocketAddr| candidate.is_ipv4() == address.is_ipv4());
+        let remote =
+            session.remote(|candidate: &SocketAddr| candidate.is_ipv4() == address.is_ipv4());
         member.ask(move |agent, now| agent.start(&remote, now))?;
         let participant = Self {
             member,

@@ -180,20 +180,18 @@ impl Road {
                 remote,
                 partial,
                 ..
-            } => {
-                loop {
-                    if let Some(length) = take_frame(partial, buffer)? {
-                        return Ok(Some((length, *remote)));
-                    }
-                    let mut chunk = [0; 16 * 1024];
-                    match stream.read(&mut chunk) {
-                        Ok(0) => bail!("the TCP connection was closed by the other side"),
-                        Ok(length) => partial.extend_from_slice(&chunk[..length]),
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-                        Err(error) => return Err(error).context("reading a TCP connection"),
-                    }
+            } => loop {
+                if let Some(length) = take_frame(partial, buffer)? {
+                    return Ok(Some((length, *remote)));
                 }
-            }
+                let mut chunk = [0; 16 * 1024];
+                match stream.read(&mut chunk) {
+                    Ok(0) => bail!("the TCP connection was closed by the other side"),
+                    Ok(length) => partial.extend_from_slice(&chunk[..length]),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                    Err(error) => return Err(error).context("reading a TCP connection"),
+                }
+            },
         }
     }
 }
@@ -238,7 +236,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut road = Road::tcp(listener.local_addr().unwrap()).unwrap();
         let (mut other, _) = listener.accept().unwrap();
-        road.send(&[7; 1200], listener.local_addr().unwrap()).unwrap();
+        road.send(&[7; 1200], listener.local_addr().unwrap())
+            .unwrap();
         let mut frame = [0; 1202];
         other.read_exact(&mut frame).unwrap();
         assert_eq!(frame[..2], 1200u16.to_be_bytes());

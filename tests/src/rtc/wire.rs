@@ -128,10 +128,7 @@ mod tests {
         assert_eq!((whole.packets, whole.lost()), (1000, 0));
         assert_eq!((whole.duplicates, whole.reordered), (0, 0));
         let torn = stream([65_534, 65_535, 1, 0, 0, 3]);
-        assert_eq!(
-            (torn.lost(), torn.duplicates, torn.reordered),
-            (1, 1, 1)
-        );
+        assert_eq!((torn.lost(), torn.duplicates, torn.reordered), (1, 1, 1));
         let early = stream([0, 65_535]);
         assert_eq!((early.lost(), early.reordered), (0, 1));
         assert_eq!(whole.payload_type, 96);

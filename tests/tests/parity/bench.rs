@@ -20,8 +20,10 @@ use crate::{
 
 /// Both sides.
 pub struct Bench {
-    rig: Rig,
-    host: Host,
+    /// The kernel's side.
+    pub rig: Rig,
+    /// The host's side.
+    pub host: Host,
     /// Frames on the loop, oldest first.
     around: VecDeque<Vec<u8>>,
     /// Tags go on when the pacer starts anew, since cursors stay.
@@ -123,6 +125,7 @@ impl Bench {
         let before = self.reasons();
         let traffic = |rig: &Rig, route| rig.tables.route_traffic(route);
         let routes: Vec<_> = (0..8).map(|route| traffic(&self.rig, route)).collect();
+        self.rig.forgive_strangers();
         let output = self.rig.run(program, frame);
         let pacer = self.rig.pacer();
         let now = self.time_of(&output, &pacer);
@@ -147,6 +150,8 @@ impl Bench {
         }
         let punted: Vec<_> = expected.punted.iter().cloned().collect();
         assert_eq!(self.rig.punted(), punted, "{name}");
+        let steered: Vec<_> = expected.steered.iter().cloned().collect();
+        assert_eq!(self.rig.steered(), steered, "{name}");
         for (route, before) in (0..).zip(routes) {
             let after = traffic(&self.rig, route);
             let bytes = expected

@@ -8,6 +8,7 @@ mod bench;
 mod host;
 mod random;
 mod rig;
+mod slots;
 mod world;
 
 use forwarder_common::{pacer::Pacer, reason::Reason};

@@ -1,19 +1,21 @@
 //! The kernel's side: the product's object with its tables, and its programs run one frame at a time.
 
 use aya::{
-    maps::{Array, Map, MapData, PerCpuArray, PerCpuValues},
+    maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuValues, RingBuf},
     programs::{TestRun as _, TestRunOptions},
 };
 use forwarder::{
     core::ops::{TableOp, Tables as _},
     dataplane::{
         kernel::{
-            ladder,
+            ladder, map_batch,
             namespace::Namespace,
             object::{Bounds, Object, array_data, device_traffic_len},
             punt::PuntRing,
+            slot_memory::SlotMemory,
             start::map_memory,
             tables::{Hashes, KernelTables},
+            worker_port,
         },
         memory::Sizes,
         region::Region,
@@ -24,7 +26,7 @@ use forwarder::{
 use forwarder_common::{
     pacer::{Pacer, QUEUE},
     reason::{COUNT, Reason},
-    tables::{DeviceTraffic, MAX_DEVICES, QUEUE_SLOT},
+    tables::{DeviceTraffic, MAX_DEVICES, PUNT_HEADER, QUEUE_SLOT},
 };
 use forwarder_tests::netns::RUN_NETNS;
 use nix::{
@@ -65,6 +67,10 @@ pub struct Rig {
     /// The control plane's view.
     pub tables: KernelTables,
     punt: PuntRing,
+    ring: RingBuf<MapData>,
+    /// Slots of worker 0.
+    pub slots: SlotMemory,
+    consumed: Region,
     _loop_alone: Map,
     /// Keeps the loop's namespace, which has no name any more: it goes with this process, however that ends.
     _namespace: File,
@@ -106,7 +112,7 @@ impl Rig {
             ladder::build(&mut object, &namespace, LOOPBACK, &[LOOPBACK; 2], &egress).unwrap();
         let kept = File::open(Path::new(RUN_NETNS).join(&name)).unwrap();
         namespace.remove().unwrap();
-        for program in ["ingress", "turn", "egress_test"] {
+        for program in ["ingress", "turn", "bell", "egress_test"] {
             object.xdp(program).unwrap();
         }
         let memory = map_memory(&object, sizes).unwrap();
@@ -128,11 +134,21 @@ impl Rig {
         for op in ops {
             tables.apply(op).unwrap();
         }
+        let ring = worker_port::make_ring().unwrap();
+        let rings = [(0, ring)];
+        map_batch::set(object.map("RINGS").unwrap(), &rings).unwrap();
+        let [(_, ring)] = rings;
+        let mapped = |name| array_data(object.map(name).unwrap()).unwrap().fd().as_fd();
+        let slots = SlotMemory::map(mapped("SLOT_MEMORY"), 0).unwrap();
+        let consumed = worker_port::map_consumed(mapped("CONSUMED")).unwrap();
         let punt = PuntRing::new(object.take_map("PUNT").unwrap()).unwrap();
         Self {
             object,
             tables,
             punt,
+            ring: RingBuf::try_from(Map::RingBuf(ring)).unwrap(),
+            slots,
+            consumed,
             _loop_alone: loop_alone,
             _namespace: kept,
         }
@@ -190,6 +206,34 @@ impl Rig {
         self.punt
             .drain(&mut |chunk, payload| punted.push((chunk, payload.to_vec())));
         punted
+    }
+
+    /// What worker 0 would get: session and payload.
+    pub fn steered(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let mut steered = Vec::new();
+        while let Some(item) = self.ring.next() {
+            let word = |at: usize| u32::from_ne_bytes(item[at..at + 4].try_into().unwrap());
+            let payload = item[PUNT_HEADER..].to_vec();
+            assert_eq!(word(4) as usize, payload.len());
+            steered.push((word(0), payload));
+        }
+        steered
+    }
+
+    /// The count of slots that worker 0 has free again.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
+            .load_u64(0, std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// Lets the meter forget what strangers have sent: these tests send faster than it admits.
+    pub fn forgive_strangers(&mut self) {
+        let map = self.object.map_mut("METERS").unwrap();
+        let mut meters: HashMap<_, [u8; 16], u64> = HashMap::try_from(map).unwrap();
+        let known: Vec<_> = meters.keys().flatten().collect();
+        for source in known {
+            meters.remove(&source).unwrap();
+        }
     }
 
     /// What XDP counted; the tables' own sum leaves out what the socket worker counts again.

@@ -7,12 +7,13 @@ use forwarder::dataplane::memory::Sizes;
 use forwarder_common::{
     hop::{Addresses, Leg},
     rewrite::Rewrite,
-    tables::{DEVICE_SOCKET, Endpoint, EndpointKey, Member, Route, RouteKey},
+    stun,
+    tables::{DEVICE_SOCKET, Endpoint, EndpointKey, Member, PairKey, Route, RouteKey, Steer},
     wire::ip::mapped,
 };
 use forwarder_tests::{
     Family,
-    cases::{LOCAL_MAC, STREAMS, local, remote},
+    cases::{AUDIO, LOCAL_MAC, STREAMS, UFRAG, local, remote, sealed_local},
 };
 
 /// Room for all of it.
@@ -23,6 +24,8 @@ pub const SIZES: Sizes = Sizes {
     leases: 4,
     cpus: 0, // filled in by whoever knows
 };
+/// The session of the validated pairs.
+const SESSION: u32 = 77;
 /// A lease that has passed.
 const PASSED: u32 = 1;
 
@@ -79,7 +82,7 @@ impl Writer {
 }
 
 /// Leg number `number`: shapes, modes and offsets in turn.
-fn leg(number: u32) -> Leg {
+pub fn leg(number: u32) -> Leg {
     let byte = number as u8;
     let addresses = if number & 1 == 0 {
         Addresses::V4 {
@@ -167,11 +170,28 @@ pub fn ops() -> Vec<TableOp> {
             key: EndpointKey::new(address, port),
             endpoint: Endpoint::new(LOCAL_MAC.0),
         });
+        let (address, port) = key(sealed_local(family));
+        writer.ops.push(TableOp::PutEndpoint {
+            key: EndpointKey::new(address, port),
+            endpoint: Endpoint::sealed(LOCAL_MAC.0),
+        });
+        let steer = Steer {
+            worker: 0,
+            session: SESSION,
+            ..Steer::default()
+        };
+        writer.ops.push(TableOp::PutSteer {
+            key: PairKey::new(key(remote(family)), key(sealed_local(family))),
+            steer: steer.with_audio(AUDIO),
+        });
         for (route, ssrc) in (1..).zip(STREAMS) {
             let key = RouteKey::new(key(remote(family)), key(local(family)), ssrc);
             writer.ops.push(TableOp::PutRoute { key, route });
         }
     }
+    writer.ops.push(TableOp::AdmitUfrag {
+        ufrag: stun::ufrag_word(UFRAG),
+    });
     writer.ops
 }
 

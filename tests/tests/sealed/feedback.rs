@@ -75,8 +75,11 @@ fn reports_are_the_forwarders_own(kind: Kind) {
         ..hall.options(side, 0)
     };
     let publisher = hall.join(Side::Publishing, watching(Side::Publishing));
-    let tracks = [forwarder_tests::rtc::Codec::Vp8, forwarder_tests::rtc::Codec::Opus]
-        .map(|codec| publisher.publish(&crate::hall::clip(codec)).unwrap());
+    let tracks = [
+        forwarder_tests::rtc::Codec::Vp8,
+        forwarder_tests::rtc::Codec::Opus,
+    ]
+    .map(|codec| publisher.publish(&crate::hall::clip(codec)).unwrap());
     let subscriber = hall.join(Side::Receiving, watching(Side::Receiving));
     let subscribed = subscribe(&subscriber, &tracks);
     play(&[&publisher], &[&subscriber], Duration::from_millis(2500));
@@ -90,7 +93,11 @@ fn reports_are_the_forwarders_own(kind: Kind) {
     }
     // Picture and sound of one publisher have one name, or players would not keep them together (RFC 3550 §6.5.1).
     assert_eq!(subscribed[0].cname, subscribed[1].cname);
-    let round_trips: Vec<_> = sender.outbound.values().map(|track| track.round_trip).collect();
+    let round_trips: Vec<_> = sender
+        .outbound
+        .values()
+        .map(|track| track.round_trip)
+        .collect();
     assert!(round_trips.iter().all(Option::is_some), "{round_trips:?}");
     hall.close();
 }

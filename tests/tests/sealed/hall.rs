@@ -144,7 +144,8 @@ impl Hall {
     /// A publisher of VP8 and Opus.
     pub fn call(&self) -> (Participant, [Published; 2]) {
         let publisher = self.publisher(0);
-        let tracks = [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
+        let tracks =
+            [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
         (publisher, tracks)
     }
 

@@ -31,7 +31,12 @@ fn faulty_packets_go_nowhere(kind: Kind) {
     for counter in ["replayed", "unauthentic"] {
         assert!(view[counter].as_u64() > Some(0), "{counter}: {view:#}");
     }
-    assert_eq!(hall.view(&subscriber)["subscriptions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        hall.view(&subscriber)["subscriptions"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
     hall.close_after_losses();
 }
 
@@ -66,7 +71,11 @@ fn strangers_are_not_heard(kind: Kind) {
     let subscriber = hall.subscriber(0);
     subscribe(&subscriber, &tracks);
     let ufrag = hall.view(&publisher)["ufrag"].as_str().unwrap().to_owned();
-    let to = hall.view(&publisher)["pair"]["local"].as_str().unwrap().parse().unwrap();
+    let to = hall.view(&publisher)["pair"]["local"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     let leaf = hall.leaf(Side::Publishing);
     let from = leaf.pool_socket(kind.family, 77, 5555);
     let stranger = Publisher::between(&leaf.netns, from, to).unwrap();
@@ -109,7 +118,10 @@ fn floods_beside_a_call(kind: Kind) {
         let leaf = &hall.lab.publishers[1];
         let from = leaf.pool_socket(kind.family, 5, 5555);
         let stranger = Publisher::between(&leaf.netns, from, to).unwrap();
-        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, sent) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
         let theirs = (Arc::clone(&stop), Arc::clone(&sent));
         let first = stray[0];
         let batch = vec![stray; 64];

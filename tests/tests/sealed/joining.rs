@@ -52,7 +52,15 @@ fn who_leaves_disturbs_nobody(kind: Kind) {
         }
         // Nothing comes once the answer is there, but for what was on its way.
         std::thread::sleep(Duration::from_millis(20));
-        let packets = |_: ()| leaves.report().wire.streams.values().map(|s| s.packets).sum::<u64>();
+        let packets = |_: ()| {
+            leaves
+                .report()
+                .wire
+                .streams
+                .values()
+                .map(|s| s.packets)
+                .sum::<u64>()
+        };
         let before = packets(());
         std::thread::sleep(Duration::from_millis(100));
         assert_eq!(packets(()), before);
@@ -112,7 +120,13 @@ fn a_track_that_ends(kind: Kind) {
     wait_for_frames(&subscriber, &subscribed[0], 10);
     publisher.unpublish(&tracks[0]).unwrap();
     // RFC 3550 §6.6: the source says goodbye to who received it.
-    let ended = || subscriber.report().rtcp.goodbyes.contains(&subscribed[0].ssrc);
+    let ended = || {
+        subscriber
+            .report()
+            .rtcp
+            .goodbyes
+            .contains(&subscribed[0].ssrc)
+    };
     assert!(wait_until(LONG, ended), "{:#?}", subscriber.report().rtcp);
     let before = subscriber.frames(&subscribed[1]);
     wait_for_frames(&subscriber, &subscribed[1], before + 10);

@@ -18,7 +18,9 @@ scenarios!(
 fn one_is_fed_from_two_workers(kind: Kind) {
     let hall = Hall::with(kind, Lab::star(), &["--workers", "2"]);
     let publishers = [hall.publisher(0), hall.publisher(1)];
-    let workers = publishers.each_ref().map(|one| hall.view(one)["worker"].clone());
+    let workers = publishers
+        .each_ref()
+        .map(|one| hall.view(one)["worker"].clone());
     assert_ne!(workers[0], workers[1]);
     let options = AgentOptions {
         inspects: true,
@@ -26,7 +28,8 @@ fn one_is_fed_from_two_workers(kind: Kind) {
     };
     let subscriber = hall.join(Side::Receiving, options);
     for publisher in &publishers {
-        let tracks = [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
+        let tracks =
+            [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
         subscribe(&subscriber, &tracks);
     }
     play(&[&publishers[0], &publishers[1]], &[&subscriber], WHILE);
@@ -55,7 +58,8 @@ fn tcp_beside_udp(kind: Kind) {
     let publishers = [Protocol::Udp, Protocol::Tcp].map(|way| over(Side::Publishing, 0, way));
     let subscribers = [Protocol::Udp, Protocol::Tcp].map(|way| over(Side::Receiving, 0, way));
     for publisher in &publishers {
-        let tracks = [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
+        let tracks =
+            [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
         for subscriber in &subscribers {
             subscribe(subscriber, &tracks);
         }
@@ -80,7 +84,8 @@ fn a_client_on_the_same_host(kind: Kind) {
     let (near, far) = (join("publisher here"), hall.publisher(0));
     let subscribers = [join("subscriber here"), hall.subscriber(0)];
     for publisher in [&near, &far] {
-        let tracks = [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
+        let tracks =
+            [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
         for subscriber in &subscribers {
             subscribe(subscriber, &tracks);
         }
@@ -97,7 +102,8 @@ fn many_publishers(kind: Kind) {
     let publishers: Vec<Participant> = (0..6).map(|n| hall.publisher(n)).collect();
     let subscribers: Vec<Participant> = (0..6).map(|n| hall.subscriber(n)).collect();
     for publisher in &publishers {
-        let tracks = [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
+        let tracks =
+            [Codec::Vp8, Codec::Opus].map(|codec| publisher.publish(&clip(codec)).unwrap());
         for subscriber in &subscribers {
             subscribe(subscriber, &tracks);
         }

@@ -48,7 +48,9 @@ fn a_subscriber_roams(kind: Kind) {
     publisher.start_media();
     wait_for_frames(&roams, &subscribed[0], 10);
     let address = elsewhere(&hall, Side::Receiving, 0);
-    roams.member.ask(move |agent, now| agent.roam(address, now).unwrap());
+    roams
+        .member
+        .ask(move |agent, now| agent.roam(address, now).unwrap());
     let frames = roams.frames(&subscribed[1]);
     wait_for_frames(&roams, &subscribed[1], frames + 50);
     let remote = hall.view(&roams)["pair"]["remote"].clone();
@@ -78,7 +80,10 @@ fn a_publisher_roams(kind: Kind) {
     wait_for_frames(&subscriber, &subscribed[1], frames + 50);
     publisher.stop_media();
     let report = subscriber.report();
-    assert!(report.inbound.values().all(|track| track.wrong == 0), "{report:#?}");
+    assert!(
+        report.inbound.values().all(|track| track.wrong == 0),
+        "{report:#?}"
+    );
     hall.close();
 }
 
@@ -102,7 +107,10 @@ fn new_keys_at_the_same_address(kind: Kind) {
             subscriber.leave().unwrap();
         }
         let report = subscriber.report();
-        assert!(report.inbound.values().all(|track| track.wrong == 0), "{report:#?}");
+        assert!(
+            report.inbound.values().all(|track| track.wrong == 0),
+            "{report:#?}"
+        );
         subscriber.member.dismiss();
     }
     publisher.stop_media();
@@ -124,7 +132,10 @@ fn consent_ends(kind: Kind) {
         let view = vanishes.view();
         let view = view.map(|view| serde_json::to_value(view).unwrap());
         view.map_or(0, |view| {
-            let legs = view["subscriptions"].as_array().cloned().unwrap_or_default();
+            let legs = view["subscriptions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             legs.iter().filter_map(|leg| leg["packets"].as_u64()).sum()
         })
     };
@@ -132,7 +143,11 @@ fn consent_ends(kind: Kind) {
     let before = sent();
     assert!(before > 0);
     assert!(
-        wait_until(LONG, || hall.state().more["sessions"].as_array().unwrap().len() == 2),
+        wait_until(LONG, || hall.state().more["sessions"]
+            .as_array()
+            .unwrap()
+            .len()
+            == 2),
         "{:#}",
         hall.view(&vanishes)
     );

@@ -38,7 +38,11 @@ fn roles_and_versions(kind: Kind) {
         assert!(suite.starts_with("AEAD_AES_"), "{role} {dtls:?}: {suite}");
         assert_eq!(view["suite"], suite);
         assert_eq!(view["subscriptions"][0]["suite"], suite);
-        let ours = if *role == "passive" { "active" } else { "passive" };
+        let ours = if *role == "passive" {
+            "active"
+        } else {
+            "passive"
+        };
         assert_eq!(view["role"], ours);
         let version = report.dtls.unwrap();
         match dtls {

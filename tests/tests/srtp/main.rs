@@ -3,6 +3,7 @@
 //!
 //! The library is loaded at run time. Where it is missing, the tests say so and leave themselves out.
 
+mod allocation;
 mod libsrtp;
 mod packets;
 

@@ -9,7 +9,7 @@ use std::{
 /// Connections that nobody has proved anything on.
 const STRANGERS: usize = 256;
 /// Of these, from one address.
-const STRANGERS_PER_ADDRESS: u32 = 16;
+const STRANGERS_PER_ADDRESS: u32 = 64;
 /// How long a connection may be a stranger's, in nanoseconds: a client checks as soon as it is connected.
 const PATIENCE: u64 = 10_000_000_000;
 

@@ -11,14 +11,15 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::dataplane::socket::refuse_fragments;
 
 /// Bytes of the listener's receive buffer: connectivity checks of a thousand sessions at once.
 const LISTENER_BUFFER: usize = 4 << 20;
 /// Bytes of a pair's buffers: what a peer sends, or is sent, in a burst.
-const PAIR_BUFFER: usize = 1 << 20;
+const PAIR_BUFFER: usize = 512 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
@@ -91,10 +92,13 @@ fn udp(local: SocketAddr, marks: Marks, buffer: usize) -> io::Result<Socket> {
         socket.set_tos_v4(class)?;
         socket.set_ttl_v4(u32::from(marks.ttl))?;
     }
-    // Up to the system's limit (net.core.rmem_max), which is enough to begin with.
-    let sizes = SockRef::from(&socket);
-    sizes.set_recv_buffer_size(buffer)?;
-    sizes.set_send_buffer_size(buffer)?;
+    // Beyond the system's limit where that is allowed (CAP_NET_ADMIN), else up to it.
+    if setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
+        socket.set_recv_buffer_size(buffer)?;
+    }
+    if setsockopt(&socket, sockopt::SndBufForce, &buffer).is_err() {
+        socket.set_send_buffer_size(buffer)?;
+    }
     refuse_fragments(&socket, local)?;
     Ok(socket)
 }

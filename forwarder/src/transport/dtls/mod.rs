@@ -30,7 +30,7 @@ pub use offer::{Offer, Version};
 
 /// Bytes of a datagram that we send: fits IPv6's smallest MTU with room for a tunnel's header.
 const MTU: usize = 1200;
-/// ICE has shown that the peer is there, so a flight may be repeated sooner than after RFC 6347's second (RFC 8827 §6.5 leaves it open).
+/// ICE has shown that the peer is there, so a flight may be repeated sooner than after the second of RFC 6347 §4.2.4.1.
 const FIRST_RETRANSMISSION: Duration = Duration::from_millis(250);
 const RETRANSMISSIONS: usize = 6;
 const HANDSHAKE: Duration = Duration::from_secs(30);

@@ -41,7 +41,7 @@ pub enum IceEvent {
 pub enum IceError {
     /// No binding request with one of our username fragments.
     Unknown,
-    /// Not what RFC 8489 and RFC 8445 §7.1 make a check.
+    /// Not what RFC 8489 and RFC 8445 §7 make a check.
     Malformed,
     /// FINGERPRINT is missing or wrong (RFC 8489 §14.7).
     Fingerprint,

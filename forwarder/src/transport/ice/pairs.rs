@@ -83,8 +83,8 @@ impl Pairs {
     /// the first nomination under new credentials, which counts whatever was before.
     ///
     /// A peer that nominates regularly names one pair at a time, and its last word counts, whatever the priorities: that is roaming.
-    /// One that nominates aggressively puts USE-CANDIDATE into all checks, and then the priority decides (RFC 8445 §8.1.1 names
-    /// both). They are told apart by whether the selected pair was nominated again since this pair was the last time.
+    /// One that nominates aggressively (RFC 5245 §8.1.1.2) puts USE-CANDIDATE into all checks, and then the priority decides
+    /// (RFC 8445 §8.1.1). They are told apart by whether the selected pair was nominated again since this pair was the last time.
     pub(super) fn nominate(&mut self, pair: Pair, restarted: bool) -> bool {
         let Some(known) = self.known.iter_mut().find(|known| known.pair == pair) else {
             return false;

@@ -84,7 +84,7 @@ fn write(message: StunMessage<'_>, local: &Credentials, out: &mut Vec<u8>) {
     out.extend_from_slice(written.and_then(|len| buffer.get(..len)).unwrap_or(&[]));
 }
 
-/// FINGERPRINT is the last attribute and right. Checks must have it (RFC 8445 §7.1), and whatever shares the port then is none.
+/// FINGERPRINT is the last attribute and right. Checks must have it (RFC 8445 §7), and whatever shares the port then is none.
 fn has_fingerprint(datagram: &[u8]) -> bool {
     let Some((covered, attribute)) = datagram.split_last_chunk::<8>() else {
         return false;

@@ -42,9 +42,9 @@ fn push_all(pieces: &[Vec<u8>]) -> Option<(Offer, Vec<Vec<u8>>)> {
 #[test]
 fn in_any_order_and_number_of_pieces_up_to_the_bound() {
     let hello = hybrid();
-    let (offer, whole) = push_all(&[hello.clone()]).unwrap();
+    let (offer, whole) = push_all(std::slice::from_ref(&hello)).unwrap();
     assert!(offer.dtls12 && offer.dtls13);
-    assert_eq!(whole, [hello.clone()]);
+    assert_eq!(whole, std::slice::from_ref(&hello));
     for count in 2..=DATAGRAMS {
         let pieces = cut(&hello, hello.len() / count);
         let pieces = &pieces[..pieces.len().min(DATAGRAMS)];

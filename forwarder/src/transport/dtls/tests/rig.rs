@@ -111,6 +111,9 @@ impl Peer {
 /// What becomes of a datagram: its number, counted over both directions, and how often it arrives.
 pub(super) type Fate = Box<dyn FnMut(u64) -> usize>;
 
+/// What happens to the bytes of a datagram.
+pub(super) type Tamper = Box<dyn FnMut(&mut Vec<u8>)>;
+
 /// Both sides and the network.
 pub(super) struct World {
     pub(super) ours: Dtls,
@@ -118,7 +121,7 @@ pub(super) struct World {
     pub(super) now: u64,
     pub(super) fate: Fate,
     /// Changes bytes on their way to us.
-    pub(super) tamper: Box<dyn FnMut(&mut Vec<u8>)>,
+    pub(super) tamper: Tamper,
     pub(super) connected: Option<Connected>,
     pub(super) failed: Option<DtlsError>,
     pub(super) closed: bool,

@@ -11,9 +11,9 @@ use forwarder_tests::Netns;
 use forwarder_tests::model::Mode;
 
 use super::encoder::{Key, SUITE};
-use crate::ffmpeg::{Ffmpeg, is_complaint};
 use super::leg::Rewrite;
 use super::media::{Kind, Publication};
+use crate::ffmpeg::{Ffmpeg, is_complaint};
 
 /// How long ffmpeg may take to open its ports, or to finish.
 const PATIENCE: Duration = Duration::from_secs(10);

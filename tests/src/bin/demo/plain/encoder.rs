@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use forwarder_tests::Netns;
 use forwarder_tests::model::Mode;
 
-use crate::ffmpeg::Ffmpeg;
 use super::media::{Kind, Publication};
+use crate::ffmpeg::Ffmpeg;
 use crate::options::Codec;
 
 /// SRTP's default protection profile, RFC 4568 §6.2, by the name that both ffmpeg and SDP have for it.

@@ -132,9 +132,9 @@ pub fn rewrite_of(n: usize, publication: &Publication) -> Option<Rewrite> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reference::Stream;
     use super::*;
     use crate::options::Codec;
-    use super::super::reference::Stream;
 
     #[test]
     fn replicas_are_recognised_and_damage_is_seen() {

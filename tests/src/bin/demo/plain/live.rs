@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::media::{self, Publication};
 use crate::cpu::Used;
 use crate::table::{Screen, align, microseconds, plain_table};
-use super::media::{self, Publication};
 
 /// One look at everything.
 #[derive(Clone, Debug, Default)]

@@ -9,9 +9,9 @@ use forwarder_tests::{Client, Family, Lab, Leaf, Node};
 
 use super::checker::Checker;
 use super::decoder::Incoming;
-use crate::interrupt;
 use super::leg::{self, Rewrite};
 use super::media::{self, Publication};
+use crate::interrupt;
 use crate::options::{Options, Path};
 
 /// The forwarder's port towards all receivers.

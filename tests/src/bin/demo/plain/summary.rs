@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cpu::Used;
 use super::decoder::Decoded;
+use crate::cpu::Used;
 use crate::table::{align, microseconds, plain_table};
 
 /// All of it. Field names are those of the JSON.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use forwarder_tests::model::State as Account;
 
 use super::checker::State;
-use crate::cpu::Used;
 use super::decoder::Decoded;
 use super::live::sum;
 use super::media::{self, Kind, Publication};
-use crate::options::{Options, Path};
 use super::summary::{Stream, Summary};
+use crate::cpu::Used;
+use crate::options::{Options, Path};
 
 /// Faults of one kind that are told in words.
 const TOLD: usize = 5;

@@ -34,7 +34,15 @@ pub fn pictures(name: String, codec: Codec, frames: &[Arc<[u8]>]) -> Result<Deco
         ),
     };
     let mut child = Command::new("ffmpeg")
-        .args(["-hide_banner", "-loglevel", "error", "-f", format, "-i", "-"])
+        .args([
+            "-hide_banner",
+            "-loglevel",
+            "error",
+            "-f",
+            format,
+            "-i",
+            "-",
+        ])
         .args(["-fps_mode", "passthrough", "-f", "framecrc", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -55,7 +55,10 @@ impl Look {
             }
             look.tracks.push(track);
         }
-        for stream in reports.iter().flat_map(|report| report.wire.streams.values()) {
+        for stream in reports
+            .iter()
+            .flat_map(|report| report.wire.streams.values())
+        {
             look.packets += stream.packets;
             look.odd_packets += stream.lost() + stream.duplicates + stream.reordered;
         }
@@ -98,7 +101,8 @@ impl Display {
     /// Shows a look.
     pub fn show(&mut self, look: Look) {
         let seconds = look.elapsed.saturating_sub(self.last.elapsed);
-        let rate = Look::packets_between(&self.last, &look) as f64 / seconds.as_secs_f64().max(1e-3);
+        let rate =
+            Look::packets_between(&self.last, &look) as f64 / seconds.as_secs_f64().max(1e-3);
         let tail = format!(
             "path {}  packets {} ({rate:.0}/s), {} of them lost, twice or late",
             self.path, look.packets, look.odd_packets

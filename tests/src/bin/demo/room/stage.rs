@@ -157,7 +157,9 @@ impl Stage {
     /// What the subscribers saw.
     pub fn reports(&self) -> Vec<Report> {
         let reports = self.subscribers.iter();
-        reports.map(|(participant, _)| participant.report()).collect()
+        reports
+            .map(|(participant, _)| participant.report())
+            .collect()
     }
 
     /// Decodes what was kept for that.

@@ -109,7 +109,10 @@ impl Summary {
             self.path,
             listed(&self.legs, "legs")
         ));
-        lines.push(format!("suites     {}", listed(&self.suites, "subscribers")));
+        lines.push(format!(
+            "suites     {}",
+            listed(&self.suites, "subscribers")
+        ));
         lines.push(format!(
             "clients    {} of {} subscribers got every frame of {} publishers; ready after {:.0} ms (the slowest {:.0} ms), \
              round trip {:.2} ms",
@@ -150,7 +153,8 @@ impl Summary {
                 .map(|what| format!("FAILED     {what}")),
         );
         lines.push(if self.ok {
-            "ok: every subscriber got every frame, right to the bit, each under keys of its own".to_owned()
+            "ok: every subscriber got every frame, right to the bit, each under keys of its own"
+                .to_owned()
         } else {
             "not ok".to_owned()
         });

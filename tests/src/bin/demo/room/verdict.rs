@@ -62,7 +62,12 @@ impl Findings<'_> {
                 }
             }
         }
-        let setups = Latencies(self.reports.iter().filter_map(|report| report.setup).collect());
+        let setups = Latencies(
+            self.reports
+                .iter()
+                .filter_map(|report| report.setup)
+                .collect(),
+        );
         let trips = Latencies(
             self.reports
                 .iter()
@@ -135,7 +140,10 @@ impl Findings<'_> {
                     frames: published.track.ledger.len(),
                     received: inbound.iter().map(|track| track.frames).sum(),
                     missing: inbound.iter().map(|track| track.missing()).sum(),
-                    wrong: inbound.iter().map(|track| track.wrong + track.doubled).sum(),
+                    wrong: inbound
+                        .iter()
+                        .map(|track| track.wrong + track.doubled)
+                        .sum(),
                     keyframe_wait_p50_ms: milliseconds(waits.quantile(0.5)),
                     keyframe_wait_most_ms: milliseconds(waits.quantile(1.0)),
                     latency_p50_ms: milliseconds(latencies.quantile(0.5)),
@@ -147,10 +155,17 @@ impl Findings<'_> {
 
     /// Whether a subscriber has everything up to the last frame.
     fn is_complete(&self, report: &Report) -> bool {
-        self.stage.published.iter().enumerate().all(|(n, published)| {
-            let last = report.inbound.get(&n.to_string()).and_then(|track| track.last);
-            last.is_some_and(|last| last + 1 == published.track.ledger.len())
-        })
+        self.stage
+            .published
+            .iter()
+            .enumerate()
+            .all(|(n, published)| {
+                let last = report
+                    .inbound
+                    .get(&n.to_string())
+                    .and_then(|track| track.last);
+                last.is_some_and(|last| last + 1 == published.track.ledger.len())
+            })
     }
 
     fn failures(&self) -> Vec<String> {

@@ -1,0 +1,250 @@
+//! What goes back and forth beside the media: keyframe requests, reports, transport-wide feedback.
+
+use str0m::rtp::rtcp::{Rtcp, SdesType, SenderInfo};
+
+use super::{
+    peer::Peer,
+    world::{MILLISECOND, SECOND, World, publication, settings, subscription},
+};
+use crate::{media::Kind, sessions::specs::PeerRole};
+
+#[test]
+fn a_new_subscriber_gets_a_keyframe_and_many_losses_ask_once() {
+    let mut world = World::new(settings());
+    let publisher = world.join(PeerRole::Auto);
+    let subscribers: Vec<_> = (0..3).map(|_| world.join(PeerRole::Auto)).collect();
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    world.run(5 * SECOND);
+    assert!(world.peers[publisher].keyframes_asked.is_empty());
+
+    let before = world.now;
+    let mut ssrcs = Vec::new();
+    for subscriber in &subscribers {
+        ssrcs.push(world.subscribe(*subscriber, video, Kind::Video, "0").1);
+    }
+    world.run(SECOND);
+    let asked = &world.peers[publisher].keyframes_asked;
+    // At once for the first, and once more for those who came right after it.
+    assert!(asked.len() <= 2, "{asked:?}");
+    assert!(asked[0] - before < 25 * MILLISECOND);
+    for subscriber in &subscribers {
+        let heard = &world.peers[*subscriber].heard;
+        // Descriptor, then the frame tag whose lowest bit says "no keyframe" (RFC 7741 §4.3).
+        let keyframe = heard.iter().position(|packet| packet.payload[1] & 1 == 0);
+        assert!(heard[keyframe.unwrap()].at - before < 120 * MILLISECOND);
+    }
+
+    // Three receivers lose something, again and again, for three seconds.
+    world.run(10 * SECOND);
+    let before = world.peers[publisher].keyframes_asked.len();
+    for _ in 0..30 {
+        for (subscriber, ssrc) in subscribers.iter().zip(&ssrcs) {
+            world.peers[*subscriber].ask_keyframe(*ssrc);
+        }
+        world.run(100 * MILLISECOND);
+    }
+    let asked = &world.peers[publisher].keyframes_asked[before..];
+    assert!((1..=9).contains(&asked.len()), "{asked:?}");
+    let apart = asked.windows(2).map(|two| two[1] - two[0]);
+    assert!(apart.clone().all(|apart| apart >= 190 * MILLISECOND));
+}
+
+#[test]
+fn a_lost_request_is_repeated() {
+    let mut world = World::new(settings());
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    world.run(SECOND);
+    // All RTCP is lost, in both directions.
+    world.loses = |bytes| (192..=223).contains(&bytes[1]) && bytes[0] >> 6 == 2;
+    world.subscribe(subscriber, video, Kind::Video, "0");
+    world.run(100 * MILLISECOND);
+    world.loses = |_| false;
+    assert!(world.peers[publisher].keyframes_asked.is_empty());
+    world.run(SECOND);
+    assert_eq!(world.peers[publisher].keyframes_asked.len(), 1);
+}
+
+fn sender_infos(peer: &Peer) -> Vec<(u64, SenderInfo)> {
+    let info = |(at, rtcp): &(u64, Rtcp)| match rtcp {
+        Rtcp::SenderReport(report) => Some((*at, report.sender_info)),
+        _ => None,
+    };
+    peer.rtcp.iter().filter_map(info).collect()
+}
+
+#[test]
+fn sender_reports_are_our_own_and_keep_sound_and_picture_together() {
+    let mut world = World::new(settings());
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let audio = world.publish(publisher, "a", Kind::Audio, 41);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    let (_, sound) = world.subscribe(subscriber, audio, Kind::Audio, "0");
+    let (_, picture) = world.subscribe(subscriber, video, Kind::Video, "1");
+    world.run(20 * SECOND);
+
+    let peer = &world.peers[subscriber];
+    let reports = sender_infos(peer);
+    for (ssrc, clock_rate, size) in [(sound, 48_000.0, 100), (picture, 90_000.0, 1000)] {
+        let of: Vec<_> = reports
+            .iter()
+            .filter(|(_, info)| *info.ssrc == ssrc)
+            .collect();
+        assert!((10..=45).contains(&of.len()), "{} reports", of.len());
+        let (at, last) = of[of.len() - 1];
+        let sent = peer
+            .heard
+            .iter()
+            .filter(|it| it.ssrc == ssrc && it.at <= *at)
+            .count();
+        assert!((i64::from(last.sender_packet_count) - sent as i64).abs() <= 3);
+        assert_eq!(last.sender_octet_count, last.sender_packet_count * size);
+        // Both times of the reports advance at the rate of the stream.
+        let (first_at, first) = of[0];
+        let ticks = f64::from(last.rtp_time.numer() as u32 - first.rtp_time.numer() as u32);
+        let seconds = (at - first_at) as f64 / 1e9;
+        assert!(
+            (ticks / clock_rate - seconds).abs() < 0.02,
+            "{ticks} in {seconds}"
+        );
+    }
+    // CNAMEs are equal, and what the API says.
+    let mut names = Vec::new();
+    for (_, rtcp) in &peer.rtcp {
+        if let Rtcp::SourceDescription(list) = rtcp {
+            for chunk in list.reports.iter() {
+                let values = chunk.values.iter();
+                names.extend(
+                    values
+                        .filter(|(kind, _)| *kind == SdesType::CNAME)
+                        .map(|(_, name)| (*chunk.ssrc, name.clone())),
+                );
+            }
+        }
+    }
+    let view = world.sessions.session(world.ids[subscriber]).unwrap();
+    for subscription in &view.subscriptions {
+        let named = (subscription.ssrc, subscription.cname.to_owned());
+        assert!(names.contains(&named));
+        assert_eq!(subscription.cname, view.subscriptions[0].cname);
+        // The network takes 10 ms each way.
+        let rtt = subscription.rtt.unwrap();
+        assert!((19 * MILLISECOND..25 * MILLISECOND).contains(&rtt), "{rtt}");
+        assert_eq!(subscription.lost, Some(0));
+    }
+}
+
+#[test]
+fn receiver_reports_tell_the_publisher_of_losses() {
+    let mut world = World::new(settings());
+    let publisher = world.join(PeerRole::Auto);
+    world.run(SECOND);
+    world.publish(publisher, "v", Kind::Video, 42);
+    world.run(3 * SECOND);
+    // From here on every other second packet is lost: sealed packets are told apart by their last byte.
+    world.loses = |bytes| bytes[0] >> 6 == 2 && bytes.len() > 900 && bytes[3] & 1 == 1;
+    world.run(10 * SECOND);
+    let report = |(_, rtcp): &(u64, Rtcp)| match rtcp {
+        Rtcp::ReceiverReport(report) => report.reports.iter().next().copied(),
+        _ => None,
+    };
+    let reports: Vec<_> = world.peers[publisher]
+        .rtcp
+        .iter()
+        .filter_map(report)
+        .collect();
+    assert!(reports.len() >= 8, "{}", reports.len());
+    assert!(reports.iter().all(|report| *report.ssrc == 42));
+    assert_eq!((reports[0].fraction_lost, reports[0].packets_lost), (0, 0));
+    let last = reports[reports.len() - 1];
+    assert!((100..=156).contains(&last.fraction_lost), "{last:?}");
+    assert!((300..=520).contains(&last.packets_lost), "{last:?}");
+    // The sequence numbers wrapped at the beginning.
+    assert_eq!(last.max_seq >> 16, 1, "{last:?}");
+    assert_ne!(last.last_sr_time, 0);
+}
+
+#[test]
+fn transport_wide_feedback_lets_the_publisher_see_its_rate() {
+    let mut world = World::new(settings());
+    let publisher = world.join(PeerRole::Auto);
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    world.run(5 * SECOND);
+    let peer = &world.peers[publisher];
+    let feedback = |(at, rtcp): &(u64, Rtcp)| matches!(rtcp, Rtcp::Twcc(_)).then_some(*at);
+    let times: Vec<u64> = peer.rtcp.iter().filter_map(feedback).collect();
+    assert!((40..=110).contains(&times.len()), "{}", times.len());
+    // 100 packets of 1000 bytes a second are 800 kbit/s, on a network without a limit.
+    let estimate = peer.estimate.unwrap();
+    assert!(estimate > 500_000.0, "{estimate}");
+    // Arrivals wake nobody: whoever reads the notes is woken in time, as long as there is something to tell of.
+    assert!(world.sessions.poll_timeout() <= world.now + 50 * MILLISECOND);
+    let id = world.ids[publisher];
+    world.sessions.unpublish(world.now, id, video).unwrap();
+    world.carry_out();
+    world.run(SECOND);
+    assert!(world.sessions.poll_timeout() > world.now + SECOND / 2);
+}
+
+#[test]
+fn without_transport_wide_feedback_there_is_remb() {
+    let mut world = World::new(settings());
+    let publisher = world.join(PeerRole::Auto);
+    world.run(SECOND);
+    let mut spec = publication(Kind::Video, "v", Some(42));
+    spec.header_extensions.retain(|extension| extension.id != 3);
+    let id = world.ids[publisher];
+    world.sessions.publish(world.now, id, &spec).unwrap();
+    world.peers[publisher].send(world.now, "v", str0m::media::MediaKind::Video, 42);
+    world.carry_out();
+    world.run(3 * SECOND);
+    let peer = &world.peers[publisher];
+    let remb = |(_, rtcp): &&(u64, Rtcp)| matches!(rtcp, Rtcp::Remb(_));
+    assert!((1..=6).contains(&peer.rtcp.iter().filter(remb).count()));
+    assert!(
+        !peer
+            .rtcp
+            .iter()
+            .any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_)))
+    );
+    // A second m-line with the extension, on the live session, brings it.
+    world.publish(publisher, "w", Kind::Video, 43);
+    world.run(SECOND);
+    let peer = &world.peers[publisher];
+    assert!(
+        peer.rtcp
+            .iter()
+            .any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_)))
+    );
+}
+
+#[test]
+fn rtcp_of_strangers_and_replays_does_nothing() {
+    let mut world = World::new(settings());
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    let spec = subscription(video, Kind::Video, "0");
+    let id = world.ids[subscriber];
+    world.sessions.subscribe(world.now, id, &spec).unwrap();
+    world.carry_out();
+    world.run(3 * SECOND);
+    let counters = |world: &World| world.sessions.session(id).unwrap().control;
+    let before = counters(&world);
+    let strangers = world.sessions.strangers();
+    let mut noise = vec![0x80, 200, 0, 6];
+    noise.resize(60, 7);
+    world.inject(
+        ([203, 0, 113, 9], 9).into(),
+        super::world::SERVER,
+        noise.clone(),
+    );
+    world.inject(World::address(subscriber), super::world::SERVER, noise);
+    world.run(15 * MILLISECOND);
+    assert_eq!(world.sessions.strangers(), strangers + 1);
+    assert_eq!(counters(&world).rtcp_refused, before.rtcp_refused + 1);
+}

@@ -1,0 +1,8 @@
+//! A TCP stream of RFC 4571 frames.
+#![no_main]
+
+#[path = "../../src/fuzzing_transport.rs"]
+#[allow(dead_code)]
+mod fuzzing_transport;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzing_transport::framing(data));

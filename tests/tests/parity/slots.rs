@@ -1,0 +1,234 @@
+//! Bells and slots: what egress makes of a slot is what the host makes of the same payload and hop, and of a slot that is not what the bell
+//! was rung for nothing leaves.
+
+use forwarder::dataplane::kernel::slot_memory::Filled;
+use forwarder_common::{
+    checksum::Sum,
+    egress::replicate,
+    hop::Shape,
+    packet::Buffer,
+    reason::Reason,
+    slots::{BELL_LEN, BELL_SLOTS, Bell, SLOTS},
+    tables::{Hop, Member},
+    ticket::{BELL, Ticket},
+    wire::rtp,
+};
+use forwarder_tests::{cases::rtp as packet, needs_root};
+
+use crate::{
+    bench::Bench,
+    host::{XDP_DROP, XDP_PASS, XDP_REDIRECT},
+};
+
+const DEVICE: u32 = 1;
+
+/// The payload of a slot: of many lengths, short ones too.
+fn payload(sequence: u32) -> Vec<u8> {
+    packet(
+        sequence,
+        sequence as u16,
+        7,
+        12 + (sequence % 1400) as usize,
+    )
+}
+
+fn fill(bench: &mut Bench, sequence: u32, member: Member) {
+    let bytes = payload(sequence);
+    let filled = bench.rig.slots.fill(sequence, |room| {
+        room[..bytes.len()].copy_from_slice(&bytes);
+        Some(Filled {
+            member,
+            len: bytes.len() as u16,
+            sum: Sum::default().bytes(&bytes[rtp::LEN..]).fold(),
+        })
+    });
+    assert!(filled);
+}
+
+/// The members of the mixed stream: hops of all shapes, 1 to 32, and those that must not be sent to.
+fn member(number: u32) -> Member {
+    Member {
+        hop: 1 + number % 37,
+        generation: 1001 + number % 37,
+    }
+}
+
+fn hop(bench: &Bench, member: Member) -> Option<Hop> {
+    bench.rig.tables.shared().memory.hop(member.hop)
+}
+
+/// What the host makes of a slot.
+fn expected(bench: &Bench, sequence: u32, member: Member, now: u64) -> Result<Vec<u8>, Reason> {
+    let hop = hop(bench, member).ok_or(Reason::StaleHop)?;
+    let shared = bench.rig.tables.shared();
+    forwarder_common::egress::admit(&hop, member.generation, shared.memory.lease(hop.lease), now)?;
+    let bytes = payload(sequence);
+    let header_len = Shape::from_number(hop.shape).header_len();
+    let mut frame = vec![0; header_len + bytes.len()];
+    frame[header_len..].copy_from_slice(&bytes);
+    let ticket = Ticket {
+        tag: 0,
+        chunk: 0,
+        mask: 0,
+        now,
+        payload_len: bytes.len() as u16,
+        sum: Sum::default().bytes(&bytes[rtp::LEN..]).fold(),
+        header_len: header_len as u8,
+        state: 0,
+        round: 0,
+        load: 0,
+    };
+    replicate(&mut Buffer::new(&mut frame, 0).unwrap(), &hop, &ticket)?;
+    Ok(frame)
+}
+
+fn ring(bench: &mut Bench, first: u32, count: u32) -> (Vec<u8>, Ticket) {
+    let bell = Bell {
+        worker: 0,
+        first,
+        count,
+        device: DEVICE,
+    };
+    let output = bench.rig.run("bell", &bell.frame());
+    // Cursors know the tags that were used.
+    bench.host.pacer = bench.rig.pacer();
+    assert_eq!(
+        (output.action, output.frame.len()),
+        (XDP_REDIRECT, BELL_LEN)
+    );
+    let ticket = Ticket::read(output.frame.as_slice()).unwrap();
+    assert_eq!((ticket.state, ticket.chunk), (BELL, 0));
+    assert_eq!(ticket.mask, bell.mask());
+    (output.frame, ticket)
+}
+
+#[test]
+fn every_slot_comes_out_as_the_host_makes_it() {
+    needs_root!();
+    let mut bench = Bench::take();
+    let mut sent = 0;
+    let starts = [SLOTS, 2 * SLOTS - 20, u32::MAX - 30];
+    for (first, count) in starts
+        .into_iter()
+        .flat_map(|first| [(first, 1), (first, BELL_SLOTS)])
+    {
+        let sequences = (0..count).map(|place| first.wrapping_add(place));
+        for sequence in sequences.clone() {
+            fill(&mut bench, sequence, member(sequence));
+        }
+        let (clone, ticket) = ring(&mut bench, first, count);
+        for sequence in sequences {
+            let expected = expected(&bench, sequence, member(sequence), ticket.now);
+            let before = bench.reasons();
+            let output = bench.rig.run("egress_test", &clone);
+            match expected {
+                Ok(frame) => {
+                    assert_eq!(
+                        (output.action, &output.frame),
+                        (XDP_PASS, &frame),
+                        "{sequence}"
+                    );
+                    sent += 1;
+                }
+                Err(reason) => {
+                    assert_eq!(output.action, XDP_DROP, "{sequence}: {}", reason.label());
+                    let counted = bench.reasons()[reason as usize] - before[reason as usize];
+                    assert_eq!(counted, 1, "{sequence}: {}", reason.label());
+                }
+            }
+        }
+        // The last clone is sacrificed, and frees the slots.
+        let before = bench.reasons();
+        assert_eq!(bench.rig.run("egress_test", &clone).action, XDP_DROP);
+        assert_eq!(bench.rig.consumed() as u32, first.wrapping_add(count));
+        assert_eq!(bench.reasons(), before);
+        // There are no more.
+        assert_eq!(bench.rig.run("egress_test", &clone).action, XDP_DROP);
+        assert_eq!(
+            bench.reasons()[Reason::Surplus as usize],
+            before[Reason::Surplus as usize] + 1
+        );
+    }
+    assert!(sent > 100, "{sent}");
+}
+
+#[test]
+fn a_slot_that_was_given_to_another_packet_does_not_leave() {
+    needs_root!();
+    let mut bench = Bench::take();
+    let first = 5 * SLOTS;
+    for sequence in first..first + 3 {
+        fill(&mut bench, sequence, member(0));
+    }
+    let (clone, _) = ring(&mut bench, first, 3);
+    // The next round of the same places; and one that is being written.
+    fill(&mut bench, first + SLOTS, member(0));
+    let unfinished = bench.rig.slots.fill(first + 1 + SLOTS, |room| {
+        room.fill(0x55);
+        None
+    });
+    assert!(!unfinished);
+    let before = bench.reasons()[Reason::StaleSlot as usize];
+    for _ in 0..2 {
+        assert_eq!(bench.rig.run("egress_test", &clone).action, XDP_DROP);
+    }
+    assert_eq!(bench.reasons()[Reason::StaleSlot as usize], before + 2);
+    assert_eq!(bench.rig.run("egress_test", &clone).action, XDP_PASS);
+}
+
+#[test]
+fn frames_that_are_no_bells_ring_nothing() {
+    needs_root!();
+    let mut bench = Bench::take();
+    let bell = Bell {
+        worker: 0,
+        first: SLOTS,
+        count: 4,
+        device: DEVICE,
+    };
+    let whole = bell.frame();
+    let mut cases = vec![whole[..59].to_vec(), [&whole[..], &[0]].concat()];
+    // Another EtherType, worker, count and device than there can be.
+    for (at, byte) in [(12, 0x08), (17, 1), (24, 0), (24, 64), (28, 8), (31, 1)] {
+        let mut bent = whole.to_vec();
+        bent[at] = byte;
+        cases.push(bent);
+    }
+    for frame in cases {
+        let before = bench.reasons()[Reason::ForeignFrame as usize];
+        assert_eq!(
+            bench.rig.run("bell", &frame).action,
+            XDP_DROP,
+            "{frame:02x?}"
+        );
+        assert_eq!(bench.reasons()[Reason::ForeignFrame as usize], before + 1);
+    }
+}
+
+/// What a stranger may send up the stack: a burst, then the rate.
+#[test]
+fn strangers_are_metered() {
+    use forwarder_tests::{Family, cases};
+    needs_root!();
+    let mut bench = Bench::take();
+    let mut stranger = cases::remote(Family::V6);
+    stranger.set_port(6002);
+    let username = [&cases::UFRAG[..], b":x"].concat();
+    let check = forwarder_tests::frame::Frame::udp(
+        cases::REMOTE_MAC,
+        cases::LOCAL_MAC,
+        stranger,
+        cases::sealed_local(Family::V6),
+        &cases::binding_request(&[(6, &username)]),
+    )
+    .build();
+    bench.rig.forgive_strangers();
+    let before = bench.reasons();
+    let passed = (0..2000)
+        .filter(|_| bench.rig.run("ingress", &check).action == XDP_PASS)
+        .count() as u64;
+    let counted = |reason: Reason| bench.reasons()[reason as usize] - before[reason as usize];
+    assert!((257..1900).contains(&passed), "{passed}");
+    assert_eq!(counted(Reason::Stun), passed);
+    assert_eq!(counted(Reason::Metered), 2000 - passed);
+}
