@@ -9,6 +9,7 @@ use super::{
     counters::{LegCounters, TrackCounters},
     history::{AUDIO_PACKETS, History, Records, VIDEO_PACKETS},
 };
+use crate::feedback::Jitter;
 use crate::media::{Codec, Extension, Kind, LegSequence, Parsed, Profile, Template};
 
 /// Nanoseconds after which a silent source makes room for another one of the same track.
@@ -35,10 +36,7 @@ pub struct TrackState {
 struct Source {
     ssrc: u32,
     last_arrival: u64,
-    /// Arrival time less RTP time of the last packet, in ticks (RFC 3550 §6.4.1).
-    transit: i64,
-    /// In sixteenths of a tick, as in RFC 3550 appendix A.8.
-    jitter: u32,
+    jitter: Jitter,
 }
 
 /// A leg.
@@ -184,13 +182,8 @@ impl TrackState {
     #[inline]
     pub fn observe(&mut self, parsed: &Parsed, clock_rate: u32, packet: Seen) -> bool {
         let counters = &self.track.counters;
-        let ticks = (u128::from(packet.at) * u128::from(clock_rate) / 1_000_000_000) as u64;
-        let transit = i64::from((ticks as u32).wrapping_sub(parsed.timestamp) as i32);
         match &mut self.source {
             Some(source) if source.ssrc == parsed.ssrc => {
-                let difference = transit.wrapping_sub(source.transit) as i32;
-                source.jitter = next_jitter(source.jitter, difference.unsigned_abs());
-                source.transit = transit;
                 source.last_arrival = packet.at;
             }
             Some(source) if packet.at.saturating_sub(source.last_arrival) < SILENCE => {
@@ -209,13 +202,16 @@ impl TrackState {
                 *other = Some(Source {
                     ssrc: parsed.ssrc,
                     last_arrival: packet.at,
-                    transit,
-                    jitter: 0,
+                    jitter: Jitter::default(),
                 });
                 counters.ssrc.store(parsed.ssrc, Relaxed);
             }
         }
-        let jitter = self.source.as_ref().map_or(0, |source| source.jitter);
+        let jitter = self.source.as_mut().map_or(0, |source| {
+            source
+                .jitter
+                .arrived(packet.at, parsed.timestamp, clock_rate)
+        });
         add(&counters.packets, 1);
         add(&counters.bytes, packet.bytes as u64);
         add(&counters.received, 1);
@@ -248,14 +244,6 @@ fn start(counters: &TrackCounters, index: u64) {
     counters.base.store(index, Relaxed);
     counters.highest_extended.store(index, Relaxed);
     counters.jitter.store(0, Relaxed);
-}
-
-/// RFC 3550 appendix A.8: `J += (|D| - J) / 16`, in sixteenths.
-#[inline]
-const fn next_jitter(jitter: u32, difference: u32) -> u32 {
-    jitter
-        .wrapping_add(difference)
-        .wrapping_sub((jitter + 8) >> 4)
 }
 
 /// Adds to a word that has no other writer.

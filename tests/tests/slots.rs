@@ -1,0 +1,191 @@
+//! Slots in the real kernel, under a worker that does not wait: it fills them as fast as it can while bells come late, so that XDP reads
+//! slots that are being written, or were given to other packets long ago. Whatever leaves is whole, and its own hop's.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::sync_channel,
+    },
+    thread,
+    time::Duration,
+};
+
+use forwarder::{
+    core::ops::{TableOp, Tables as _},
+    dataplane::{
+        kernel::{Device, Kernel, Options, slot_memory::Filled},
+        memory::Sizes,
+    },
+};
+use forwarder_common::{
+    checksum::Sum,
+    hop::{Addresses, Leg},
+    reason::Reason,
+    slots::{BELL_SLOTS, Bell, SLOTS},
+    tables::Member,
+    wire::rtp,
+};
+use forwarder_tests::{Capture, Family, Lab, needs_root};
+
+const HOPS: u32 = 7;
+const PORT: u16 = 7000;
+const LEN: usize = 1200;
+/// Bells that are rung; every one for [`BELL_SLOTS`] slots.
+const BELLS: u32 = 4000;
+
+fn hop_of(sequence: u32) -> u32 {
+    1 + sequence % HOPS
+}
+
+/// Every word says which packet it is of.
+fn write(sequence: u32, room: &mut [u8]) {
+    for word in room.as_chunks_mut().0 {
+        *word = sequence.to_be_bytes();
+    }
+}
+
+fn leg(lab: &Lab, number: u32) -> Leg {
+    let receiver = lab.receiver();
+    let octets = |address| match address {
+        IpAddr::V4(address) => address.octets(),
+        IpAddr::V6(address) => panic!("{address}"),
+    };
+    Leg {
+        source_mac: receiver.fwd_mac.0,
+        destination_mac: Some(receiver.mac.0),
+        vlan: None,
+        addresses: Addresses::V4 {
+            source: octets(receiver.fwd_addr(Family::V4)),
+            destination: octets(receiver.addr(Family::V4)),
+        },
+        source_port: PORT,
+        destination_port: PORT + number as u16,
+        dscp: 0,
+        ttl: 9,
+        mtu: 1500,
+        rewrite: None,
+        lease: 0,
+        socket: 0,
+    }
+}
+
+#[test]
+fn nothing_torn_and_nothing_foreign_leaves() {
+    needs_root!();
+    let lab = Lab::star().build().unwrap();
+    let name = lab.receiver().fwd_interface().to_owned();
+    let ifindex = lab
+        .fwd
+        .enter(|| nix::net::if_::if_nametoindex(name.as_str()))
+        .unwrap();
+    let options = Options {
+        name: lab.name().to_owned(),
+        devices: vec![Device {
+            name,
+            ifindex,
+            ring: 256,
+            queues: 2,
+            mtu: 1500,
+            attached: None,
+        }],
+        sizes: Sizes {
+            hops: 64,
+            chunks: 8,
+            routes: 8,
+            leases: 4,
+            cpus: aya::util::nr_cpus().unwrap() as u32,
+        },
+        workers: 1,
+        legs: 8,
+    };
+    let mut started = lab.fwd.enter(|| Kernel::start(&options)).unwrap();
+    let tables = &mut started.tables;
+    tables
+        .apply(&TableOp::SetLease {
+            lease: 0,
+            deadline: u64::MAX,
+        })
+        .unwrap();
+    for hop in 1..=HOPS {
+        let value = leg(&lab, hop).to_hop(hop);
+        tables.apply(&TableOp::PutHop { hop, value }).unwrap();
+    }
+    let (whole, wrong) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(None)));
+    let capture = Capture::each(lab.receiver(), {
+        let (whole, wrong) = (Arc::clone(&whole), Arc::clone(&wrong));
+        move |parsed| {
+            let first: [u8; 4] = *parsed.payload.first_chunk().unwrap();
+            let sequence = u32::from_be_bytes(first);
+            let expected = PORT + hop_of(sequence) as u16;
+            let torn = parsed
+                .payload
+                .as_chunks()
+                .0
+                .iter()
+                .any(|word| *word != first);
+            if torn || parsed.payload.len() != LEN || parsed.dst.port() != expected {
+                *wrong.lock().unwrap() = Some(format!("{sequence} at {}: torn {torn}", parsed.dst));
+            } else {
+                whole.fetch_add(1, Relaxed);
+            }
+        }
+    })
+    .unwrap();
+
+    let mut port = started.ports.pop().unwrap();
+    // Bells wait behind others, up to four times as long as there are slots: the later ones are for packets that are gone.
+    let (rung, bells) = sync_channel::<Bell>(16);
+    let socket = port.bell;
+    let ringer = thread::spawn(move || {
+        for bell in bells {
+            socket.ring(&bell).unwrap();
+            if bell.first % 5 == 0 {
+                thread::sleep(Duration::from_micros(300));
+            }
+        }
+    });
+    let mut sequence = SLOTS;
+    for _ in 0..BELLS {
+        let first = sequence;
+        for _ in 0..BELL_SLOTS {
+            let hop = hop_of(sequence);
+            let filled = port.slots.fill(sequence, |room| {
+                let room = &mut room[..LEN];
+                write(sequence, room);
+                Some(Filled {
+                    member: Member {
+                        hop,
+                        generation: hop,
+                    },
+                    len: LEN as u16,
+                    sum: Sum::default().bytes(&room[rtp::LEN..]).fold(),
+                })
+            });
+            assert!(filled);
+            sequence = sequence.wrapping_add(1);
+        }
+        let bell = Bell {
+            worker: 0,
+            first,
+            count: BELL_SLOTS,
+            device: 0,
+        };
+        // Full: bells are lost, and nobody waits.
+        let _late = rung.try_send(bell);
+    }
+    drop(rung);
+    ringer.join().unwrap();
+    capture.settle(Duration::from_millis(100));
+    let count = capture.count().unwrap();
+    // What the full ring of the veth threw away is missing, what came is right; and a torn one would have a wrong checksum too.
+    assert_eq!(count.faulty, 0, "{:?}", count.faults);
+    assert_eq!(*wrong.lock().unwrap(), None);
+    let stale = started.tables.reasons()[Reason::StaleSlot as usize];
+    let whole = whole.load(Relaxed);
+    println!("{whole} whole, {stale} stale");
+    assert!(whole > 1000, "{whole} came: too few to say anything");
+    assert!(stale > 1000, "{stale} were stale: XDP was never late");
+    lab.fwd.enter(|| started.kernel.stop()).unwrap();
+}
