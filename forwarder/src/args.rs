@@ -107,7 +107,7 @@ pub struct RunArgs {
     /// Address that peers are told in the place of a local one, behind a NAT that keeps ports; repeat it for several
     #[arg(long, value_name = "LOCAL=PUBLIC", value_parser = allowed(parse_announced))]
     pub announced: Vec<Announced>,
-    /// Threads that open and seal media, each on a CPU of its own [default: one per CPU]
+    /// Threads that open and seal media, each on a CPU of its own, 1-16 [default: one per CPU]
     #[arg(long, value_name = "N", value_parser = allowed(parse_workers))]
     pub workers: Option<u32>,
     /// Certificate for DTLS, ECDSA with P-256, in PEM or DER; needs --private-key [default: one is made at every start]
@@ -205,7 +205,7 @@ mod tests {
             ("--media-address", "::", "this host"),
             ("--announced", "10.0.0.1=fd00::1", "one family"),
             ("--max-sessions", "0", "1 to 4095"),
-            ("--workers", "65", "1 to 64"),
+            ("--workers", "17", "1 to 16"),
         ] {
             let error = run(&[flag, value]).unwrap_err();
             for part in [flag, value, allowed] {

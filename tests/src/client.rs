@@ -219,12 +219,14 @@ impl Client {
         self.done("POST", "/v0/stop")
     }
 
-    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
+    /// Any `POST` whose answer has a body.
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
         let text = serde_json::to_string(body).map_err(|error| CallError::Broken(error.into()))?;
         self.answer("POST", path, Some(&text))
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+    /// Any `GET`.
+    pub fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
         self.answer("GET", path, None)
     }
 
@@ -243,11 +245,13 @@ impl Client {
             .map_err(CallError::Broken)
     }
 
-    fn delete(&self, path: &str) -> Result<(), CallError> {
+    /// Any `DELETE`.
+    pub fn delete(&self, path: &str) -> Result<(), CallError> {
         self.done("DELETE", path)
     }
 
-    fn done(&self, method: &'static str, path: &str) -> Result<(), CallError> {
+    /// Any request without a body, whose answer has none that matters.
+    pub fn done(&self, method: &'static str, path: &str) -> Result<(), CallError> {
         accepted(
             self.request(method, path, None)
                 .map_err(CallError::Broken)?,

@@ -56,16 +56,26 @@ pub struct Build {
     pub bpf_only: bool,
 }
 
-/// Forward really encoded video and sound through XDP to many receivers, in namespaces of its own.
+/// Forward really encoded video and sound through XDP to a room of WebRTC clients, in namespaces of its own.
 ///
-/// ffmpeg encodes and publishes, as SRTP and as clear RTP; some receivers decode with ffmpeg, the others compare every
-/// packet with what left the publisher. Exit status 0 only if every receiver got every packet that it should. XDP needs
-/// root; without it the socket path forwards, inside a user namespace.
+/// Publishers and subscribers are clients with ICE and DTLS-SRTP, each session under its own keys; every subscriber
+/// compares every frame with what was published, some decode with ffmpeg. With --plain, endpoints of plain RTP instead:
+/// ffmpeg publishes SRTP under a pre-shared key and clear RTP, receivers check every packet. Exit status 0 only if every
+/// receiver got everything that it should. XDP needs root; without it the socket path forwards, inside a user namespace.
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// How many receivers subscribe.
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub receivers: u32,
+    /// How many clients publish, each a video and a sound (2 unless told).
+    #[arg(long, value_name = "N", conflicts_with = "plain")]
+    pub publishers: Option<u16>,
+    /// How many clients subscribe, each to all that is published (24 unless told).
+    #[arg(long, value_name = "N", conflicts_with = "plain")]
+    pub subscribers: Option<u16>,
+    /// Endpoints of plain RTP instead of WebRTC clients.
+    #[arg(long)]
+    pub plain: bool,
+    /// With --plain: how many receivers check every packet (256 unless told).
+    #[arg(long, value_name = "N", requires = "plain")]
+    pub receivers: Option<u32>,
     /// How long media flows, for example 20s or 2m.
     #[arg(long = "for", value_name = "DURATION", default_value = "20s")]
     pub duration: String,

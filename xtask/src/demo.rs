@@ -23,8 +23,18 @@ pub fn run(workspace: &Workspace, args: &args::Demo) -> Result<()> {
     });
     setup::packages(setup::DEMO)?;
     build::all(workspace, Profile::Release)?;
+    let counts = [
+        ("--publishers", args.publishers.map(u32::from)),
+        ("--subscribers", args.subscribers.map(u32::from)),
+        ("--receivers", args.receivers),
+    ];
+    for (flag, count) in counts {
+        if let Some(count) = count {
+            command.args([flag, &count.to_string()]);
+        }
+    }
     command
-        .args(["--receivers", &args.receivers.to_string()])
+        .args(args.plain.then_some("--plain"))
         .args(["--for", &args.duration])
         .args(["--path", &name(args.path)])
         .args(["--codec", &name(args.codec)])

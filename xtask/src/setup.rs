@@ -1,46 +1,79 @@
-//! `setup`: the eBPF toolchain, and the programs that demo and tests call.
+//! `setup`: the eBPF toolchain, and the programs and libraries that demo and tests call.
 
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
 use crate::args;
 use crate::debian;
-use crate::process::find_program;
+use crate::process::{find_program, output};
 use crate::progress;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
-/// A program that is called at run time, and the package that has it.
+/// What is called at run time, and the package that has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
-    program: &'static str,
+    file: File,
     package: &'static str,
+}
+
+/// How a tool is found.
+#[derive(Clone, Copy, Debug)]
+enum File {
+    /// In PATH.
+    Program(&'static str),
+    /// In the cache of the dynamic linker.
+    Library(&'static str),
+}
+
+impl Tool {
+    fn name(&self) -> &'static str {
+        let (File::Program(name) | File::Library(name)) = self.file;
+        name
+    }
+
+    fn is_there(&self) -> bool {
+        match self.file {
+            File::Program(name) => find_program(name).is_some(),
+            File::Library(name) => find_program("ldconfig")
+                .and_then(|program| output(Command::new(program).arg("-p")))
+                .is_some_and(|cache| cache.contains(name)),
+        }
+    }
 }
 
 /// Namespaces, veth pairs, routes and neighbours.
 pub const IP: Tool = Tool {
-    program: "ip",
+    file: File::Program("ip"),
     package: "iproute2",
 };
 /// Offloads and ring sizes.
 pub const ETHTOOL: Tool = Tool {
-    program: "ethtool",
+    file: File::Program("ethtool"),
     package: "ethtool",
 };
 /// Captures that people read.
 pub const TCPDUMP: Tool = Tool {
-    program: "tcpdump",
+    file: File::Program("tcpdump"),
     package: "tcpdump",
 };
 /// Encodes, publishes and decodes real media.
 pub const FFMPEG: Tool = Tool {
-    program: "ffmpeg",
+    file: File::Program("ffmpeg"),
     package: "ffmpeg",
+};
+/// What SRTP is compared with.
+pub const LIBSRTP: Tool = Tool {
+    file: File::Library("libsrtp2.so.1"),
+    package: "libsrtp2-1",
 };
 
 /// What the network lab of tests and benches calls.
 pub const LAB: &[Tool] = &[IP, ETHTOOL, TCPDUMP];
+/// What the tests call.
+pub const TESTS: &[Tool] = &[IP, ETHTOOL, TCPDUMP, LIBSRTP];
 /// What the demo calls.
 pub const DEMO: &[Tool] = &[IP, ETHTOOL, TCPDUMP, FFMPEG];
 
@@ -50,27 +83,25 @@ pub fn run(workspace: &Workspace, args: &args::Setup) -> Result<()> {
     let toolchain = Toolchain::ensure(workspace)?;
     if !args.toolchain_only {
         packages(DEMO)?;
+        packages(TESTS)?;
     }
     println!("eBPF toolchain: {}", toolchain.describe(workspace));
     println!("setup is complete ({} ms)", started.elapsed().as_millis());
     Ok(())
 }
 
-/// Installs those of these programs that are missing; where they are all there it only looks into PATH.
+/// Installs those of these that are missing; where they are all there it only looks.
 pub fn packages(tools: &[Tool]) -> Result<()> {
-    let missing: Vec<_> = tools
-        .iter()
-        .filter(|tool| find_program(tool.program).is_none())
-        .collect();
+    let missing: Vec<_> = tools.iter().filter(|tool| !tool.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
     if !debian::has_apt() {
-        let programs: Vec<_> = missing.iter().map(|tool| tool.program).collect();
+        let names: Vec<_> = missing.iter().map(|tool| tool.name()).collect();
         bail!(
             "not installed: {}. Install them (Debian's packages: {})",
-            programs.join(", "),
+            names.join(", "),
             packages.join(" ")
         );
     }

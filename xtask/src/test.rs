@@ -18,7 +18,7 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
         Privilege::acquire()
     };
     if !args.quick {
-        setup::packages_if_possible(setup::LAB);
+        setup::packages_if_possible(setup::TESTS);
     }
     let profile = if args.release {
         Profile::Release

@@ -9,6 +9,8 @@ use super::error::{INVALID, Problem};
 
 /// A JSON object, of which fields are taken.
 pub struct Fields {
+    /// What stands in front of the names of fields: the names of the objects around, each with a dot.
+    within: String,
     left: Map<String, Value>,
     known: Vec<&'static str>,
 }
@@ -21,6 +23,7 @@ impl Fields {
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(left)) => Ok(Self {
+                within: String::new(),
                 left,
                 known: Vec::new(),
             }),
@@ -49,7 +52,7 @@ impl Fields {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match read(&value) {
                 Some(read) => Ok(Some(read)),
-                None => Err(Problem::new(&INVALID, field, value, allowed)),
+                None => Err(Problem::new(&INVALID, self.name(field), value, allowed)),
             },
         }
     }
@@ -64,8 +67,50 @@ impl Fields {
         allowed: &str,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, Problem> {
-        let missing = || Problem::new(&INVALID, field, Value::Null, allowed);
-        self.optional(field, allowed, read)?.ok_or_else(missing)
+        match self.optional(field, allowed, read)? {
+            Some(read) => Ok(read),
+            None => Err(Problem::new(
+                &INVALID,
+                self.name(field),
+                Value::Null,
+                allowed,
+            )),
+        }
+    }
+
+    /// Takes a field that is an object.
+    ///
+    /// # Errors
+    /// A [`Problem`] where it is missing or something else.
+    pub fn object(&mut self, field: &'static str, allowed: &str) -> Result<Self, Problem> {
+        let left = self.required(field, allowed, |value| value.as_object().cloned())?;
+        Ok(self.inner(field, left))
+    }
+
+    /// Takes a field that is a list of objects; none where it is left out.
+    ///
+    /// # Errors
+    /// A [`Problem`] where it is something else.
+    pub fn objects(&mut self, field: &'static str, allowed: &str) -> Result<Vec<Self>, Problem> {
+        let objects = |value: &Value| {
+            let entries = value.as_array()?.iter();
+            entries.map(|entry| entry.as_object().cloned()).collect()
+        };
+        let list: Option<Vec<_>> = self.optional(field, allowed, objects)?;
+        let list = list.unwrap_or_default().into_iter();
+        Ok(list.map(|left| self.inner(field, left)).collect())
+    }
+
+    fn inner(&self, field: &str, left: Map<String, Value>) -> Self {
+        Self {
+            within: format!("{}{field}.", self.within),
+            left,
+            known: Vec::new(),
+        }
+    }
+
+    fn name(&self, field: &str) -> String {
+        format!("{}{field}", self.within)
     }
 
     /// Refuses what is left.
@@ -73,13 +118,14 @@ impl Fields {
     /// # Errors
     /// A [`Problem`] that names a field nobody asked for.
     pub fn finish(self) -> Result<(), Problem> {
-        let Some((field, value)) = self.left.into_iter().next() else {
+        let name = self.left.keys().next().map(|field| self.name(field));
+        let Some((name, (_, value))) = name.zip(self.left.into_iter().next()) else {
             return Ok(());
         };
         let known = self.known.join(", ");
         Err(Problem::new(
             &INVALID,
-            field,
+            name,
             value,
             format!("no such field; the fields are {known}"),
         ))
@@ -94,6 +140,11 @@ pub fn number<T: TryFrom<u64>>(value: &Value) -> Option<T> {
 /// Numbers that fit.
 pub fn numbers<T: TryFrom<u64>>(value: &Value) -> Option<Vec<T>> {
     value.as_array()?.iter().map(number).collect()
+}
+
+/// A text as it is.
+pub fn string(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 /// A text in one of the forms that a type reads.

@@ -5,6 +5,9 @@ mod fields;
 mod model;
 mod requests;
 pub mod routes;
+mod session_model;
+mod session_requests;
+mod session_routes;
 
 use std::{io, time::Duration};
 

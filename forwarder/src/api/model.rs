@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use forwarder_common::{reason::Reason, tables::Traffic};
 use serde::Serialize;
 
+use super::session_model::{Session, Worker};
 use crate::{
     core::{
         endpoint::EndpointState,
@@ -136,6 +137,8 @@ pub struct State {
     endpoints: Vec<Endpoint>,
     publications: Vec<Publication>,
     subscriptions: Vec<Subscription>,
+    sessions: Vec<Session>,
+    workers: Vec<Worker>,
     reasons: BTreeMap<&'static str, u64>,
 }
 
@@ -301,13 +304,15 @@ impl State {
                 egress_drops: traffic.egress_drops,
             }
         };
-        let reasons = Reason::ALL.iter().zip(node.tables().reasons());
+        let reasons = Reason::ALL.iter().zip(node.reasons());
         Ok(Self {
             node: NodeInfo::new(node),
             devices: node.facts().interfaces.iter().map(device).collect(),
             endpoints: Endpoint::all(node),
             publications: Publication::all(node),
             subscriptions: Subscription::all(node)?,
+            sessions: Session::all(node)?,
+            workers: Worker::all(node),
             reasons: reasons
                 .map(|(reason, count)| (reason.label(), count))
                 .collect(),

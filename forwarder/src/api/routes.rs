@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     error::{FORBIDDEN, INVALID, METHOD, Problem, TOO_LARGE, UNKNOWN},
-    model, requests,
+    model, requests, session_routes,
 };
 use crate::{
     core::{
@@ -29,8 +29,10 @@ use crate::{
 /// Largest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
-const PATHS: &str = "/v0/endpoints, /v0/publications, /v0/subscriptions, each also with /ID; \
-    /v0/subscriptions/ID/pause, /v0/subscriptions/ID/resume, /v0/state, /v0/node, /v0/stop";
+pub(super) const PATHS: &str = "/v0/endpoints, /v0/publications, /v0/subscriptions, /v0/sessions, each also with /ID; \
+    /v0/subscriptions/ID/pause, /v0/subscriptions/ID/resume; /v0/sessions/ID/ice, /v0/sessions/ID/publications and \
+    /v0/sessions/ID/subscriptions, the last two also with /ID, subscriptions also with /ID/pause and /ID/resume; \
+    /v0/state, /v0/node, /v0/stop";
 
 /// The API of a node.
 pub fn router(node: NodeHandle) -> Router {
@@ -61,6 +63,7 @@ pub fn router(node: NodeHandle) -> Router {
         .route("/v0/state", get(show_state))
         .route("/v0/node", get(show_node))
         .route("/v0/stop", post(stop))
+        .merge(session_routes::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -68,11 +71,11 @@ pub fn router(node: NodeHandle) -> Router {
         .with_state(node)
 }
 
-type Owner = State<NodeHandle>;
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Owner = State<NodeHandle>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// The id in a path, as it was written.
-struct Id(String);
+pub(super) struct Id(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
@@ -107,8 +110,8 @@ async fn unknown_path(uri: Uri) -> Problem {
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
     let parts: Vec<&str> = uri.path().split('/').skip(2).collect();
     let allow = match parts.as_slice() {
-        [_, _, _] | ["stop"] => "POST",
-        [_, _] => "GET, DELETE",
+        [_, _, _] | [_, _, _, _, _] | ["stop"] => "POST",
+        [_, _] | [_, _, _, _] => "GET, DELETE",
         ["state" | "node"] => "GET",
         _ => "GET, POST",
     };
@@ -118,7 +121,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
     }
 }
 
-fn body(body: Body) -> Result<Bytes, Problem> {
+pub(super) fn body(body: Body) -> Result<Bytes, Problem> {
     body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             &TOO_LARGE,
@@ -136,7 +139,11 @@ fn body(body: Body) -> Result<Bytes, Problem> {
 }
 
 /// Reads an id in a path; one that cannot be is one that nothing has.
-fn id<T: std::str::FromStr>(field: &'static str, list: &str, text: &str) -> Result<T, Problem> {
+pub(super) fn id<T: std::str::FromStr>(
+    field: &'static str,
+    list: &str,
+    text: &str,
+) -> Result<T, Problem> {
     let unknown = |_| Refusal::unknown(field, text, format!("an id that GET {list} lists"));
     Ok(text.parse().map_err(unknown)?)
 }
@@ -154,7 +161,7 @@ fn subscription_id(text: &str) -> Result<SubscriptionId, Problem> {
 }
 
 /// Looks at the node, or changes it; the answer comes when the tables hold the outcome.
-async fn ask<T: Serialize + Send + 'static>(
+pub(super) async fn ask<T: Serialize + Send + 'static>(
     node: &NodeHandle,
     status: StatusCode,
     question: impl FnOnce(&mut Node) -> Result<T, Refusal> + Send + 'static,

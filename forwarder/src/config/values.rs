@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use forwarder_common::tables::MAX_SESSIONS;
+use forwarder_common::{slots::MAX_WORKERS, tables::MAX_SESSIONS};
 
 use super::{Announced, PathChoice};
 use crate::core::endpoint::is_unicast;
@@ -14,8 +14,6 @@ use crate::core::endpoint::is_unicast;
 /// Most subscriptions and publications that can be asked for: a hop takes 128 bytes and four are kept per subscription.
 const MOST_SUBSCRIPTIONS: u32 = 262_144;
 const MOST_PUBLICATIONS: u32 = 65_536;
-/// Most threads that open and seal.
-const MOST_WORKERS: u32 = 64;
 
 fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
     match text.parse() {
@@ -74,7 +72,7 @@ pub fn parse_max_sessions(text: &str) -> Result<u32, String> {
 /// # Errors
 /// What is allowed.
 pub fn parse_workers(text: &str) -> Result<u32, String> {
-    number(text, 1, MOST_WORKERS)
+    number(text, 1, MAX_WORKERS)
 }
 
 /// Reads the port of sessions.

@@ -33,3 +33,12 @@ pub use remb::Remb;
 pub use rtcp::{ReportBlock, Rtcp, SenderInfo, parse_compound};
 pub use sender_reports::{LegProgress, PublisherClock, SenderReports, StreamClock};
 pub use transport_cc::TransportCc;
+
+#[cfg(test)]
+mod keyframes_tests;
+#[cfg(test)]
+mod reports_tests;
+#[cfg(test)]
+mod rtcp_tests;
+#[cfg(test)]
+mod transport_cc_tests;

@@ -22,7 +22,11 @@ pub use template::{Stamp, Template, abs_send_time};
 pub use unwrap::Unwrapper;
 
 #[cfg(test)]
+mod header_tests;
+#[cfg(test)]
 mod keyframe_tests;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod sequence_tests;
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Commands come as closures that run in the task, one after the other; their answers are sent after the tables hold
 //! the outcome. Next hops are followed here: a change names endpoints, and those are placed again one at a time, so that
-//! an older answer never overtakes a newer one.
+//! an older answer never overtakes a newer one. The session core runs in the same task (`media`): it asks for changes of the
+//! tables as callers do.
 
 pub mod clock;
 mod following;
@@ -21,7 +22,12 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::{clock::boottime, following::Following, parts::Parts};
+use self::{
+    clock::boottime,
+    following::Following,
+    media::{Media, MediaParts},
+    parts::Parts,
+};
 use crate::core::{
     Core, Input, Output, SocketUse, endpoint::EndpointSpec, ids::EndpointId, ops::Tables,
     placement::Placement, refusal::Refusal,
@@ -35,6 +41,7 @@ type Command = Box<dyn FnOnce(&mut Node) + Send>;
 /// Everything the node's task owns.
 pub struct Node {
     parts: Parts,
+    media: Media,
     following: Following,
     started: u64,
     changes: Arc<AtomicU64>,
@@ -114,7 +121,7 @@ impl Node {
             (Ok(Output::Endpoint(id)), _) => {
                 // What changed while the placement was on its way here may concern it.
                 if placed.changes != self.changes.load(Ordering::Acquire) {
-                    self.following.mark(id);
+                    self.following.mark(following::Followed::Endpoint(id));
                 }
                 Ok(id)
             }
@@ -135,10 +142,12 @@ impl Node {
     fn handle_timeout(&mut self) {
         let now = boottime();
         self.parts.core.handle_timeout(now, &mut *self.parts.tables);
+        self.handle_media_timeout();
     }
 
     fn until_timeout(&self) -> Duration {
         let due = self.parts.core.poll_timeout();
+        let due = due.min(self.media.poll_timeout());
         Duration::from_nanos(due.saturating_sub(boottime()))
     }
 }
@@ -242,9 +251,12 @@ pub struct Task {
     handle: NodeHandle,
 }
 
-/// Puts a node together. The lease is set before this returns, so traffic may flow from then on.
-#[must_use]
-pub fn assemble(parts: Parts) -> (NodeHandle, Task) {
+/// Puts a node together, in a tokio runtime. The lease is set before this returns, so traffic may flow from then on.
+///
+/// # Errors
+/// What the system says about the media port.
+pub fn assemble(parts: Parts, media: MediaParts) -> io::Result<(NodeHandle, Task)> {
+    let max_sessions = parts.core.settings().limits.sessions;
     let (sender, commands) = mpsc::channel(QUEUE);
     let changes = Arc::new(AtomicU64::new(0));
     let handle = NodeHandle {
@@ -254,22 +266,24 @@ pub fn assemble(parts: Parts) -> (NodeHandle, Task) {
         stop: Arc::new(watch::Sender::new(false)),
     };
     let mut node = Node {
+        media: Media::new(media, max_sessions)?,
         parts,
         following: Following::default(),
         started: boottime(),
         changes,
     };
     node.handle_timeout();
+    node.open_ports();
     let task = Task {
         node,
         commands,
         handle: handle.clone(),
     };
-    (handle, task)
+    Ok((handle, task))
 }
 
 impl Task {
-    /// Runs until the node is asked to stop; gives back what it was made of, to be taken down.
+    /// Runs until the node is asked to stop; gives back what it was made of, to be taken down. Workers have ended by then.
     pub async fn run(self) -> Parts {
         let Self {
             mut node,
@@ -287,11 +301,16 @@ impl Task {
             }
             let timeout = node.until_timeout().min(node.following.until_retry());
             tokio::select! {
-                () = &mut stopped => return node.parts,
+                biased;
+                () = &mut stopped => {
+                    node.close_sessions();
+                    return node.parts;
+                }
                 Some(command) = commands.recv() => command(&mut node),
                 told = following::ready(&mut changed) => {
                     changed = told.map(|changes| {
                         node.note_changes(&changes);
+                        node.open_ports();
                         placer.changed()
                     });
                 }
@@ -299,6 +318,7 @@ impl Task {
                     placing = None;
                     node.follow(id, placement);
                 }
+                wakeup = node.media.ready() => node.serve(wakeup),
                 () = tokio::time::sleep(timeout) => {}
             }
             if node.until_timeout().is_zero() {

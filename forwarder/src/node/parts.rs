@@ -37,6 +37,10 @@ pub trait Placer: Send + Sync {
         vlan: Option<u16>,
     ) -> Answer<'_, Result<Placement, Refusal>>;
 
+    /// MAC of the interface that owns a local address: what frames to it carry. `None` for addresses of loopback, and where
+    /// no interface has it.
+    fn local_mac(&self, local: IpAddr) -> Option<[u8; 6]>;
+
     /// Waits for changes. Cancel safe. `None` when there will be none any more.
     fn changed(&self) -> Answer<'_, Option<Vec<Change>>>;
 }

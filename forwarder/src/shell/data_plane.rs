@@ -195,7 +195,7 @@ pub fn device(name: &str, facts: &Facts) -> Option<Device> {
 }
 
 /// Workers of sessions: as asked for, else one for every CPU that this process may run on.
-fn workers(config: &Config) -> Result<u32> {
+pub fn workers(config: &Config) -> Result<u32> {
     let all = media_cpus()?.len() as u32;
     Ok(config.workers.unwrap_or(all).clamp(1, MAX_WORKERS))
 }

@@ -3,6 +3,8 @@
 mod data_plane;
 mod examine;
 mod lock;
+mod media;
+mod media_port;
 mod placer;
 mod run;
 mod sockets;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -103,7 +103,7 @@ impl KernelPlacer {
         };
         Ok(Placement {
             device,
-            local_mac: self.local_mac(local).unwrap_or(hop.source_mac),
+            local_mac: self.local_mac(local.ip()).unwrap_or(hop.source_mac),
             source_mac: hop.source_mac,
             destination_mac: hop.destination_mac,
             vlan: vlan.or(hop.vlan),
@@ -139,19 +139,6 @@ impl KernelPlacer {
             ),
         }
     }
-
-    /// The MAC of the interface that owns a local address.
-    fn local_mac(&self, local: SocketAddr) -> Option<[u8; 6]> {
-        let owners = self
-            .resolver
-            .local_addresses()
-            .into_iter()
-            .find(|(address, _)| *address == local.ip())?
-            .1;
-        owners
-            .iter()
-            .find_map(|index| self.resolver.link(*index)?.mac)
-    }
 }
 
 impl Placer for KernelPlacer {
@@ -162,6 +149,18 @@ impl Placer for KernelPlacer {
         vlan: Option<u16>,
     ) -> Answer<'_, Result<Placement, Refusal>> {
         Box::pin(self.place_endpoint(local, remote, vlan))
+    }
+
+    fn local_mac(&self, local: IpAddr) -> Option<[u8; 6]> {
+        let owners = self
+            .resolver
+            .local_addresses()
+            .into_iter()
+            .find(|(address, _)| *address == local)?
+            .1;
+        owners
+            .iter()
+            .find_map(|index| self.resolver.link(*index)?.mac)
     }
 
     fn changed(&self) -> Answer<'_, Option<Vec<parts::Change>>> {
@@ -186,9 +185,12 @@ impl Placer for KernelPlacer {
 
 /// The neighbours that XDP sends to.
 fn neighbours(core: &crate::core::Core) -> BTreeSet<Neighbour> {
-    core.endpoints()
-        .filter(|(_, endpoint)| !endpoint.placement.on_socket())
-        .filter_map(|(_, endpoint)| endpoint.placement.neighbour)
+    let endpoints = core.endpoints().map(|(_, endpoint)| &endpoint.placement);
+    let pairs = core.pairs().map(|(_, pair)| &pair.placement);
+    endpoints
+        .chain(pairs)
+        .filter(|placement| !placement.on_socket())
+        .filter_map(|placement| placement.neighbour)
         .map(|neighbour| Neighbour {
             device: neighbour.interface,
             address: neighbour.address,

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use super::{
     data_plane::{self, DataPlane},
     lock::Lock,
+    media,
     placer::KernelPlacer,
     sockets::WorkerSockets,
 };
@@ -52,10 +53,12 @@ async fn run_locked(config: &Config) -> Result<()> {
     let address = listener.local_addr()?;
     let settings = config.settings();
     let (resolver, changes) = Resolver::new().await?;
+    let sessions = media::prepare(config, &resolver, data_plane::workers(config)?)?;
     let DataPlane {
         tables,
         worker,
         workers,
+        reasons,
         facts,
         kernel,
     } = data_plane::bring_up(config, &settings.sizes).await?;
@@ -70,14 +73,15 @@ async fn run_locked(config: &Config) -> Result<()> {
         devices.collect(),
         facts.why.clone(),
     ));
-    let ready = ready_line(&facts, address);
-    let (handle, task) = assemble(Parts {
+    let ready = ready_line(&facts, address, &sessions.addresses());
+    let parts = Parts {
         core: Core::new(settings),
         tables,
         sockets: Box::new(WorkerSockets(worker)),
         placer: placer.clone(),
         facts,
-    });
+    };
+    let (handle, task) = assemble(parts, sessions.into_parts(workers, reasons))?;
     let fresh = tokio::spawn({
         let node = handle.clone();
         async move { placer.keep_fresh(node).await }
@@ -97,7 +101,7 @@ async fn run_locked(config: &Config) -> Result<()> {
 }
 
 /// The line that tells whoever started the node that it is ready.
-fn ready_line(facts: &Facts, api: std::net::SocketAddr) -> String {
+fn ready_line(facts: &Facts, api: std::net::SocketAddr, sessions: &str) -> String {
     let detail = match facts.path {
         NodePath::Kernel => facts
             .interfaces
@@ -108,7 +112,7 @@ fn ready_line(facts: &Facts, api: std::net::SocketAddr) -> String {
         NodePath::Socket => facts.why.clone().unwrap_or_default(),
     };
     format!(
-        "forwarder ready: api http://{api} path {} ({detail})",
+        "forwarder ready: api http://{api} path {} ({detail}) sessions at {sessions}",
         facts.path
     )
 }

@@ -44,9 +44,14 @@ pub(super) fn derive<const SALT_LEN: usize>(
     let mut encryption = Zeroizing::new(vec![0; master.suite().key_len()]);
     let mut authentication = Zeroizing::new([0; 20]);
     let mut salt = [0; SALT_LEN];
-    prf(master, labels.encryption, &mut encryption)?;
-    prf(master, labels.authentication, authentication.as_mut_slice())?;
-    prf(master, labels.salt, &mut salt)?;
+    let outputs: [(u8, &mut [u8]); 3] = [
+        (labels.encryption, &mut encryption),
+        (labels.authentication, authentication.as_mut_slice()),
+        (labels.salt, &mut salt),
+    ];
+    for (label, out) in outputs {
+        prf(master.key(), master.salt(), label, out)?;
+    }
     Some(SessionKeys {
         encryption,
         authentication,
@@ -56,18 +61,14 @@ pub(super) fn derive<const SALT_LEN: usize>(
 
 /// The AES-CM key stream under the master key from the block (key_id XOR master_salt) * 2^16, where the label is the first
 /// byte of the seven of key_id. A shorter salt has zeros behind it (RFC 7714 §11).
-fn prf(master: &MasterKey, label: u8, out: &mut [u8]) -> Option<()> {
-    let algorithm = if master.key().len() == 32 {
-        &AES_256
-    } else {
-        &AES_128
-    };
+pub(super) fn prf(key: &[u8], salt: &[u8], label: u8, out: &mut [u8]) -> Option<()> {
+    let algorithm = if key.len() == 32 { &AES_256 } else { &AES_128 };
     let mut counter = (u128::from(label) << 64).to_be_bytes();
-    for (byte, salt) in counter.iter_mut().zip(master.salt()) {
+    for (byte, salt) in counter.iter_mut().zip(salt) {
         *byte ^= salt;
     }
     out.fill(0);
-    let key = EncryptingKey::ctr(UnboundCipherKey::new(algorithm, master.key()).ok()?).ok()?;
+    let key = EncryptingKey::ctr(UnboundCipherKey::new(algorithm, key).ok()?).ok()?;
     let context = EncryptionContext::Iv128(FixedLength::from(counter));
     key.less_safe_encrypt(out, context).ok().map(drop)
 }

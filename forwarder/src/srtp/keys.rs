@@ -10,8 +10,8 @@ const MIN_HEADER_LEN: usize = forwarder_common::wire::rtp::LEN;
 /// What one direction of SRTP is sealed with. Immutable: threads share it, and the caller gives each packet its index,
 /// which with the SSRC must not come twice (RFC 3711 §9.1).
 pub struct SendKeys {
-    suite: Suite,
-    cipher: Cipher,
+    pub(super) suite: Suite,
+    pub(super) cipher: Cipher,
 }
 
 impl SendKeys {
@@ -80,8 +80,8 @@ impl SendKeys {
 /// What one direction of SRTP is opened with. Immutable; which indices were there before is known to
 /// [`ReceiveStream`](super::ReceiveStream).
 pub struct ReceiveKeys {
-    suite: Suite,
-    cipher: Cipher,
+    pub(super) suite: Suite,
+    pub(super) cipher: Cipher,
 }
 
 impl ReceiveKeys {

@@ -19,6 +19,15 @@ mod srtcp;
 mod streams;
 mod suite;
 
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tamper_tests;
+#[cfg(test)]
+mod test_packets;
+#[cfg(test)]
+mod vector_tests;
+
 pub use error::{KeyError, OpenError, SealError};
 pub use index::{MAX_INDEX, ReceiveStream};
 pub use keys::{ReceiveKeys, SendKeys};

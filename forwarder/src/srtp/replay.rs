@@ -26,11 +26,17 @@ impl<const WORDS: usize> ReplayWindow<WORDS> {
 
     /// A window that has seen everything up to `index`.
     #[must_use]
-    pub const fn resuming_at(index: u64) -> Self {
-        Self {
+    pub fn resuming_at(index: u64) -> Self {
+        let mut window = Self {
             next: index.saturating_add(1),
             bits: [u64::MAX; WORDS],
+        };
+        // The bits behind it in its own word are of indices that are still to come.
+        let (word, _) = Self::place(index);
+        if let Some(bits) = window.bits.get_mut(word) {
+            *bits >>= 63 - index % 64;
         }
+        window
     }
 
     /// The newest index.

@@ -20,9 +20,9 @@ const MAX_SENDERS: usize = 1024;
 
 /// Protects the RTCP of one direction. One index counts for all SSRCs, so that no SSRC sees one twice.
 pub struct SrtcpSender {
-    suite: Suite,
-    cipher: Cipher,
-    next: u32,
+    pub(super) suite: Suite,
+    pub(super) cipher: Cipher,
+    pub(super) next: u32,
 }
 
 impl SrtcpSender {
@@ -106,8 +106,8 @@ impl SrtcpSender {
 
 /// Opens the RTCP of one direction.
 pub struct SrtcpReceiver {
-    suite: Suite,
-    cipher: Cipher,
+    pub(super) suite: Suite,
+    pub(super) cipher: Cipher,
     /// By sender's SSRC: libraries count for each of theirs.
     windows: BTreeMap<u32, ReplayWindow<WORDS>>,
 }

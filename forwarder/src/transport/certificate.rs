@@ -141,3 +141,97 @@ impl fmt::Debug for Certificate {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::{
+        encoding::{AsDer as _, EcPrivateKeyRfc5915Der},
+        signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+    };
+    use pem_rfc7468::{LineEnding, encode_string};
+
+    use super::*;
+
+    fn pem(label: &str, der: &[u8]) -> String {
+        encode_string(label, LineEnding::LF, der).unwrap()
+    }
+
+    fn sec1(pkcs8: &[u8]) -> Vec<u8> {
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8).unwrap();
+        let der: EcPrivateKeyRfc5915Der<'_> = key.private_key().as_der().unwrap();
+        der.as_ref().to_vec()
+    }
+
+    #[test]
+    fn each_is_another() {
+        let [one, two] = [(); 2].map(|()| Certificate::self_signed().unwrap());
+        assert_ne!(one.fingerprint(), two.fingerprint());
+        let text = one.fingerprint().to_string();
+        assert_eq!(
+            Fingerprint::parse("sha-256", &text).as_ref(),
+            Ok(one.fingerprint())
+        );
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let made = Certificate::self_signed().unwrap();
+        let (der, pkcs8) = (made.der(), &made.inner.private_key);
+        let sec1 = sec1(pkcs8);
+        let chain = pem("CERTIFICATE", der) + &pem("CERTIFICATE", b"an issuer");
+        // As `openssl ecparam -genkey` writes it.
+        let parameters = pem("EC PARAMETERS", &[6, 1, 42]);
+        let certificates = [der.to_vec(), chain.into_bytes()];
+        let keys = [
+            pkcs8.clone(),
+            sec1.clone(),
+            pem("PRIVATE KEY", pkcs8).into_bytes(),
+            (parameters + &pem("EC PRIVATE KEY", &sec1)).into_bytes(),
+        ];
+        for certificate in &certificates {
+            for key in &keys {
+                let read = Certificate::parse(certificate, key).unwrap();
+                assert_eq!(read.fingerprint(), made.fingerprint());
+                let again = EcdsaKeyPair::from_pkcs8(
+                    &ECDSA_P256_SHA256_ASN1_SIGNING,
+                    &read.inner.private_key,
+                );
+                assert!(again.is_ok(), "the DTLS library gets PKCS#8");
+            }
+        }
+    }
+
+    #[test]
+    fn refused() {
+        let [made, other] = [(); 2].map(|()| Certificate::self_signed().unwrap());
+        let parse = |certificate: &[u8], key: &[u8]| {
+            Certificate::parse(certificate, key)
+                .unwrap_err()
+                .to_string()
+        };
+        let (der, key) = (made.der(), &made.inner.private_key);
+        let no_certificate = CertificateError::NoCertificate.to_string();
+        for wrong in [&[][..], b"text", &der[..der.len() - 1], key] {
+            assert_eq!(parse(wrong, key), no_certificate);
+        }
+        let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
+        let p384 = p384.to_pkcs8v1().unwrap();
+        for wrong in [&[][..], b"text", der, p384.as_ref()] {
+            assert_eq!(parse(der, wrong), CertificateError::NoKey.to_string());
+        }
+        let mismatch = CertificateError::Mismatch.to_string();
+        assert_eq!(parse(der, &other.inner.private_key), mismatch);
+        let missing = Path::new("/nonexistent/certificate.pem");
+        let unread = Certificate::load(missing, missing).unwrap_err().to_string();
+        assert!(
+            unread.starts_with("/nonexistent/certificate.pem cannot be read"),
+            "{unread}"
+        );
+    }
+
+    #[test]
+    fn the_key_is_not_shown() {
+        let shown = format!("{:?}", Certificate::self_signed().unwrap());
+        assert!(shown.len() < 200, "{shown}");
+    }
+}

@@ -34,4 +34,7 @@ pub mod telling;
 mod thread;
 mod track;
 
+#[cfg(test)]
+mod reference_tests;
+
 pub use pool::{Options, Workers};

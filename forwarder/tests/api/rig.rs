@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use forwarder::{
@@ -19,11 +20,21 @@ use forwarder::{
         placement::{NeighbourKey, Placement},
         refusal::Refusal,
     },
+    dataplane::counters::ReasonTable,
     node::{
         self, NodeHandle,
+        clock::boottime,
+        media::{
+            MediaParts,
+            sockets::{Marks, listen_tcp, listen_udp},
+            strangers::Listener,
+        },
         parts::{Answer, Change, Facts, Interface, NodePath, Parts, Placer, Sockets},
         signals::{Signals, run_node},
     },
+    sessions::{Sessions, candidate::Candidate, settings::Settings},
+    transport::{Certificate, DtlsContext, Protocol, Timebase},
+    worker::{Options, Workers, send_state::SendState},
 };
 use forwarder_common::{
     reason::{COUNT, Reason},
@@ -153,8 +164,46 @@ impl Placer for MadeUpHops {
         Box::pin(async { Ok(placement) })
     }
 
+    fn local_mac(&self, local: IpAddr) -> Option<[u8; 6]> {
+        (!local.is_loopback()).then_some([2, 0, 0, 0, 0, 1])
+    }
+
     fn changed(&self) -> Answer<'_, Option<Vec<Change>>> {
         Box::pin(async { Some(vec![self.changes.lock().await.recv().await?]) })
+    }
+}
+
+/// Sessions at the loopback address, with a worker of their own.
+fn media(config: &Config) -> MediaParts {
+    let marks = Marks { dscp: 0, ttl: 64 };
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let udp = listen_udp(any, marks).unwrap();
+    let local = udp.local_addr().unwrap();
+    let tcp = listen_tcp(local).unwrap();
+    let settings = Settings {
+        max_sessions: config.max_sessions,
+        candidates: vec![
+            Candidate::host(Protocol::Udp, local, 0),
+            Candidate::host(Protocol::Tcp, local, 0),
+        ],
+        ..Settings::default()
+    };
+    let timebase = Timebase::new(boottime(), Instant::now());
+    let dtls = DtlsContext::new(Certificate::self_signed().unwrap(), timebase).unwrap();
+    let entropy = Box::new(|bytes: &mut [u8]| aws_lc_rs::rand::fill(bytes).unwrap());
+    let reasons = Arc::new(ReasonTable::heap(1).unwrap());
+    let workers = Workers::spawn(Options {
+        ports: vec![None],
+        cpus: Vec::new(),
+        send_state: Arc::new(SendState::heap(settings.max_subscriptions + 1).unwrap()),
+        reasons: Arc::clone(&reasons),
+    });
+    MediaParts {
+        sessions: Sessions::new(settings, dtls, entropy).unwrap(),
+        workers: workers.unwrap(),
+        reasons,
+        listeners: vec![Listener { local, udp, tcp }],
+        marks,
     }
 }
 
@@ -165,6 +214,8 @@ pub struct Rig {
     pub handle: NodeHandle,
     pub url: String,
     pub address: SocketAddr,
+    /// The media port.
+    pub media: SocketAddr,
     agent: ureq::Agent,
     thread: Option<JoinHandle<()>>,
 }
@@ -199,6 +250,8 @@ impl Rig {
                 }],
             },
         };
+        let sessions = media(&config);
+        let media = sessions.listeners[0].local;
         let (send, receive) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -208,7 +261,7 @@ impl Rig {
                 .unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                let (handle, task) = node::assemble(parts);
+                let (handle, task) = node::assemble(parts, sessions).unwrap();
                 send.send((listener.local_addr().unwrap(), handle.clone()))
                     .unwrap();
                 let (_, outcome) =
@@ -228,6 +281,7 @@ impl Rig {
             handle,
             url: format!("http://{address}"),
             address,
+            media,
             agent,
             thread: Some(thread),
         }

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     io,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd},
     task::Poll,
 };
 
@@ -35,6 +35,16 @@ struct Waiting {
     tcp: AsyncFd<TcpListener>,
 }
 
+/// Watches for a descriptor to become readable, in the tokio runtime of the caller.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn watch<T: AsRawFd>(watched: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: what is watched, the standard library's sockets and descriptors, has one descriptor all its life, and closes
+    // it when it is dropped, which the `AsyncFd` does after it has ceased to watch.
+    Ok(unsafe { AsyncFd::register_with_interest(watched, Interest::READABLE) }?)
+}
+
 /// A listener with something to read.
 #[derive(Clone, Copy, Debug)]
 pub enum Ready {
@@ -62,8 +72,8 @@ impl Strangers {
             tcp.set_nonblocking(true)?;
             Ok(Waiting {
                 local,
-                udp: AsyncFd::with_interest(udp, Interest::READABLE)?,
-                tcp: AsyncFd::with_interest(tcp, Interest::READABLE)?,
+                udp: watch(udp)?,
+                tcp: watch(tcp)?,
             })
         };
         Ok(Self {
@@ -136,16 +146,24 @@ impl Strangers {
             return accepted;
         };
         while accepted.len() < ACCEPTS {
-            match listener.tcp.try_io(Interest::READABLE, TcpListener::accept) {
+            let next = listener.tcp.try_io(Interest::READABLE, |socket| {
+                socket.accept().map_err(|error| {
+                    log::debug!(
+                        "a connection to {} was not accepted: {error}",
+                        listener.local
+                    );
+                    match error.kind() {
+                        // It was reset while it waited: on to the next one.
+                        io::ErrorKind::ConnectionAborted => error,
+                        // Without file descriptors those that wait do so until the next one comes, rather than in a circle.
+                        _ => io::ErrorKind::WouldBlock.into(),
+                    }
+                })
+            });
+            match next {
                 Ok((stream, remote)) => accepted.push((listener.local, remote, stream)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The connection was reset while it waited: on to the next one.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    // No file descriptors: those that wait go on waiting.
-                    log::warn!("cannot accept connections at {}: {error}", listener.local);
-                    break;
-                }
+                Err(_) => {}
             }
         }
         accepted

@@ -5,21 +5,30 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use forwarder_tests::Family;
 
-/// Most receivers: what the pool of one namespace holds, and what one core can check at the demo's rates with room to spare.
+/// Most receivers of plain RTP: what the pool of one namespace holds, and what one core can check at the demo's rates with room to spare.
 pub const MOST_RECEIVERS: u32 = 4000;
+
+/// Most subscribers of a room, and most publishers: what one machine can play all clients of.
+pub const MOST_SUBSCRIBERS: u16 = 400;
+/// See [`MOST_SUBSCRIBERS`].
+pub const MOST_PUBLISHERS: u16 = 16;
 
 /// Forwards really encoded video and sound to many receivers, in namespaces of its own.
 ///
-/// ffmpeg encodes moving pictures with sound and publishes them twice: as SRTP under a pre-shared key, and as clear RTP. Some
-/// receivers decode with ffmpeg, the others check every packet against what left the publisher. Exit status 0 only if every
-/// receiver got every packet that it should, and nothing else.
+/// A room of WebRTC clients: publishers send video and sound over ICE and DTLS-SRTP, every subscriber gets all of it under keys of
+/// its own and compares every frame with what was published; some decode as well. With --plain there are endpoints of plain RTP
+/// instead: ffmpeg publishes SRTP under a pre-shared key and clear RTP, and receivers check every packet. Exit status 0 only if every
+/// receiver got everything that it should, and nothing else.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "demo")]
 pub struct Options {
-    /// How many receivers check every packet (besides those that decode). Every other one gets the SRTP, the rest clear RTP.
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RECEIVERS)))]
-    pub receivers: u32,
-    /// How long media flows, from 2s to 10m.
+    /// How many clients publish, each a video and a sound.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_PUBLISHERS)), conflicts_with = "plain")]
+    pub publishers: u16,
+    /// How many clients subscribe, each to all that is published.
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_SUBSCRIBERS)), conflicts_with = "plain")]
+    pub subscribers: u16,
+    /// How long media flows once all are there, from 2s to 10m.
     #[arg(long = "for", value_name = "DURATION", default_value = "20s", value_parser = duration)]
     pub duration: Duration,
     /// Which path forwards: auto and kernel need root, socket does not.
@@ -34,9 +43,16 @@ pub struct Options {
     /// Print the summary as one JSON object, and nothing else, on standard output.
     #[arg(long)]
     pub json: bool,
-    /// How many receivers of each publication decode with ffmpeg.
+    /// How many receivers also decode with ffmpeg; with --plain, of each of the two kinds of publication.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub decoders: u8,
+    /// Endpoints of plain RTP instead of WebRTC clients.
+    #[arg(long)]
+    pub plain: bool,
+    /// With --plain: how many receivers check every packet (besides those that decode). Every other one gets the SRTP, the rest clear
+    /// RTP.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RECEIVERS)), requires = "plain")]
+    pub receivers: u32,
 }
 
 impl Options {

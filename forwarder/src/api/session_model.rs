@@ -1,0 +1,404 @@
+//! What callers are told about sessions.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use serde::Serialize;
+
+use super::model::Carried;
+use crate::{
+    core::refusal::Refusal,
+    media::Kind,
+    node::{Node, clock::boottime},
+    sessions::{
+        candidate,
+        codec::CodecSpec,
+        ids::{PublicationId, SessionId, SubscriptionId},
+        views::{PublicationView, SessionView, SubscriptionView},
+    },
+    transport::{Credentials, Protocol, Role, Version},
+};
+use forwarder_common::tables::Traffic;
+
+/// What a peer has to be told to reach its session. The only answer that holds the password.
+#[derive(Debug, Serialize)]
+pub struct CreatedSession {
+    id: String,
+    ice: Ice,
+    dtls: Dtls,
+}
+
+/// Our ICE parameters.
+#[derive(Debug, Serialize)]
+pub struct Ice {
+    ufrag: String,
+    pwd: String,
+    lite: bool,
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Serialize)]
+struct Candidate {
+    foundation: String,
+    component: u8,
+    protocol: &'static str,
+    priority: u32,
+    address: String,
+    port: u16,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp_type: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Dtls {
+    role: &'static str,
+    fingerprints: Vec<Fingerprint>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fingerprint {
+    algorithm: String,
+    value: String,
+}
+
+/// A session.
+#[derive(Debug, Serialize)]
+pub struct Session {
+    id: String,
+    state: &'static str,
+    worker: u32,
+    age_ms: u64,
+    ufrag: String,
+    role: &'static str,
+    /// `null` until DTLS is through, as is the next.
+    suite: Option<&'static str>,
+    dtls: Option<&'static str>,
+    /// Where the peer is; `null` until ICE has selected a pair.
+    pair: Option<Pair>,
+    path: Option<&'static str>,
+    why: Option<String>,
+    /// Milliseconds until consent ends, unless the peer renews it.
+    consent_ms: Option<u64>,
+    /// What came from the peer, authentic and once.
+    #[serde(flatten)]
+    received: Carried,
+    replayed: u64,
+    unauthentic: u64,
+    unknown: u64,
+    checks: u64,
+    refused_checks: u64,
+    rtcp_received: u64,
+    rtcp_refused: u64,
+    rtcp_sent: u64,
+    publications: Vec<SessionPublication>,
+    subscriptions: Vec<SessionSubscription>,
+}
+
+#[derive(Debug, Serialize)]
+struct Pair {
+    protocol: &'static str,
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+/// One m-line that a session sends.
+#[derive(Debug, Serialize)]
+pub struct SessionPublication {
+    id: String,
+    track: u32,
+    kind: &'static str,
+    mid: Option<String>,
+    /// `null` until it is announced or learnt.
+    ssrc: Option<u32>,
+    codecs: Vec<Codec>,
+    subscribers: usize,
+    keyframe_requests: u64,
+    keyframes: u64,
+    unexpected: u64,
+    #[serde(flatten)]
+    carried: Carried,
+}
+
+#[derive(Debug, Serialize)]
+struct Codec {
+    payload_type: u8,
+    name: String,
+    clock_rate: u32,
+    channels: Option<u8>,
+    parameters: Option<String>,
+    rtx_payload_type: Option<u8>,
+}
+
+/// One m-line that is sent to a session.
+#[derive(Debug, Serialize)]
+pub struct SessionSubscription {
+    id: String,
+    publication: String,
+    leg: u32,
+    mid: Option<String>,
+    ssrc: u32,
+    cname: String,
+    payload_types: Vec<PayloadType>,
+    paused: bool,
+    path: Option<&'static str>,
+    why: Option<String>,
+    suite: Option<&'static str>,
+    /// Round trip to the subscriber, in microseconds.
+    rtt_us: Option<u64>,
+    /// Packets that the subscriber has lost, as it last said.
+    lost: Option<i64>,
+    dropped: u64,
+    unmapped: u64,
+    #[serde(flatten)]
+    carried: Carried,
+}
+
+/// A payload type as published and as sent.
+#[derive(Debug, Serialize)]
+struct PayloadType {
+    published: u8,
+    sent: u8,
+}
+
+/// A thread that opens and seals.
+#[derive(Debug, Serialize)]
+pub struct Worker {
+    worker: usize,
+    sessions: u32,
+}
+
+const fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Udp => "udp",
+        Protocol::Tcp => "tcp",
+    }
+}
+
+const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Active => "active",
+        Role::Passive => "passive",
+    }
+}
+
+fn carried(packets: &AtomicU64, bytes: &AtomicU64, last_seen: &AtomicU64) -> Carried {
+    Carried::from(Traffic {
+        packets: packets.load(Relaxed),
+        bytes: bytes.load(Relaxed),
+        last_seen: last_seen.load(Relaxed),
+    })
+}
+
+impl Ice {
+    /// Credentials of a session, and where it is reached.
+    pub fn new(node: &Node, local: &Credentials) -> Self {
+        let candidates = &node.sessions().settings().candidates;
+        Self {
+            ufrag: local.ufrag().to_owned(),
+            pwd: local.pwd().to_owned(),
+            lite: true,
+            candidates: candidates.iter().map(Candidate::new).collect(),
+        }
+    }
+}
+
+impl Candidate {
+    fn new(candidate: &candidate::Candidate) -> Self {
+        Self {
+            foundation: candidate.foundation.clone(),
+            component: 1,
+            protocol: protocol(candidate.protocol),
+            priority: candidate.priority,
+            address: candidate.address.ip().to_string(),
+            port: candidate.address.port(),
+            r#type: "host",
+            tcp_type: (candidate.protocol == Protocol::Tcp).then_some("passive"),
+        }
+    }
+}
+
+impl CreatedSession {
+    /// Describes a session to its peer.
+    pub fn find(node: &Node, id: SessionId) -> Result<Self, Refusal> {
+        let session = node.sessions().session(id)?;
+        let fingerprint = node.sessions().certificate().fingerprint();
+        Ok(Self {
+            id: id.to_string(),
+            ice: Ice::new(node, session.ice),
+            dtls: Dtls {
+                role: role(session.role),
+                fingerprints: vec![Fingerprint {
+                    algorithm: fingerprint.function().name().to_owned(),
+                    value: fingerprint.to_string(),
+                }],
+            },
+        })
+    }
+}
+
+impl Session {
+    fn new(node: &Node, view: &SessionView<'_>) -> Self {
+        let now = boottime();
+        let milliseconds = |from: u64, to: u64| to.saturating_sub(from) / 1_000_000;
+        let way = view.pair.map(|pair| node.pair_path(view.number, pair));
+        let (path, why) = way.map_or((None, None), |(path, why)| (Some(path), why));
+        let suite = view.keys.map(|(suite, _)| suite.label());
+        let counters = view.counters;
+        let control = view.control;
+        let subscription = |held: &SubscriptionView<'_>| SessionSubscription {
+            path,
+            why: why.clone(),
+            suite,
+            ..SessionSubscription::new(held)
+        };
+        Self {
+            id: view.id.to_string(),
+            state: view.state.label(),
+            worker: view.worker,
+            age_ms: milliseconds(view.created, now),
+            ufrag: view.ice.ufrag().to_owned(),
+            role: role(view.role),
+            suite,
+            dtls: view.keys.map(|(_, version): (_, Version)| version.label()),
+            pair: view.pair.map(|pair| Pair {
+                protocol: protocol(pair.protocol),
+                local: pair.local,
+                remote: pair.remote,
+            }),
+            consent_ms: view.consent_until.map(|until| milliseconds(now, until)),
+            received: carried(&counters.packets, &counters.bytes, &counters.last_arrival),
+            replayed: counters.replayed.load(Relaxed),
+            unauthentic: counters.unauthentic.load(Relaxed),
+            unknown: counters.unknown.load(Relaxed),
+            checks: control.checks,
+            refused_checks: control.refused_checks,
+            rtcp_received: control.rtcp_received,
+            rtcp_refused: control.rtcp_refused,
+            rtcp_sent: control.rtcp_sent,
+            publications: view
+                .publications
+                .iter()
+                .map(SessionPublication::new)
+                .collect(),
+            subscriptions: view.subscriptions.iter().map(subscription).collect(),
+            path,
+            why,
+        }
+    }
+
+    /// Describes the session with this id.
+    pub fn find(node: &Node, id: SessionId) -> Result<Self, Refusal> {
+        Ok(Self::new(node, &node.sessions().session(id)?))
+    }
+
+    /// Describes all sessions.
+    pub fn all(node: &Node) -> Result<Vec<Self>, Refusal> {
+        let ids = node.sessions().ids();
+        ids.map(|id| Self::find(node, id)).collect()
+    }
+}
+
+impl SessionPublication {
+    fn new(view: &PublicationView<'_>) -> Self {
+        let counters = view.counters;
+        Self {
+            id: view.id.to_string(),
+            track: view.track,
+            kind: match view.kind {
+                Kind::Audio => "audio",
+                Kind::Video => "video",
+            },
+            mid: view.mid.map(str::to_owned),
+            ssrc: view.ssrc,
+            codecs: view.codecs.iter().map(Codec::new).collect(),
+            subscribers: view.subscribers,
+            keyframe_requests: view.keyframe_requests,
+            keyframes: counters.keyframes.load(Relaxed),
+            unexpected: counters.unexpected.load(Relaxed),
+            carried: carried(&counters.packets, &counters.bytes, &counters.last_arrival),
+        }
+    }
+
+    /// Describes a publication of a session.
+    pub fn find(node: &Node, session: SessionId, id: PublicationId) -> Result<Self, Refusal> {
+        let session = node.sessions().session(session)?;
+        let mut publications = session.publications.iter();
+        let found = publications.find(|publication| publication.id == id);
+        found.map(Self::new).ok_or_else(|| {
+            Refusal::unknown("publication", id, "the id of a publication of the session")
+        })
+    }
+}
+
+impl Codec {
+    fn new(spec: &CodecSpec) -> Self {
+        Self {
+            payload_type: spec.payload_type,
+            name: spec.name.clone(),
+            clock_rate: spec.clock_rate,
+            channels: spec.channels,
+            parameters: spec.parameters.clone(),
+            rtx_payload_type: spec.rtx_payload_type,
+        }
+    }
+}
+
+impl SessionSubscription {
+    /// Path and suite are the session's.
+    fn new(view: &SubscriptionView<'_>) -> Self {
+        let counters = view.counters;
+        let types = view.payload_types.iter();
+        Self {
+            id: view.id.to_string(),
+            publication: view.publication.to_string(),
+            leg: view.leg,
+            mid: view.mid.map(str::to_owned),
+            ssrc: view.ssrc,
+            cname: view.cname.to_owned(),
+            payload_types: types
+                .map(|(published, sent)| PayloadType {
+                    published: *published,
+                    sent: *sent,
+                })
+                .collect(),
+            paused: view.paused,
+            path: None,
+            why: None,
+            suite: None,
+            rtt_us: view.rtt.map(|rtt| rtt / 1000),
+            lost: view.lost.map(i64::from),
+            dropped: counters.dropped.load(Relaxed),
+            unmapped: counters.unmapped.load(Relaxed),
+            carried: carried(&counters.packets, &counters.bytes, &counters.last_sent),
+        }
+    }
+
+    /// Describes a subscription of a session.
+    pub fn find(node: &Node, session: SessionId, id: SubscriptionId) -> Result<Self, Refusal> {
+        let session = Session::find(node, session)?;
+        let mut subscriptions = session.subscriptions.into_iter();
+        let found = subscriptions.find(|subscription| subscription.id == id.to_string());
+        found.ok_or_else(|| {
+            Refusal::unknown(
+                "subscription",
+                id,
+                "the id of a subscription of the session",
+            )
+        })
+    }
+}
+
+impl Worker {
+    /// Describes all workers.
+    pub fn all(node: &Node) -> Vec<Self> {
+        let load = node.sessions().load().iter().enumerate();
+        load.map(|(worker, sessions)| Self {
+            worker,
+            sessions: *sessions,
+        })
+        .collect()
+    }
+}

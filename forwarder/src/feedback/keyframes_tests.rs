@@ -1,0 +1,160 @@
+//! Requests for keyframes: who may ask how often, and what reaches the publisher.
+
+use proptest::prelude::*;
+
+use super::{KeyframeRequest, Keyframes, Reason};
+
+const MS: u64 = 1_000_000;
+const PLI: Option<KeyframeRequest> = Some(KeyframeRequest::PictureLoss);
+
+fn fir(sequence: u8) -> Option<KeyframeRequest> {
+    Some(KeyframeRequest::FullIntra { sequence })
+}
+
+#[test]
+fn a_new_subscriber_asks_at_once() {
+    let mut keyframes = Keyframes::new(true);
+    assert_eq!(
+        (keyframes.poll(0), keyframes.poll_timeout()),
+        (None, u64::MAX)
+    );
+    assert!(keyframes.request(5 * MS, 1, Reason::NewDecoder, None));
+    assert!(keyframes.poll_timeout() <= 5 * MS);
+    assert_eq!(keyframes.poll(5 * MS), fir(1));
+    assert_eq!(keyframes.poll(5 * MS), None);
+}
+
+#[test]
+fn many_are_one() {
+    let mut keyframes = Keyframes::new(false);
+    for receiver in 0..100 {
+        assert!(keyframes.request(0, receiver, Reason::NewDecoder, None));
+    }
+    assert_eq!(keyframes.poll(0), PLI);
+    for receiver in 100..200 {
+        assert!(keyframes.request(10 * MS, receiver, Reason::Loss, None));
+    }
+    assert_eq!(keyframes.poll(199 * MS), None);
+    assert_eq!(keyframes.poll_timeout(), 200 * MS);
+    assert_eq!(keyframes.poll(200 * MS), PLI);
+}
+
+#[test]
+fn a_keyframe_answers_what_was_asked_before_it() {
+    let mut keyframes = Keyframes::new(false);
+    keyframes.request(0, 1, Reason::Loss, None);
+    assert_eq!(keyframes.poll(0), PLI);
+    keyframes.request(100 * MS, 2, Reason::Loss, None);
+    // One that began before the second request leaves it open.
+    keyframes.keyframe_seen(99 * MS);
+    assert_eq!(keyframes.poll(200 * MS), PLI);
+    keyframes.keyframe_seen(250 * MS);
+    assert_eq!(keyframes.poll_timeout(), u64::MAX);
+    assert_eq!(keyframes.poll(5000 * MS), None);
+}
+
+#[test]
+fn without_a_keyframe_it_is_asked_again() {
+    let mut keyframes = Keyframes::new(true);
+    keyframes.request(0, 1, Reason::NewDecoder, None);
+    assert_eq!(keyframes.poll(0), fir(1));
+    assert_eq!(keyframes.poll_timeout(), 1000 * MS);
+    assert_eq!(keyframes.poll(999 * MS), None);
+    // A repetition keeps its number, a new request has the next.
+    assert_eq!(keyframes.poll(1000 * MS), fir(1));
+    assert_eq!(keyframes.poll(2000 * MS), fir(1));
+    keyframes.request(2100 * MS, 2, Reason::Loss, None);
+    assert_eq!(keyframes.poll(2200 * MS), fir(2));
+    keyframes.keyframe_seen(2300 * MS);
+    keyframes.request(2400 * MS, 2, Reason::Loss, None);
+    assert_eq!(keyframes.poll(2400 * MS), PLI);
+}
+
+#[test]
+fn a_receiver_is_limited() {
+    let mut keyframes = Keyframes::new(false);
+    let mut ask = |at: u64, rtt: Option<u64>| keyframes.request(at * MS, 1, Reason::Loss, rtt);
+    assert!(ask(0, None));
+    assert!(!ask(199, None));
+    assert!(ask(200, None));
+    assert!(!ask(600, Some(500 * MS)));
+    assert!(ask(700, Some(500 * MS)));
+    assert!(!ask(5000, None), "a fourth in 10 s");
+    assert!(!ask(9999, None));
+    assert!(ask(10_000, None));
+    assert!(!ask(10_199, None));
+    assert!(ask(10_200, None));
+    // A round trip that is not believable does not silence it for ever.
+    assert!(ask(20_200, Some(u64::MAX)));
+}
+
+#[test]
+fn with_the_last_receiver_goes_the_request() {
+    let mut keyframes = Keyframes::new(false);
+    keyframes.request(0, 1, Reason::Loss, None);
+    keyframes.request(0, 2, Reason::Loss, None);
+    keyframes.forget(1);
+    assert_eq!(keyframes.poll(0), PLI);
+    keyframes.forget(2);
+    assert_eq!(keyframes.poll_timeout(), u64::MAX);
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Request(u32, bool),
+    Keyframe,
+    Forget(u32),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    /// Whatever is asked: the source and each receiver are limited, and what is open is asked about within a second.
+    #[test]
+    fn limits_hold(full_intra: bool, steps in prop::collection::vec((0_u64..400, prop_oneof![
+        8 => (0_u32..4, any::<bool>()).prop_map(|(receiver, new)| Event::Request(receiver, new)),
+        1 => Just(Event::Keyframe),
+        1 => (0_u32..4).prop_map(Event::Forget),
+    ]), 1..200)) {
+        let mut keyframes = Keyframes::new(full_intra);
+        let (mut now, mut sent) = (0, Vec::<u64>::new());
+        let mut accepted = vec![Vec::<u64>::new(); 4];
+        for (pause, event) in steps {
+            let until = now + pause * MS;
+            while keyframes.poll_timeout() <= until {
+                now = now.max(keyframes.poll_timeout());
+                prop_assert!(keyframes.poll(now).is_some());
+                if let Some(last) = sent.last() {
+                    prop_assert!(now - last >= 200 * MS);
+                }
+                sent.push(now);
+                prop_assert!(keyframes.poll(now).is_none());
+            }
+            now = until;
+            match event {
+                Event::Request(receiver, new) => {
+                    let reason = if new { Reason::NewDecoder } else { Reason::Loss };
+                    let times = &mut accepted[receiver as usize];
+                    let recent = times.iter().filter(|at| now < **at + 10_000 * MS).count();
+                    let soon = times.last().is_some_and(|last| now < last + 200 * MS);
+                    let taken = keyframes.request(now, receiver, reason, None);
+                    prop_assert_eq!(taken, recent < 3 && !soon);
+                    if taken {
+                        times.push(now);
+                        prop_assert!(keyframes.poll_timeout() <= now + 200 * MS);
+                    }
+                }
+                Event::Keyframe => {
+                    keyframes.keyframe_seen(now);
+                    prop_assert_eq!(keyframes.poll_timeout(), u64::MAX);
+                }
+                Event::Forget(receiver) => {
+                    keyframes.forget(receiver);
+                    accepted[receiver as usize].clear();
+                }
+            }
+            let timeout = keyframes.poll_timeout();
+            prop_assert!(timeout == u64::MAX || timeout <= now + 1000 * MS);
+        }
+    }
+}

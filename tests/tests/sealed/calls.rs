@@ -1,0 +1,135 @@
+//! A call: pictures and sound of one client to several, in time and right to the bit.
+
+use forwarder_tests::Family;
+use forwarder_tests::rtc::{AgentOptions, Codec, Numbering, Participant};
+
+use crate::hall::{Hall, IN_SYNC, Kind, Side, WHILE, clip, play, subscribe};
+
+scenarios!(
+    kernel_v4: everybody_gets_everything, h264, tracks_known_by_mid, headers_are_the_receivers_own, between_families, many_tracks;
+    kernel_v6: everybody_gets_everything, headers_are_the_receivers_own;
+    socket_v4: everybody_gets_everything, h264, tracks_known_by_mid, headers_are_the_receivers_own, between_families, many_tracks;
+    socket_v6: everybody_gets_everything
+);
+
+fn everybody_gets_everything(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let subscribers: Vec<Participant> = (0..4).map(|n| hall.subscriber(n)).collect();
+    for subscriber in &subscribers {
+        subscribe(subscriber, &tracks);
+    }
+    let all: Vec<&Participant> = subscribers.iter().collect();
+    play(&[&publisher], &all, WHILE);
+    hall.assert_path(&all);
+    for subscriber in all {
+        let report = subscriber.report();
+        assert_eq!(report.wire.streams.len(), 2);
+        for (track, inbound) in tracks.iter().zip(report.inbound.values()) {
+            assert_eq!(inbound.frames, track.track.ledger.len(), "{report:#?}");
+            assert!(inbound.sender_reports > 0, "{report:#?}");
+            let error = inbound.clock_error_us.unwrap();
+            assert!(u128::from(error) < IN_SYNC.as_micros(), "{report:#?}");
+        }
+        assert!(report.round_trip.is_some());
+    }
+    hall.close();
+}
+
+fn h264(kind: Kind) {
+    let hall = Hall::new(kind);
+    let publisher = hall.publisher(0);
+    let track = publisher.publish(&clip(Codec::H264)).unwrap();
+    let subscriber = hall.subscriber(0);
+    subscribe(&subscriber, &[track]);
+    play(&[&publisher], &[&subscriber], WHILE);
+    hall.close();
+}
+
+/// As Chromium does in simulcast: no SSRC is announced, packets tell by their MID what they belong to.
+fn tracks_known_by_mid(kind: Kind) {
+    let hall = Hall::new(kind);
+    let publisher = hall.publisher(0);
+    let tracks = [Codec::Opus, Codec::Vp8, Codec::Opus]
+        .map(|codec| publisher.publish_as(&clip(codec), false).unwrap());
+    let subscriber = hall.subscriber(0);
+    subscribe(&subscriber, &tracks);
+    play(&[&publisher], &[&subscriber], WHILE);
+    hall.close();
+}
+
+fn headers_are_the_receivers_own(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let join = |n, numbering| {
+        let options = AgentOptions {
+            numbering,
+            inspects: true,
+            ..hall.options(Side::Receiving, n)
+        };
+        let subscriber = hall.join(Side::Receiving, options);
+        let subscribed = subscribe(&subscriber, &tracks);
+        (subscriber, subscribed)
+    };
+    // The second one's identifiers reach past 14, so that its headers must have the two-byte form (RFC 8285 §4.3).
+    let both = [join(0, Numbering::CHROMIUM), join(1, Numbering::OTHER)];
+    play(&[&publisher], &[&both[0].0, &both[1].0], WHILE);
+    for ((subscriber, subscribed), numbering) in
+        both.iter().zip([Numbering::CHROMIUM, Numbering::OTHER])
+    {
+        let report = subscriber.report();
+        let headers = &report.headers;
+        assert!(headers.packets > 0);
+        assert!(headers.without_mid.is_empty(), "{headers:?}");
+        assert_eq!(headers.without_send_time, 0, "{headers:?}");
+        assert_eq!(headers.transport_sequences.len() as u64, headers.packets);
+        assert_eq!(headers.repeated_transport_sequences(), 0);
+        assert_eq!(headers.with_sources, 0);
+        for (one, codec) in subscribed.iter().zip([Codec::Vp8, Codec::Opus]) {
+            let stream = &report.wire.streams[&one.ssrc];
+            assert_eq!(stream.payload_type, numbering.payload_type(codec));
+            assert_ne!(one.ssrc, tracks[0].track.ssrc);
+        }
+    }
+    hall.close();
+}
+
+/// Publisher on one family, subscribers on both.
+fn between_families(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let subscribers = [Family::V4, Family::V6].map(|family| {
+        let address = hall.leaf(Side::Receiving).pool_addr(family, 0);
+        let options = AgentOptions::new(format!("{family:?}"), address);
+        let subscriber = hall.join(Side::Receiving, options);
+        subscribe(&subscriber, &tracks);
+        subscriber
+    });
+    play(&[&publisher], &[&subscribers[0], &subscribers[1]], WHILE);
+    hall.close();
+}
+
+/// Many m-lines of one BUNDLE, both ways: everybody is publisher and subscriber.
+fn many_tracks(kind: Kind) {
+    let hall = Hall::new(kind);
+    let people = [hall.publisher(0), hall.subscriber(0), hall.subscriber(1)];
+    let published: Vec<_> = people
+        .iter()
+        .map(|one| {
+            [Codec::Opus, Codec::Vp8, Codec::Opus].map(|codec| one.publish(&clip(codec)).unwrap())
+        })
+        .collect();
+    for (n, one) in people.iter().enumerate() {
+        for (m, tracks) in published.iter().enumerate() {
+            if n != m {
+                subscribe(one, tracks);
+            }
+        }
+    }
+    let all: Vec<&Participant> = people.iter().collect();
+    play(&all, &all, WHILE);
+    for one in all {
+        assert_eq!(one.report().wire.streams.len(), 6);
+    }
+    hall.close();
+}

@@ -1,0 +1,96 @@
+//! RTCP: requests for keyframes, reports, feedback on congestion.
+
+use std::time::Duration;
+
+use forwarder_tests::rtc::{AgentOptions, Participant};
+
+use crate::hall::{Hall, Kind, LONG, Side, play, subscribe, wait_for_frames, wait_until};
+
+scenarios!(
+    kernel_v4: a_picture_loss_reaches_the_publisher, requests_are_coalesced, reports_are_the_forwarders_own;
+    socket_v4: a_picture_loss_reaches_the_publisher, requests_are_coalesced, reports_are_the_forwarders_own
+);
+
+fn requests(publisher: &Participant) -> usize {
+    publisher.report().outbound["0"].keyframe_requests.len()
+}
+
+fn a_picture_loss_reaches_the_publisher(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let subscriber = hall.subscriber(0);
+    let subscribed = subscribe(&subscriber, &tracks);
+    publisher.start_media();
+    wait_for_frames(&subscriber, &subscribed[0], 15);
+    let before = requests(&publisher);
+    let mid = subscribed[0].mid;
+    subscriber
+        .member
+        .ask(move |agent, now| agent.request_keyframe(mid, now).unwrap());
+    assert!(wait_until(LONG, || requests(&publisher) > before));
+    publisher.stop_media();
+    hall.close();
+}
+
+/// Twelve subscribers ask at once, again and again: the publisher hears it five times a second at most.
+fn requests_are_coalesced(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let subscribers: Vec<_> = (0..12)
+        .map(|n| {
+            let subscriber = hall.subscriber(n);
+            let subscribed = subscribe(&subscriber, &tracks);
+            (subscriber, subscribed)
+        })
+        .collect();
+    publisher.start_media();
+    for (subscriber, subscribed) in &subscribers {
+        wait_for_frames(subscriber, &subscribed[0], 5);
+    }
+    for _ in 0..10 {
+        for (subscriber, subscribed) in &subscribers {
+            let mid = subscribed[0].mid;
+            subscriber
+                .member
+                .ask(move |agent, now| agent.request_keyframe(mid, now).unwrap());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    publisher.stop_media();
+    let requests = publisher.report().outbound["0"].keyframe_requests.clone();
+    // As sent they are 200 ms apart; on their way that becomes a little less.
+    for pair in requests.windows(2) {
+        let apart = pair[1] - pair[0];
+        assert!(apart > Duration::from_millis(150), "{apart:?}");
+    }
+    assert!(requests.len() >= 2);
+    hall.close();
+}
+
+fn reports_are_the_forwarders_own(kind: Kind) {
+    let hall = Hall::new(kind);
+    let watching = |side| AgentOptions {
+        inspects: true,
+        estimates: true,
+        ..hall.options(side, 0)
+    };
+    let publisher = hall.join(Side::Publishing, watching(Side::Publishing));
+    let tracks = [forwarder_tests::rtc::Codec::Vp8, forwarder_tests::rtc::Codec::Opus]
+        .map(|codec| publisher.publish(&crate::hall::clip(codec)).unwrap());
+    let subscriber = hall.join(Side::Receiving, watching(Side::Receiving));
+    let subscribed = subscribe(&subscriber, &tracks);
+    play(&[&publisher], &[&subscriber], Duration::from_millis(2500));
+    let (sender, receiver) = (publisher.report(), subscriber.report());
+    assert!(sender.rtcp.receiver_reports >= 1, "{:#?}", sender.rtcp);
+    assert!(sender.rtcp.transport_cc >= 10, "{:#?}", sender.rtcp);
+    assert!(receiver.rtcp.sender_reports >= 2, "{:#?}", receiver.rtcp);
+    for one in &subscribed {
+        assert_eq!(receiver.rtcp.names.get(&one.ssrc), Some(&one.cname));
+        assert!(!one.cname.is_empty());
+    }
+    // Picture and sound of one publisher have one name, or players would not keep them together (RFC 3550 §6.5.1).
+    assert_eq!(subscribed[0].cname, subscribed[1].cname);
+    let round_trips: Vec<_> = sender.outbound.values().map(|track| track.round_trip).collect();
+    assert!(round_trips.iter().all(Option::is_some), "{round_trips:?}");
+    hall.close();
+}

@@ -1,0 +1,32 @@
+//! Sessions end to end: real WebRTC clients and the real forwarder in the lab, ICE and DTLS-SRTP on every leg, every frame compared
+//! with what was published and every packet accounted for.
+//!
+//! A scenario is a function of a [`hall::Kind`]: path and address family. Each module names the kinds that its scenarios run on with
+//! [`scenarios!`], so tests are called `calls::kernel_v4::…`. Every scenario ends with [`hall::Hall::close`], which stops the node and
+//! fails if anything went missing on the way or stays behind.
+
+/// Makes tests of scenarios: `scenarios!(kernel_v4: one, two; socket_v6: one)`.
+macro_rules! scenarios {
+    ($($module:ident: $($scenario:ident),+);+ $(;)?) => {
+        $(mod $module {
+            $(#[test]
+            fn $scenario() {
+                forwarder_tests::needs_root!();
+                super::$scenario(crate::hall::Kind::named(stringify!($module)));
+            })+
+        })+
+    };
+}
+
+mod calls;
+mod clean;
+mod crowds;
+mod feedback;
+mod hall;
+mod hostile;
+mod joining;
+#[path = "../e2e/leftovers.rs"]
+mod leftovers;
+mod mixed;
+mod moving;
+mod suites;

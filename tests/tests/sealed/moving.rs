@@ -1,0 +1,143 @@
+//! ICE over the life of a session: restarts, roaming, sessions that take the place of others, consent.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use forwarder_tests::rtc::AgentOptions;
+
+use crate::hall::{Hall, Kind, LONG, Side, assert_whole, subscribe, wait_for_frames, wait_until};
+
+scenarios!(
+    kernel_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, new_keys_at_the_same_address, consent_ends;
+    kernel_v6: a_restart_of_ice_loses_nothing, a_subscriber_roams;
+    socket_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, new_keys_at_the_same_address
+);
+
+fn a_restart_of_ice_loses_nothing(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let subscriber = hall.subscriber(0);
+    let subscribed = subscribe(&subscriber, &tracks);
+    publisher.start_media();
+    wait_for_frames(&subscriber, &subscribed[0], 10);
+    for who in [&subscriber, &publisher] {
+        let before = hall.view(who)["ufrag"].clone();
+        who.restart_ice().unwrap();
+        assert_ne!(hall.view(who)["ufrag"], before);
+        let frames = subscriber.frames(&subscribed[1]);
+        wait_for_frames(&subscriber, &subscribed[1], frames + 30);
+    }
+    publisher.stop_media();
+    assert_whole(&[&subscriber]);
+    hall.assert_path(&[&subscriber]);
+    hall.close();
+}
+
+/// A new address for client `n` of a side: another one of its pool.
+fn elsewhere(hall: &Hall, side: Side, n: usize) -> IpAddr {
+    hall.leaf(side).pool_addr(hall.kind.family, 1000 + n)
+}
+
+fn a_subscriber_roams(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let stays = hall.subscriber(1);
+    subscribe(&stays, &tracks);
+    let roams = hall.subscriber(0);
+    let subscribed = subscribe(&roams, &tracks);
+    publisher.start_media();
+    wait_for_frames(&roams, &subscribed[0], 10);
+    let address = elsewhere(&hall, Side::Receiving, 0);
+    roams.member.ask(move |agent, now| agent.roam(address, now).unwrap());
+    let frames = roams.frames(&subscribed[1]);
+    wait_for_frames(&roams, &subscribed[1], frames + 50);
+    let remote = hall.view(&roams)["pair"]["remote"].clone();
+    let remote: std::net::SocketAddr = remote.as_str().unwrap().parse().unwrap();
+    assert_eq!(remote, roams.report().local);
+    assert_eq!(remote.ip(), address);
+    publisher.stop_media();
+    assert_whole(&[&stays]);
+    // What was sent to the old address up to the nomination of the new one still came: its socket is open. So all is there.
+    assert_whole(&[&roams]);
+    hall.assert_path(&[&roams]);
+    hall.close();
+}
+
+fn a_publisher_roams(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let subscriber = hall.subscriber(0);
+    let subscribed = subscribe(&subscriber, &tracks);
+    publisher.start_media();
+    wait_for_frames(&subscriber, &subscribed[0], 10);
+    let address = elsewhere(&hall, Side::Publishing, 0);
+    publisher
+        .member
+        .ask(move |agent, now| agent.roam(address, now).unwrap());
+    let frames = subscriber.frames(&subscribed[1]);
+    wait_for_frames(&subscriber, &subscribed[1], frames + 50);
+    publisher.stop_media();
+    let report = subscriber.report();
+    assert!(report.inbound.values().all(|track| track.wrong == 0), "{report:#?}");
+    hall.close();
+}
+
+/// A session ends and another begins at the very same addresses and ports, with keys of its own.
+fn new_keys_at_the_same_address(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    publisher.start_media();
+    for round in 0..4 {
+        let options = AgentOptions {
+            port: 4321,
+            ..hall.options(Side::Receiving, 0)
+        };
+        let subscriber = hall.join(Side::Receiving, options);
+        let subscribed = subscribe(&subscriber, &tracks);
+        wait_for_frames(&subscriber, &subscribed[0], 10);
+        assert_eq!(subscriber.report().local.port(), 4321);
+        // Half of them say goodbye; the others are gone without a word, and their session is closed only after the next one
+        // has begun there.
+        if round % 2 == 0 {
+            subscriber.leave().unwrap();
+        }
+        let report = subscriber.report();
+        assert!(report.inbound.values().all(|track| track.wrong == 0), "{report:#?}");
+        subscriber.member.dismiss();
+    }
+    publisher.stop_media();
+    hall.close();
+}
+
+/// RFC 7675: thirty seconds after the last check of a client nothing is sent to it any more, and its session is over.
+fn consent_ends(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let stays = hall.subscriber(0);
+    subscribe(&stays, &tracks);
+    let vanishes = hall.subscriber(1);
+    let subscribed = subscribe(&vanishes, &tracks);
+    publisher.start_media();
+    wait_for_frames(&vanishes, &subscribed[0], 10);
+    vanishes.member.ask(|agent, _| agent.fall_silent());
+    let sent = || -> u64 {
+        let view = vanishes.view();
+        let view = view.map(|view| serde_json::to_value(view).unwrap());
+        view.map_or(0, |view| {
+            let legs = view["subscriptions"].as_array().cloned().unwrap_or_default();
+            legs.iter().filter_map(|leg| leg["packets"].as_u64()).sum()
+        })
+    };
+    std::thread::sleep(Duration::from_secs(25));
+    let before = sent();
+    assert!(before > 0);
+    assert!(
+        wait_until(LONG, || hall.state().more["sessions"].as_array().unwrap().len() == 2),
+        "{:#}",
+        hall.view(&vanishes)
+    );
+    publisher.stop_media();
+    assert_whole(&[&stays]);
+    assert!(wait_until(LONG, || vanishes.view().is_err()));
+    hall.close_after_losses();
+}
