@@ -1,8 +1,8 @@
 //! The lab that benches run in: who sends where, and which program sits on which wire.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use forwarder::dataplane::kernel::tables::KernelTables;
 use forwarder::dataplane::kernel::worker_port::WorkerPort;
 use forwarder::dataplane::kernel::{Device, Kernel, Options};
@@ -61,8 +61,8 @@ pub struct Stage {
     pub sink: Sink,
     /// The forwarder's tables; receivers are its devices 0, 1, ..., in their order.
     pub tables: KernelTables,
-    /// What workers have in common with XDP, one each.
-    pub ports: Vec<WorkerPort>,
+    /// What workers have in common with XDP, one each; locked, since it is for one thread at a time.
+    ports: Mutex<Vec<WorkerPort>>,
     /// The send states of their legs.
     pub send_state: Arc<SendState>,
     kernel: Option<Kernel>,
@@ -135,10 +135,21 @@ impl Stage {
             generator,
             sink,
             tables: started.tables,
-            ports: started.ports,
+            ports: Mutex::new(started.ports),
             send_state: Arc::new(started.send_state),
             kernel: Some(started.kernel),
         })
+    }
+
+    /// Takes the workers' ports.
+    ///
+    /// # Errors
+    /// A thread panicked.
+    pub fn take_ports(&mut self) -> Result<Vec<WorkerPort>> {
+        let ports = self.ports.get_mut();
+        Ok(std::mem::take(
+            ports.map_err(|_| anyhow!("a thread panicked"))?,
+        ))
     }
 
     /// The publisher of this output number.

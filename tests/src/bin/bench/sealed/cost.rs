@@ -190,7 +190,7 @@ impl Bench {
         })?;
         one_core::pin(core)?;
         one_core::first_in_line()?;
-        let mut ports = std::mem::take(&mut stage.ports);
+        let mut ports = stage.take_ports()?;
         let floor = ports.pop().context("the floor's port")?;
         let mut room = Room::open(&mut stage, ports, vec![core])?;
         for suite in Suite::ALL {
@@ -246,7 +246,7 @@ impl Bench {
 
     fn forward(&mut self, case: Case, suite: SuiteName, way: Way) -> Result<(Duration, u64)> {
         let bursts = case.bursts().context("a case with packets")?;
-        let packets = self.prepare(case, suite, way)?;
+        let packets = self.packets(case, suite, way)?;
         let stage = &self.stage;
         stage
             .generator
@@ -264,7 +264,7 @@ impl Bench {
         Ok((took, lost))
     }
 
-    fn prepare(&mut self, case: Case, suite: SuiteName, way: Way) -> Result<Packets> {
+    fn packets(&mut self, case: Case, suite: SuiteName, way: Way) -> Result<Packets> {
         let stream = (suite.0, way, WORKER, case.fan_out);
         self.room.prepare(stream, case.payload, 0, case.packets())
     }

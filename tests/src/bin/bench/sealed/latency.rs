@@ -70,7 +70,7 @@ pub fn run(flags: &Common) -> Result<Vec<Row>> {
     })?;
     one_core::pin(CORE)?;
     one_core::in_line(2)?;
-    let ports = std::mem::take(&mut stage.ports);
+    let ports = stage.take_ports()?;
     let mut room = Room::open(&mut stage, ports, vec![CORE])?;
     one_core::first_in_line()?;
     let group = Group {
@@ -194,6 +194,7 @@ pub fn goals(rows: &[Row]) -> Vec<Goal> {
         return Vec::new();
     };
     LIMITS
+        .into_iter()
         .map(|(share, limit)| {
             let measured = if share < 0.9 { row.p50_ns } else { row.p99_ns };
             let what = format!(
@@ -204,5 +205,5 @@ pub fn goals(rows: &[Row]) -> Vec<Goal> {
             Goal::at_most(what, measured as f64 / 1000.0, limit as f64 / 1000.0)
                 .valid_if(row.lost == 0)
         })
-        .to_vec()
+        .collect()
 }

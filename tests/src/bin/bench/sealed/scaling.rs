@@ -4,7 +4,7 @@
 //! be at most.
 
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use comfy_table::{Cell, Table};
@@ -149,7 +149,7 @@ impl Bench {
             generator: PLAY,
             workers: 4,
         })?;
-        let mut ports = std::mem::take(&mut stage.ports);
+        let mut ports = stage.take_ports()?;
         let mut floors = ports.split_off(2).into_iter();
         one_core::first_in_line()?;
         let mut room = Room::open(&mut stage, ports, CORES.to_vec())?;
