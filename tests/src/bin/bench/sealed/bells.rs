@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use forwarder::srtp::Suite;
 use serde::Serialize;
 
@@ -128,7 +128,14 @@ fn send(
         }
     }
     stage.sink.wait_for(&stage.programs, expected)?;
-    Ok((start.elapsed(), times))
+    let took = start.elapsed();
+    let lost = expected.abs_diff(stage.sink.frames()?);
+    ensure!(
+        lost == 0,
+        "{packets} packets by {by:?}: {lost} of {} lost",
+        times * packets
+    );
+    Ok((took, times))
 }
 
 /// The table.

@@ -13,11 +13,11 @@ pub const FAN_OUTS: [u32; 6] = [1, 4, 16, 64, 256, 1000];
 pub const PAYLOADS: [u32; 2] = [160, 1200];
 /// Fewest replicas of one round.
 const REPLICAS: u32 = 32_768;
-/// Packets of one burst at most: those of a keyframe.
-const KEYFRAME: u32 = 64;
+/// Packets of one burst at most: those of a keyframe. A little below the worker's batch, which a socket that is behind fills.
+const KEYFRAME: u32 = 60;
 /// Frames that are sent before the worker gets to run: what waits in its ring, or in the socket's buffer, while it is busy. A
 /// socket that is found with more than 256 waiting sheds video.
-const WAITING: u32 = 256;
+const WAITING: u32 = 4 * KEYFRAME;
 
 /// A suite, under the name that its profile has (RFC 5764 §4.1.2, RFC 7714 §14.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,9 +131,9 @@ pub struct Case {
 impl Case {
     /// The publisher's packets of one round, or as many as there would be.
     pub fn packets(self) -> u32 {
-        (REPLICAS / self.fan_out)
-            .clamp(KEYFRAME, crate::programs::PREPARED)
-            .next_power_of_two()
+        let packets = (REPLICAS / self.fan_out).clamp(KEYFRAME, crate::programs::PREPARED);
+        let frames = WAITING.min(packets / KEYFRAME * KEYFRAME);
+        packets / frames * frames
     }
 
     /// How the publisher's packets are sent; `None` for floors, which have none.
