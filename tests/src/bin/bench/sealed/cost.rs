@@ -55,6 +55,8 @@ pub fn run(flags: &Flags) -> Result<Measured> {
     let mut figures: BTreeMap<Case, Figures> = BTreeMap::new();
     let mut generating: BTreeMap<(u32, SuiteName, Bursts), Best> = BTreeMap::new();
     let mut bells = bells::Bells::default();
+    // They need the hops and sockets of larger fan-outs, and have nothing to do with a choice of paths.
+    let with_bells = flags.path.is_empty() && cases.iter().any(|case| case.fan_out >= bells::HOPS);
     for round in 0..rounds {
         progress.round(round);
         for &case in &cases {
@@ -74,7 +76,9 @@ pub fn run(flags: &Flags) -> Result<Measured> {
             // Ordinary threads of this core have waited long enough.
             std::thread::sleep(Duration::from_millis(1));
         }
-        bells.measure(&mut bench.stage, &mut bench.slots, &bench.room)?;
+        if with_bells {
+            bells.measure(&mut bench.stage, &mut bench.slots, &bench.room)?;
+        }
         let _timed = bench.stage.programs.time_polls()?;
         for &case in cases.iter().filter(|case| case.path.sends()) {
             progress.step(round, &format_args!("{case}, timing polls"));
@@ -86,7 +90,9 @@ pub fn run(flags: &Flags) -> Result<Measured> {
             figures.sink.take(sink);
             figures.lost += lost;
         }
-        bells.measure_sink(&mut bench.stage, &mut bench.slots, &bench.room)?;
+        if with_bells {
+            bells.measure_sink(&mut bench.stage, &mut bench.slots, &bench.room)?;
+        }
     }
     progress.end();
     let rows = figures
