@@ -168,6 +168,10 @@ impl Sessions {
                 until,
             });
         }
+        if let Some(session) = self.table.at_mut(number) {
+            let steps = session.pairs.insist(now);
+            self.carry_out(now, number, steps);
+        }
     }
 
     /// The data plane serves a pair that [`Output::OpenPair`] asked for, or serves it another way from now on.

@@ -26,7 +26,6 @@ pub struct Ledger(Arc<Mutex<Vec<Sent>>>);
 
 impl Ledger {
     /// Reads it; do not hold it for long.
-    #[must_use]
     pub fn read(&self) -> MutexGuard<'_, Vec<Sent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,11 +3,15 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    self, AddressFamily, SockFlag, SockType, SockaddrStorage, setsockopt, sockopt,
+};
+
+use crate::mmsg;
 
 /// Room in a UDP socket's receive buffer, bytes: what comes in while the thread of many clients is at the others.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -52,9 +56,8 @@ impl Road {
     /// # Errors
     /// When the address is not to be had.
     pub fn udp(address: SocketAddr) -> Result<Self> {
-        let socket = UdpSocket::bind(address)
-            .with_context(|| format!("cannot open a UDP socket at {address}"))?;
-        socket.set_nonblocking(true)?;
+        let socket =
+            bind(address).with_context(|| format!("cannot open a UDP socket at {address}"))?;
         // Past the system's limit with the capability, up to it without.
         if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
             setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
@@ -191,6 +194,20 @@ impl Road {
             },
         }
     }
+}
+
+/// A non-blocking UDP socket, also at an address that is local by a route only, as those of a pool are: for IPv6 the kernel looks for
+/// addresses of interfaces (`inet6_bind_sk` in net/ipv6/af_inet6.c) unless told not to.
+fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let (family, level, option) = match address {
+        SocketAddr::V4(_) => (AddressFamily::Inet, libc::SOL_IP, libc::IP_FREEBIND),
+        SocketAddr::V6(_) => (AddressFamily::Inet6, libc::SOL_IPV6, libc::IPV6_FREEBIND),
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket::socket(family, SockType::Datagram, flags, None)?;
+    mmsg::set_flag(socket.as_fd(), level, option, 1)?;
+    socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    Ok(socket.into())
 }
 
 /// Takes the first whole frame off what has come.

@@ -55,13 +55,13 @@ impl Suite {
         Self::Aes128CmHmacSha1_80,
     ];
 
-    /// The registered name, as the API has it.
+    /// The name that the API has for it: those of RFC 7714 §14.2 and RFC 4568 §6.2.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
             Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
-            Self::Aes128CmHmacSha1_80 => "AES128_CM_HMAC_SHA1_80",
+            Self::Aes128CmHmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
         }
     }
 

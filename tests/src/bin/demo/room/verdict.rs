@@ -184,7 +184,7 @@ impl Findings<'_> {
             failures.extend(publisher.report().error);
         }
         for (path, count) in &self.account.legs {
-            if self.options.path == Path::Kernel && path != "kernel" {
+            if self.options.path == Path::Kernel && path != "sealed" {
                 failures.push(format!(
                     "the kernel path was asked for, and {count} legs take {path}: {}",
                     self.account.why.join("; ")
