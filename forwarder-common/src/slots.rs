@@ -17,6 +17,8 @@ pub const SLOT_PAYLOAD: usize = 2032;
 /// Slots of one bell: a broadcast makes at most 64 clones, and the last is sacrificed, since it is the bell's own frame, which lacks the
 /// room to become a packet.
 pub const BELL_SLOTS: u32 = 63;
+/// Clones that the kernel hands to a driver at a time: `DEV_MAP_BULK_SIZE`, kernel/bpf/devmap.c.
+const BULK: u32 = 16;
 /// EtherType of bells: IEEE 802 local experimental 1 (RFC 9542 §5). Only our own frames run on the pair.
 pub const BELL_TYPE: u16 = 0x88b5;
 /// Bytes of a bell: the shortest Ethernet frame.
@@ -96,11 +98,29 @@ impl Bell {
         frame
     }
 
-    /// One bit for every clone of the broadcast: the slots, and the one that is sacrificed.
+    /// How many clones come before those of the slots, and become nothing.
+    ///
+    /// The driver is told to begin only with the last bulk of a broadcast, and only if anything is left of that after egress
+    /// (`bq_xmit_all`). Where the clone that is sacrificed would be alone in it, everything before it would stay in the ring; one
+    /// more clone in front brings the last slot to its side.
+    #[inline(always)]
+    #[must_use]
+    pub const fn spare(count: u32) -> u32 {
+        (count % BULK == 0) as u32
+    }
+
+    /// How many clones the broadcast makes: the spare one, the slots, and the one that is sacrificed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn clones(&self) -> u32 {
+        Self::spare(self.count) + self.count + 1
+    }
+
+    /// One bit for every clone of the broadcast.
     #[inline(always)]
     #[must_use]
     pub const fn mask(&self) -> u64 {
-        u64::MAX >> (BELL_SLOTS - (self.count & 63))
+        u64::MAX >> (BELL_SLOTS - ((self.clones() - 1) & 63))
     }
 }
 
@@ -118,8 +138,11 @@ mod tests {
                 device: 6,
             };
             assert_eq!(Bell::read(bell.frame().as_slice()), Some(bell));
-            assert_eq!(bell.mask().count_ones(), count + 1);
-            assert_eq!(bell.mask().trailing_ones(), count + 1);
+            let clones = bell.clones();
+            assert_eq!(bell.mask().count_ones(), clones);
+            assert_eq!(bell.mask().trailing_ones(), clones);
+            assert!(clones <= BELL_SLOTS + 1);
+            assert_ne!(clones % BULK, 1, "the last of {count} is not alone");
         }
     }
 

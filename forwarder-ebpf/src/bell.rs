@@ -43,18 +43,24 @@ pub fn ring(frame: &mut Frame) -> Result<u32, Reason> {
     };
     ticket.write(frame).ok_or(Reason::NoRoom)?;
     maps::redirect_ladder(
-        ladder_index(bell.device & (MAX_DEVICES - 1), false, bell.count + 1),
+        ladder_index(bell.device & (MAX_DEVICES - 1), false, bell.clones()),
         u64::from(BPF_F_BROADCAST) | u64::from(xdp_action::XDP_DROP),
     )
     .ok_or(Reason::NoDevice)
 }
 
-/// Fills a clone of a bell from its slot. `Ok(false)` for the one that is sacrificed.
+/// Fills a clone of a bell from its slot. `Ok(false)` for those that are no slot's.
 #[inline(always)]
 pub fn fill(frame: &mut Frame, ticket: &Ticket, place: u32) -> Result<bool, Reason> {
     let first = u32::from(ticket.payload_len) | u32::from(ticket.sum) << 16;
+    let count = u32::from(ticket.load);
+    let spare = Bell::spare(count);
+    if place < spare {
+        return Ok(false);
+    }
+    let place = place - spare;
     let sequence = first.wrapping_add(place);
-    if place == u32::from(ticket.load) {
+    if place == count {
         maps::consumed(ticket.chunk, sequence);
         return Ok(false);
     }

@@ -133,7 +133,7 @@ impl Lookup for Tables {
     #[inline(always)]
     fn knows_ufrag(&self, ufrag: u64) -> bool {
         // SAFETY: as above.
-        unsafe { UFRAGS.get(&ufrag) }.is_some()
+        unsafe { UFRAGS.get(ufrag) }.is_some()
     }
 
     #[inline(always)]
@@ -142,7 +142,7 @@ impl Lookup for Tables {
         let now = unsafe { bpf_ktime_get_boot_ns() };
         let Some(until) = METERS.get_ptr_mut(source) else {
             // A table of the sources seen last cannot be full.
-            return METERS.insert(source, &(now + meter::INTERVAL), 0).is_ok();
+            return METERS.insert(source, now + meter::INTERVAL, 0).is_ok();
         };
         // SAFETY: a map value of one word; CPUs that race lose a count.
         unsafe {

@@ -2,6 +2,7 @@
 //!
 //! Apart from `fuzzing.rs`, since this needs the forwarder itself and not only its rules.
 
+use crate::fuzzing::Target;
 use std::{sync::LazyLock, time::Instant};
 
 use forwarder::transport::{
@@ -14,7 +15,7 @@ use is::{
 };
 
 /// All targets, by the names of their corpora.
-pub const TARGETS: [(&str, fn(&[u8])); 3] = [("framing", framing), ("hello", hello), ("ice", ice)];
+pub const TARGETS: [(&str, Target); 3] = [("framing", framing), ("hello", hello), ("ice", ice)];
 
 const LONGEST_FRAME: u16 = 200;
 const SECOND: u64 = 1_000_000_000;

@@ -185,6 +185,9 @@ pub enum BenchKind {
     Scaling(BenchFlags),
     /// Latency that the kernel path adds: p50 and p99.
     Latency(BenchFlags),
+    /// The sealed path: cost per replica by fan-out, payload, suite and path, with the floors interleaved in the same run;
+    /// two workers against one; latency.
+    Sealed(BenchFlags),
 }
 
 #[derive(Debug, clap::Args)]

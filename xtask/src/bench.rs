@@ -17,6 +17,7 @@ pub fn run(workspace: &Workspace, args: &args::Bench) -> Result<()> {
         BenchKind::Fanout(flags) => ("fanout", flags),
         BenchKind::Scaling(flags) => ("scaling", flags),
         BenchKind::Latency(flags) => ("latency", flags),
+        BenchKind::Sealed(flags) => ("sealed", flags),
     };
     let privilege = Privilege::acquire();
     if privilege == Privilege::None {

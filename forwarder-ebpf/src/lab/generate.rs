@@ -21,19 +21,19 @@ use crate::{
 const PATIENCE: u32 = 4096;
 
 #[map]
-static AIMS: Array<Aim> = Array::with_max_entries(MAX_CPUS, 0);
+pub(crate) static AIMS: Array<Aim> = Array::with_max_entries(MAX_CPUS, 0);
 #[map]
-static OUTS: DevMap = DevMap::with_max_entries(MAX_OUTS, 0);
+pub(crate) static OUTS: DevMap = DevMap::with_max_entries(MAX_OUTS, 0);
 
 #[inline(always)]
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     // SAFETY: a helper without arguments.
     unsafe { bpf_ktime_get_ns() }
 }
 
 /// Waits until the frame is due. Late frames do not make later ones come faster.
 #[inline(always)]
-fn wait(aim: &mut Aim) {
+pub(crate) fn wait(aim: &mut Aim) {
     let mut time = now();
     let mut looks = 0;
     while time < aim.due && looks < PATIENCE {

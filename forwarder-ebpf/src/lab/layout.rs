@@ -13,6 +13,11 @@ pub const STAMP_AT: usize = HEADER_LEN;
 /// Most clones of one bare broadcast: half of a veth's ring of 256 frames.
 pub const FLOOR_MAX: u32 = 128;
 
+/// Bytes of the room for one prepared frame.
+pub const PREPARED_LEN: usize = 2048;
+/// Sequence numbers whose time of sending is kept; a power of two.
+pub const SENT_AT: u32 = 8192;
+
 /// What a CPU generates.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -29,8 +34,12 @@ pub struct Aim {
     pub out: u32,
     /// Whether frames are stamped with the time of sending.
     pub stamp: u32,
+    /// Of prepared frames: the number of the first one.
+    pub first: u32,
+    /// Of prepared frames: their length in bytes.
+    pub len: u32,
     /// To two cache lines, so that CPUs share none.
-    pub zero: [u64; 5],
+    pub zero: [u64; 4],
 }
 
 /// What the sinks of one CPU saw.

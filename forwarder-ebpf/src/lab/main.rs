@@ -3,10 +3,12 @@
 //! | program | attached to | does |
 //! | --- | --- | --- |
 //! | `generate` | run by BPF_PROG_TEST_RUN with live frames | writes a fresh header, and sends the frame into a device |
+//! | `play` | the same | sends frames that userspace has prepared: sealed packets, no two alike |
 //! | `swallow` | the forwarder's end of a publisher's wire | drops: what a frame costs until it has arrived |
 //! | `floor` | the forwarder's end of a publisher's wire | broadcasts, and rewrites nothing |
 //! | `sink` | a receiver's end of a wire | counts and drops |
 //! | `sink_latency` | a receiver's end of a wire | the same, and reads the generator's stamp |
+//! | `sink_sequence` | a receiver's end of a wire | the same for frames of `play`, by the sequence number |
 //! | `softirq_entry`, `napi_poll` | the trace points of these names | time what the sinks take |
 #![no_std]
 #![no_main]
@@ -15,6 +17,7 @@ mod cpu;
 mod floor;
 mod generate;
 mod layout;
+mod play;
 mod polls;
 mod sink;
 mod swallow;

@@ -11,6 +11,7 @@ use aya_ebpf::{
 use crate::{
     cpu::cpu,
     layout::{BUCKETS, MAX_CPUS, STAMP_AT, Seen, bucket},
+    play,
 };
 
 #[map]
@@ -68,14 +69,29 @@ pub fn sink_latency(context: XdpContext) -> u32 {
     let at = context.data() + STAMP_AT;
     if at + size_of::<u64>() <= context.data_end() {
         // SAFETY: inside of the frame, as just checked.
-        let sent = unsafe { (at as *const u64).read_unaligned() };
-        // SAFETY: a helper without arguments.
-        let now = unsafe { bpf_ktime_get_ns() };
-        let index = cpu() * BUCKETS + bucket(now.wrapping_sub(sent));
-        if let Some(frames) = LATENCY.get_ptr_mut(index) {
-            // SAFETY: this CPU's element.
-            unsafe { *frames += 1 };
-        }
+        note(unsafe { (at as *const u64).read_unaligned() });
     }
     XDP_DROP
+}
+
+/// Counts, and notes how long ago the packet with this sequence number was sent.
+#[xdp]
+pub fn sink_sequence(context: XdpContext) -> u32 {
+    count(&context);
+    if let Some(sequence) = play::sequence(&context) {
+        note(play::sent_at(sequence));
+    }
+    XDP_DROP
+}
+
+/// Notes that a frame took from `sent` to now.
+#[inline(always)]
+fn note(sent: u64) {
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let index = cpu() * BUCKETS + bucket(now.wrapping_sub(sent));
+    if let Some(frames) = LATENCY.get_ptr_mut(index) {
+        // SAFETY: this CPU's element.
+        unsafe { *frames += 1 };
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use forwarder_common::{reason::Reason, tables::Traffic};
 use serde::Serialize;
 
-use super::session_model::{Session, Worker};
+use super::session_model::Session;
 use crate::{
     core::{
         endpoint::EndpointState,
@@ -116,6 +116,13 @@ pub struct Device {
     xmit_errors: u64,
     /// Frames that egress dropped itself, each under a reason of its own.
     egress_drops: u64,
+}
+
+/// A thread that opens and seals.
+#[derive(Debug, Serialize)]
+pub struct Worker {
+    worker: usize,
+    sessions: u32,
 }
 
 /// The node.
@@ -317,5 +324,17 @@ impl State {
                 .map(|(reason, count)| (reason.label(), count))
                 .collect(),
         })
+    }
+}
+
+impl Worker {
+    /// Describes all workers.
+    pub fn all(node: &Node) -> Vec<Self> {
+        let load = node.sessions().load().iter().enumerate();
+        load.map(|(worker, sessions)| Self {
+            worker,
+            sessions: *sessions,
+        })
+        .collect()
     }
 }

@@ -163,13 +163,6 @@ struct PayloadType {
     sent: u8,
 }
 
-/// A thread that opens and seals.
-#[derive(Debug, Serialize)]
-pub struct Worker {
-    worker: usize,
-    sessions: u32,
-}
-
 const fn protocol(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Udp => "udp",
@@ -388,17 +381,5 @@ impl SessionSubscription {
                 "the id of a subscription of the session",
             )
         })
-    }
-}
-
-impl Worker {
-    /// Describes all workers.
-    pub fn all(node: &Node) -> Vec<Self> {
-        let load = node.sessions().load().iter().enumerate();
-        load.map(|(worker, sessions)| Self {
-            worker,
-            sessions: *sessions,
-        })
-        .collect()
     }
 }

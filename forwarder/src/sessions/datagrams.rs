@@ -55,7 +55,9 @@ impl Sessions {
             IceEvent::RoleConflict => return,
             IceEvent::Answered { new_pair: false } => {}
             IceEvent::Answered { new_pair: true } => {
-                self.claim(now, number, pair);
+                if self.claim(now, number, pair) {
+                    self.open_first(now, number, pair);
+                }
             }
             IceEvent::Selected(pair) => {
                 if self.claim(now, number, pair) {
@@ -139,6 +141,18 @@ impl Sessions {
         self.reschedule(number);
     }
 
+    /// The first pair is opened as soon as it is valid: a peer sends DTLS when its first check has been answered, before it
+    /// nominates (RFC 8445 §12.1), and only what comes from open pairs is let in. Media follows the nomination.
+    fn open_first(&mut self, now: u64, number: u32, pair: Pair) {
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
+        if session.ice.selected().is_none() && session.pairs.iter().next().is_none() {
+            let steps = session.pairs.select(now, pair);
+            self.carry_out(now, number, steps);
+        }
+    }
+
     fn select(&mut self, now: u64, number: u32, pair: Pair) {
         let Some(session) = self.table.at_mut(number) else {
             return;
@@ -167,6 +181,10 @@ impl Sessions {
                 pair,
                 until,
             });
+        }
+        if let Some(session) = self.table.at_mut(number) {
+            let steps = session.pairs.insist(now);
+            self.carry_out(now, number, steps);
         }
     }
 

@@ -44,6 +44,7 @@ impl Sessions {
         }
         let mut packet = Vec::new();
         for publication in &mut session.publications {
+            publication.follow();
             // Nor can a stream be named whose SSRC nobody knows.
             let Some(media) = publication.ssrc else {
                 continue;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     srtp::{ReceiveKeys, SendKeys, SrtcpReceiver, SrtcpSender},
-    transport::{Connected, DtlsEvent, Pair},
+    transport::{CONSENT, Connected, DtlsEvent, Pair},
     worker::command::{Command, Receiver, TransportSequence},
 };
 
@@ -62,6 +62,10 @@ impl Sessions {
             srtcp_receiver: SrtcpReceiver::new(&connected.receive),
         }));
         session.set_up_by = None;
+        if session.ice.selected().is_none() {
+            // Without a nomination there is no consent whose end would end the session.
+            session.found_by = Some(now.saturating_add(CONSENT));
+        }
         let (ids, transport_cc) = session.negotiated();
         session.told = Some((ids.clone(), transport_cc));
         session.start_reports(now);

@@ -25,7 +25,8 @@ pub enum Output {
         bytes: Vec<u8>,
     },
     /// Make the pair ready for media: a connected socket, a hop, an entry in the steering. Then say so by
-    /// [`Sessions::pair_ready`](super::Sessions::pair_ready).
+    /// [`Sessions::pair_ready`](super::Sessions::pair_ready). Until then it is asked for again every other second, as long
+    /// as the peer's checks come.
     OpenPair {
         /// Number of the session.
         session: u32,

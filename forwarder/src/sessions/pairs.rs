@@ -9,6 +9,8 @@ use crate::{transport::Pair, worker::command::Reach};
 pub const LINGER: u64 = 3_000_000_000;
 /// The least time between two renewals of a pair's lease, in nanoseconds.
 const RENEWAL: u64 = 1_000_000_000;
+/// The least time between two requests to open a pair, in nanoseconds: opening may fail where descriptors have run out.
+const RETRY: u64 = 2_000_000_000;
 /// Pairs that one session has open: the current one, its successor, and two that linger.
 const MAX_OPEN: usize = 4;
 
@@ -33,6 +35,8 @@ struct Open {
     pair: Pair,
     /// `None` until the data plane has said that it is ready.
     reach: Option<Reach>,
+    /// When the data plane was asked last.
+    asked: u64,
     /// When it is closed; `None` while it is wanted.
     close_at: Option<u64>,
 }
@@ -69,12 +73,28 @@ impl OpenPairs {
                 let _ = self.open.try_push(Open {
                     pair,
                     reach: None,
+                    asked: now,
                     close_at: None,
                 });
                 steps.push(Step::Open(pair));
             }
         }
         self.let_linger(now);
+        steps
+    }
+
+    /// The peer still wants the selected pair: asks for it again, if the data plane could not serve it so far.
+    pub fn insist(&mut self, now: u64) -> Steps {
+        let mut steps = Steps::new();
+        let selected = self.selected;
+        let mut open = self.open.iter_mut();
+        if let Some(open) = open.find(|open| selected == Some(open.pair))
+            && open.reach.is_none()
+            && now >= open.asked.saturating_add(RETRY)
+        {
+            open.asked = now;
+            steps.push(Step::Open(open.pair));
+        }
         steps
     }
 
@@ -236,6 +256,18 @@ mod tests {
         assert_eq!(text(&pairs.select(5, pair(1))), "send 1");
         assert_eq!(text(&pairs.handle_timeout(5 + LINGER)), "close 2");
         assert_eq!(pairs.current(), Some(pair(1)));
+    }
+
+    #[test]
+    fn a_pair_that_could_not_be_opened_is_asked_for_again() {
+        let mut pairs = OpenPairs::default();
+        assert_eq!(text(&pairs.insist(RETRY)), "");
+        pairs.select(0, pair(1));
+        assert_eq!(text(&pairs.insist(RETRY - 1)), "");
+        assert_eq!(text(&pairs.insist(RETRY)), "open 1");
+        assert_eq!(text(&pairs.insist(RETRY + 1)), "");
+        pairs.ready(RETRY + 2, pair(1), reach(1));
+        assert_eq!(text(&pairs.insist(9 * RETRY)), "");
     }
 
     #[test]

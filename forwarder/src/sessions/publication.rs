@@ -121,6 +121,14 @@ impl Publication {
         }
     }
 
+    /// Follows the worker to the stream that it forwards now, which may be another than was announced or learnt.
+    pub fn follow(&mut self) {
+        let forwarded = self.counters.ssrc.load(Relaxed);
+        if forwarded != 0 {
+            self.became(forwarded);
+        }
+    }
+
     /// The peer says that the stream ends. It is reported on no longer, unless more comes (RFC 3550 §6.3.4).
     pub fn said_goodbye(&mut self) {
         self.ended_at = Some(self.counters.packets.load(Relaxed));
@@ -150,6 +158,7 @@ impl Publication {
 
     /// What is to be reported to the peer about the stream.
     pub fn report_block(&mut self, now: u64) -> Option<ReportBlock> {
+        self.follow();
         let counters = &self.counters;
         if self.ended_at == Some(counters.packets.load(Relaxed)) {
             return None;
@@ -172,5 +181,52 @@ impl Publication {
         self.ssrc?;
         let due = self.keyframes.poll_timeout();
         (due != u64::MAX).then_some(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::codec::CodecSpec;
+
+    #[test]
+    fn it_follows_the_worker_to_another_source() {
+        let spec = PublicationSpec {
+            kind: Kind::Video,
+            mid: None,
+            codecs: vec![CodecSpec {
+                payload_type: 96,
+                name: "VP8".to_owned(),
+                clock_rate: 90_000,
+                channels: None,
+                parameters: None,
+                rtx_payload_type: None,
+            }],
+            encodings: vec![EncodingSpec {
+                ssrc: 7,
+                rtx_ssrc: Some(8),
+            }],
+            header_extensions: Vec::new(),
+        };
+        let mut publication = Publication::new(PublicationId(1), 1, &spec, None, Used::default());
+        assert_eq!(publication.ssrc, Some(7));
+        assert!(publication.has_ssrc(7) && publication.has_ssrc(8) && !publication.has_ssrc(9));
+        // Nothing has come: there is nothing to report.
+        assert_eq!(publication.report_block(0), None);
+        let counters = Arc::clone(&publication.counters);
+        counters.packets.store(3, Relaxed);
+        counters.received.store(3, Relaxed);
+        counters.base.store(1 << 16, Relaxed);
+        counters.highest_extended.store(3 + (1 << 16), Relaxed);
+        counters.ssrc.store(9, Relaxed);
+        let block = publication.report_block(0).unwrap();
+        assert_eq!((block.ssrc, block.cumulative_lost), (9, 1));
+        assert_eq!(publication.ssrc, Some(9));
+        // After its BYE it is reported on no longer, until more of it comes.
+        publication.said_goodbye();
+        assert_eq!(publication.report_block(0), None);
+        counters.packets.store(4, Relaxed);
+        counters.received.store(4, Relaxed);
+        assert!(publication.report_block(0).is_some());
     }
 }

@@ -63,6 +63,9 @@ impl Outlets {
                 socket,
             } => {
                 if let Some((port, slots)) = &mut self.xdp {
+                    if slots.sheds(port, video) {
+                        return Err(Reason::VideoShed);
+                    }
                     let mut lost = 0;
                     let sent = slots.push(port, *device, *member, &mut lost, seal);
                     tally.count_many(Reason::SlotsFull, lost);

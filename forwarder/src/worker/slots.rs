@@ -42,6 +42,8 @@ pub struct SlotSender {
     written_off: u32,
     /// The count when it last moved, and when that was seen.
     seen: (u32, u64),
+    /// Whether the last bell waited in vain: then what room there is goes to audio.
+    congested: bool,
 }
 
 impl SlotSender {
@@ -56,7 +58,15 @@ impl SlotSender {
             device: 0,
             written_off: SLOTS,
             seen: (SLOTS, 0),
+            congested: false,
         }
+    }
+
+    /// Whether a replica of this kind is to be dropped unsealed: video, while bells wait in vain.
+    #[inline]
+    #[must_use]
+    pub fn sheds(&self, port: &WorkerPort, video: bool) -> bool {
+        video && self.congested && !self.has_room(port.consumed(), BELL_SLOTS.min(self.window))
     }
 
     /// Fills the next slot, for a hop behind `device`, with what `seal` puts into the room for the UDP payload; rings if a bell is full.
@@ -112,6 +122,7 @@ impl SlotSender {
             device: self.device,
         };
         let room = self.wait(|| port.consumed(), boottime, count);
+        self.congested = !room;
         if !room || port.bell.ring(&bell).is_err() {
             // Their places are filled anew: nobody was told of them.
             self.next = self.first;

@@ -222,6 +222,7 @@ impl TrackState {
         counters.jitter.store(jitter, Relaxed);
         counters.last_arrival.store(packet.at, Relaxed);
         counters.last_rtp.store(parsed.timestamp, Relaxed);
+        counters.clock_rate.store(clock_rate, Relaxed);
         true
     }
 }

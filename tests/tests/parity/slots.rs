@@ -110,13 +110,18 @@ fn every_slot_comes_out_as_the_host_makes_it() {
     let starts = [SLOTS, 2 * SLOTS - 20, u32::MAX - 30];
     for (first, count) in starts
         .into_iter()
-        .flat_map(|first| [(first, 1), (first, BELL_SLOTS)])
+        .flat_map(|first| [1, 16, 17, 32, 48, BELL_SLOTS].map(|count| (first, count)))
     {
         let sequences = (0..count).map(|place| first.wrapping_add(place));
         for sequence in sequences.clone() {
             fill(&mut bench, sequence, member(sequence));
         }
         let (clone, ticket) = ring(&mut bench, first, count);
+        for _ in 0..Bell::spare(count) {
+            let before = bench.reasons();
+            assert_eq!(bench.rig.run("egress_test", &clone).action, XDP_DROP);
+            assert_eq!(bench.reasons(), before);
+        }
         for sequence in sequences {
             let expected = expected(&bench, sequence, member(sequence), ticket.now);
             let before = bench.reasons();
@@ -133,7 +138,12 @@ fn every_slot_comes_out_as_the_host_makes_it() {
                 Err(reason) => {
                     assert_eq!(output.action, XDP_DROP, "{sequence}: {}", reason.label());
                     let counted = bench.reasons()[reason as usize] - before[reason as usize];
-                    assert_eq!(counted, 1, "{sequence}: {}", reason.label());
+                    assert_eq!(
+                        counted,
+                        1,
+                        "{sequence} of {first} and {count}: {}",
+                        reason.label()
+                    );
                 }
             }
         }

@@ -59,7 +59,7 @@ pub struct Inbox {
 unsafe impl Send for Inbox {}
 
 impl Inbox {
-    /// Empty buffers, [`RECEIVE`] of [`BUFFER`] bytes.
+    /// Empty buffers, `RECEIVE` of `BUFFER` bytes.
     #[must_use]
     pub fn new() -> Self {
         Self {

@@ -1,8 +1,9 @@
 //! Calls from end to end.
 
 use super::{
+    parameters::settings,
     peer::VP8,
-    world::{MILLISECOND, SECOND, World, settings},
+    world::{MILLISECOND, SECOND, World},
 };
 use crate::{
     media::Kind,
@@ -65,7 +66,7 @@ fn a_publication_without_ssrcs_is_told_by_its_mid() {
     let mut world = World::new(settings());
     let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
     world.run(SECOND);
-    let spec = super::world::publication(Kind::Video, "v", None);
+    let spec = super::parameters::publication(Kind::Video, "v", None);
     let video = world
         .sessions
         .publish(world.now, world.ids[publisher], &spec)
@@ -79,6 +80,31 @@ fn a_publication_without_ssrcs_is_told_by_its_mid() {
     assert_eq!(view.publications[0].ssrc, Some(77));
     // The subscriber came before the SSRC was known: the keyframe is asked for once it is.
     assert!(!world.peers[publisher].keyframes_asked.is_empty());
+}
+
+#[test]
+fn a_subscriber_that_two_workers_send_to_sees_one_transport() {
+    let mut world = World::new(settings());
+    let publishers = [world.join(PeerRole::Auto), world.join(PeerRole::Auto)];
+    let subscriber = world.join(PeerRole::Auto);
+    world.run(SECOND);
+    let worker = |peer: usize| world.sessions.session(world.ids[peer]).unwrap().worker;
+    assert_ne!(worker(publishers[0]), worker(publishers[1]));
+    for (at, publisher) in publishers.into_iter().enumerate() {
+        // The same SSRC, MID and payload type from both: what they are to the subscriber is ours to say.
+        let video = world.publish(publisher, "v", Kind::Video, 42);
+        world.subscribe(subscriber, video, Kind::Video, &at.to_string());
+    }
+    world.run(2 * SECOND);
+    let heard = &world.peers[subscriber].heard;
+    for mid in ["0", "1"] {
+        let of = heard.iter().filter(|it| it.mid.as_deref() == Some(mid));
+        assert!(of.count() > 190);
+    }
+    let mut numbers: Vec<u16> = heard.iter().filter_map(|it| it.transport_cc).collect();
+    numbers.sort_unstable();
+    assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1));
+    assert_eq!(numbers.len(), heard.len());
 }
 
 #[test]

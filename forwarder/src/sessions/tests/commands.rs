@@ -1,6 +1,9 @@
 //! Commands that are refused: each names field, value and what is allowed, and leaves nothing behind.
 
-use super::world::{SECOND, World, codec, entropy, publication, settings, subscription};
+use super::{
+    parameters::{codec, publication, settings, subscription},
+    world::{SECOND, World, entropy},
+};
 use crate::{
     core::{
         GRACE,

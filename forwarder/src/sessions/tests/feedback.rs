@@ -3,8 +3,9 @@
 use str0m::rtp::rtcp::{Rtcp, SdesType, SenderInfo};
 
 use super::{
+    parameters::{publication, settings, subscription},
     peer::Peer,
-    world::{MILLISECOND, SECOND, World, publication, settings, subscription},
+    world::{MILLISECOND, SECOND, World},
 };
 use crate::{media::Kind, sessions::specs::PeerRole};
 

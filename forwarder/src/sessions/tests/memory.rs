@@ -3,7 +3,10 @@
 //!
 //!     MALLOC_ARENA_MAX=1 cargo test -p forwarder --lib idle_session -- --ignored --nocapture
 
-use super::world::{SECOND, World, settings, subscription};
+use super::{
+    parameters::{settings, subscription},
+    world::{SECOND, World},
+};
 use crate::{media::Kind, sessions::specs::PeerRole};
 
 const SESSIONS: usize = 64;
@@ -37,7 +40,7 @@ fn an_idle_session_is_small() {
     assert!(held <= 64 << 10, "{held}");
 
     let ids: Vec<_> = world.sessions.ids().collect();
-    let spec = super::world::publication(Kind::Video, "v", Some(42));
+    let spec = super::parameters::publication(Kind::Video, "v", Some(42));
     let video = world.sessions.publish(world.now, ids[0], &spec).unwrap();
     world.carry_out();
     let before = heap();

@@ -6,6 +6,7 @@ mod commands;
 mod feedback;
 mod memory;
 mod moving;
+mod parameters;
 mod peer;
 mod properties;
 mod stand_in;

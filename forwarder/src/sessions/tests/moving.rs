@@ -1,6 +1,9 @@
 //! Peers that move: roaming, ICE restart, consent, another session from the same address.
 
-use super::world::{MILLISECOND, SECOND, SERVER, World, settings};
+use super::{
+    parameters::settings,
+    world::{MILLISECOND, SECOND, SERVER, World},
+};
 use crate::{
     media::Kind,
     sessions::{

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::world::{SECOND, SERVER, World, publication, settings, subscription};
+use super::{
+    parameters::{publication, settings, subscription},
+    world::{SECOND, SERVER, World},
+};
 use crate::{
     media::Kind,
     sessions::{

@@ -10,22 +10,20 @@ use forwarder_common::classify::{Kind as Class, classify};
 use str0m::media::MediaKind;
 
 use super::{
-    peer::{OPUS, Peer, VP8},
+    parameters::{publication, subscription},
+    peer::Peer,
     stand_in::StandIn,
 };
 use crate::{
-    media::{Extension, Kind},
+    media::Kind,
     sessions::{
         Entropy, Sessions,
-        candidate::Candidate,
-        codec::CodecSpec,
-        extensions::ExtensionSpec,
         ids::{PublicationId, SessionId, SubscriptionId},
         output::{Event, Output},
         settings::Settings,
-        specs::{EncodingSpec, PeerRole, PublicationSpec, SessionSpec, SubscriptionSpec},
+        specs::{PeerRole, SessionSpec},
     },
-    transport::{Certificate, DtlsContext, Pair, Protocol, Timebase},
+    transport::{Certificate, DtlsContext, Pair, Timebase},
     worker::command::Reach,
 };
 
@@ -65,14 +63,6 @@ pub struct World {
     pub pair_log: Vec<String>,
     /// Datagrams of which this says so are lost.
     pub loses: fn(&[u8]) -> bool,
-}
-
-pub fn settings() -> Settings {
-    Settings {
-        workers: 2,
-        candidates: vec![Candidate::host(Protocol::Udp, SERVER, 0)],
-        ..Settings::default()
-    }
 }
 
 /// A generator that is the same in every run.
@@ -346,58 +336,5 @@ const fn media_kind(kind: Kind) -> MediaKind {
     match kind {
         Kind::Audio => MediaKind::Audio,
         Kind::Video => MediaKind::Video,
-    }
-}
-
-pub fn codec(kind: Kind) -> CodecSpec {
-    let (payload_type, name, clock_rate, channels) = match kind {
-        Kind::Audio => (OPUS, "opus", 48_000, Some(2)),
-        Kind::Video => (VP8, "VP8", 90_000, None),
-    };
-    CodecSpec {
-        payload_type,
-        name: name.to_owned(),
-        clock_rate,
-        channels,
-        parameters: None,
-        rtx_payload_type: None,
-    }
-}
-
-/// The header extensions of str0m.
-pub fn header_extensions() -> Vec<ExtensionSpec> {
-    [
-        (2, Extension::AbsSendTime),
-        (3, Extension::TransportCc),
-        (4, Extension::Mid),
-    ]
-    .map(|(id, extension)| ExtensionSpec {
-        uri: extension.uri().to_owned(),
-        id,
-    })
-    .into()
-}
-
-pub fn publication(kind: Kind, mid: &str, ssrc: Option<u32>) -> PublicationSpec {
-    let encoding = |ssrc| EncodingSpec {
-        ssrc,
-        rtx_ssrc: None,
-    };
-    PublicationSpec {
-        kind,
-        mid: Some(mid.to_owned()),
-        codecs: vec![codec(kind)],
-        encodings: ssrc.map(encoding).into_iter().collect(),
-        header_extensions: header_extensions(),
-    }
-}
-
-pub fn subscription(publication: PublicationId, kind: Kind, mid: &str) -> SubscriptionSpec {
-    SubscriptionSpec {
-        publication,
-        mid: Some(mid.to_owned()),
-        codecs: vec![codec(kind)],
-        header_extensions: header_extensions(),
-        paused: false,
     }
 }

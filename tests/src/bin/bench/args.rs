@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cases::Path;
+use crate::sealed::{self, SuiteName};
 
 /// Measures the forwarder in namespaces of its own. Needs root.
 #[derive(Debug, Parser)]
@@ -22,6 +23,46 @@ pub enum Bench {
     Scaling(Common),
     /// Latency that the kernel path adds: p50 and p99.
     Latency(Common),
+    /// The sealed path: cost per replica by fan-out, payload, suite and path, with the floors interleaved in the same run;
+    /// then two workers against one, and latency. JSON has one part: the cost, unless told.
+    Sealed(Sealed),
+}
+
+/// A part of `bench sealed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Cost per replica, and bells against `send`.
+    Cost,
+    /// The same; JSON has the bells.
+    Bells,
+    /// Two workers against one.
+    Scaling,
+    /// p50 and p99.
+    Latency,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Sealed {
+    #[command(flatten)]
+    pub common: Common,
+    /// Only this part.
+    #[arg(long, value_enum)]
+    pub part: Option<Part>,
+    /// Only these fan-outs.
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = sealed_fan_out)]
+    pub fan_out: Vec<u32>,
+    /// Only these payloads, bytes of RTP payload.
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(20..=1400))]
+    pub payload: Vec<u32>,
+    /// Only these suites.
+    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+    pub suite: Vec<SuiteName>,
+    /// Only these paths.
+    #[arg(long, value_name = "PATH", value_delimiter = ',', value_enum)]
+    pub path: Vec<sealed::Path>,
+    /// The core to measure on.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub core: usize,
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,8 +100,16 @@ pub struct Fanout {
 }
 
 fn fan_out(text: &str) -> Result<u32, String> {
+    one_of(&crate::cases::FAN_OUTS, text)
+}
+
+fn sealed_fan_out(text: &str) -> Result<u32, String> {
+    one_of(&sealed::FAN_OUTS, text)
+}
+
+fn one_of(allowed: &[u32], text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
-        .filter(|n| crate::cases::FAN_OUTS.contains(n))
-        .ok_or_else(|| format!("allowed are {:?}", crate::cases::FAN_OUTS))
+        .filter(|n| allowed.contains(n))
+        .ok_or_else(|| format!("allowed are {allowed:?}"))
 }

@@ -15,12 +15,12 @@ use crate::best::Best;
 use crate::cases::{Case, FAN_OUTS, PAYLOADS, Path};
 use crate::chart;
 use crate::flood::Flood;
-use crate::generator::{self, Bursts, Pacing, Packets};
+use crate::generator::{self, Bursts, GENERATE, Pacing, Packets};
 use crate::goals;
 use crate::one_core;
 use crate::progress::Progress;
 use crate::rows::{self, Parts, Row};
-use crate::stage::{Stage, Taker};
+use crate::stage::{Plan, Stage, Taker};
 use crate::subscribers::{LOCAL_PORT, SOCKET, SOURCE_PORT, Stream, Subscribers, sizes};
 
 const TAKERS: [Taker; 4] = [Taker::Kernel, Taker::Floor, Taker::Stack, Taker::Nobody];
@@ -166,7 +166,13 @@ struct Bench {
 
 impl Bench {
     fn prepare(core: usize) -> Result<Self> {
-        let mut stage = Stage::build(&TAKERS, 1, "sink")?;
+        let mut stage = Stage::build(&Plan {
+            takers: &TAKERS,
+            receivers: 1,
+            sink: "sink",
+            generator: GENERATE,
+            workers: 1,
+        })?;
         let sizes = sizes(u32::try_from(one_core::count())?);
         let mut soft = SoftTables::new(sizes, 16)?;
         let mut subscribers = Subscribers::new(&mut stage.tables)?;

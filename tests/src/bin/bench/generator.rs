@@ -14,14 +14,18 @@ use crate::subscribers::{LOCAL_PORT, PAYLOAD_TYPE, REMOTE_PORT};
 
 /// Frames that one run may have in flight at a time: what the kernel allows.
 const MAX_BATCH: u32 = 256;
-/// The program.
+/// The program that makes frames.
 pub const GENERATE: &str = "generate";
+/// The program that sends prepared ones.
+pub const PLAY: &str = "play";
 
 /// The frames of one stream.
 #[derive(Clone, Debug)]
 pub struct Packets {
     frame: Vec<u8>,
     out: u32,
+    first: u32,
+    program: &'static str,
 }
 
 impl Packets {
@@ -42,6 +46,18 @@ impl Packets {
         Self {
             frame: frame.without_checksum().build(),
             out,
+            first: 0,
+            program: GENERATE,
+        }
+    }
+
+    /// The prepared frames from number `first` on, all as long as `frame`.
+    pub fn prepared(frame: Vec<u8>, out: u32, first: u32) -> Self {
+        Self {
+            frame,
+            out,
+            first,
+            program: PLAY,
         }
     }
 }
@@ -80,12 +96,12 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Loads the program.
+    /// Loads the program, [`GENERATE`] or [`PLAY`].
     ///
     /// # Errors
     /// The kernel's.
-    pub fn new(programs: &mut Programs) -> Result<Self> {
-        programs.xdp(GENERATE)?;
+    pub fn new(programs: &mut Programs, program: &str) -> Result<Self> {
+        programs.xdp(program)?;
         Ok(Self {
             aims: Mutex::new(programs.take_array("AIMS")?),
         })
@@ -108,7 +124,9 @@ impl Generator {
             due: 0,
             out: packets.out,
             stamp: pacing.stamp.into(),
-            zero: [0; 5],
+            first: packets.first,
+            len: u32::try_from(packets.frame.len())?,
+            zero: [0; 4],
         };
         let core = u32::try_from(core).context("number of the core")?;
         let mut aims = self.aims.lock().map_err(|_| anyhow!("a thread panicked"))?;
@@ -129,7 +147,7 @@ pub fn send(programs: &Programs, packets: &Packets, frames: u32, batch: u32) -> 
         ..TestRunOptions::new()
     };
     programs
-        .loaded(GENERATE)?
+        .loaded(packets.program)?
         .test_run(options)
         .context("cannot generate live frames (kernel 5.18 or later)")?;
     Ok(())

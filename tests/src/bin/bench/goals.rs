@@ -35,6 +35,11 @@ impl Goal {
         }
     }
 
+    /// The same, which counts only if nothing was lost.
+    pub fn valid_if(self, valid: bool) -> Self {
+        Self { valid, ..self }
+    }
+
     fn is_reached(&self) -> bool {
         let right = if self.at_least {
             self.measured >= self.limit
@@ -78,10 +83,8 @@ pub fn of_fan_out(rows: &[Row]) -> Vec<Goal> {
             let (ours, floor_row) = (find(Path::Kernel, fan_out)?, find(floor, fan_out)?);
             let what = format!("1200 bytes, fan-out {fan_out}: kernel / {floor}");
             let ratio = ours.ns_per_replica / floor_row.ns_per_replica;
-            Some(Goal {
-                valid: ours.lost + floor_row.lost == 0,
-                ..Goal::at_most(what, ratio, limit)
-            })
+            let valid = ours.lost + floor_row.lost == 0;
+            Some(Goal::at_most(what, ratio, limit).valid_if(valid))
         })
         .collect()
 }

@@ -16,13 +16,13 @@ use serde::Serialize;
 
 use crate::args::Common;
 use crate::cases::Path;
-use crate::generator::{self, Pacing, Packets};
+use crate::generator::{self, GENERATE, Pacing, Packets};
 use crate::goals::Goal;
 use crate::one_core;
 use crate::progress::Progress;
 use crate::rows::{number, plain};
 use crate::sink::Histogram;
-use crate::stage::{Stage, Taker};
+use crate::stage::{Plan, Stage, Taker};
 use crate::subscribers::{Stream, Subscribers};
 
 const TAKERS: [Taker; 2] = [Taker::Kernel, Taker::Floor];
@@ -64,7 +64,13 @@ pub fn run(flags: &Common) -> Result<bool> {
     let rounds = flags.rounds.unwrap_or(if flags.quick { 3 } else { 20 });
     let progress = Progress::new(rounds);
     progress.say("building the lab, or waiting for another one to end");
-    let mut stage = Stage::build(&TAKERS, 1, "sink_latency")?;
+    let mut stage = Stage::build(&Plan {
+        takers: &TAKERS,
+        receivers: 1,
+        sink: "sink_latency",
+        generator: GENERATE,
+        workers: 1,
+    })?;
     let floor_size: Array<MapData, u32> = stage.programs.take_array("FLOOR_SIZE")?;
     let mut subscribers = Subscribers::new(&mut stage.tables)?;
     for fan_out in FAN_OUTS {

@@ -19,9 +19,31 @@ pub fn pin(core: usize) -> Result<()> {
 /// # Errors
 /// No privilege.
 pub fn first_in_line() -> Result<()> {
-    let param = libc::sched_param { sched_priority: 1 };
+    in_line(1)
+}
+
+/// Gives the calling thread this real-time priority: those with a lower one wait, too.
+///
+/// # Errors
+/// No privilege.
+pub fn in_line(priority: i32) -> Result<()> {
+    schedule(libc::SCHED_FIFO, priority)
+}
+
+/// Makes the calling thread an ordinary one again.
+///
+/// # Errors
+/// The system's.
+pub fn like_others() -> Result<()> {
+    schedule(libc::SCHED_OTHER, 0)
+}
+
+fn schedule(policy: i32, priority: i32) -> Result<()> {
+    let param = libc::sched_param {
+        sched_priority: priority,
+    };
     // SAFETY: a plain system call that reads `param`.
-    let outcome = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const param) };
+    let outcome = unsafe { libc::sched_setscheduler(0, policy, &raw const param) };
     if outcome == 0 {
         Ok(())
     } else {

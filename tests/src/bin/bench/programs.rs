@@ -19,6 +19,9 @@ unsafe impl Pod for Seen {}
 // SAFETY: as above.
 unsafe impl Pod for Polls {}
 
+/// Frames that can be prepared.
+pub const PREPARED: u32 = 4096;
+
 /// The object of the lab. What is attached stays so until this is dropped.
 pub struct Programs {
     ebpf: Ebpf,
@@ -31,6 +34,7 @@ impl Programs {
     /// No privilege, or no BTF.
     pub fn load() -> Result<Self> {
         let ebpf = EbpfLoader::new()
+            .map_max_entries("PREPARED", PREPARED)
             .load(OBJECT)
             .context("the kernel does not take the lab's eBPF object")?;
         Ok(Self { ebpf })

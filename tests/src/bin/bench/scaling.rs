@@ -15,12 +15,12 @@ use serde::Serialize;
 use crate::args::Common;
 use crate::best::Best;
 use crate::cases::Path;
-use crate::generator::{self, Pacing, Packets};
+use crate::generator::{self, GENERATE, Pacing, Packets};
 use crate::goals::Goal;
 use crate::one_core;
 use crate::progress::Progress;
 use crate::rows::{number, plain};
-use crate::stage::{Stage, Taker};
+use crate::stage::{Plan, Stage, Taker};
 use crate::subscribers::{Stream, Subscribers};
 
 /// Core 0 and core 1, each with a publisher.
@@ -135,7 +135,13 @@ pub fn run(flags: &Common) -> Result<bool> {
 }
 
 fn prepare() -> Result<Stage> {
-    let mut stage = Stage::build(&TAKERS, 2, "sink")?;
+    let mut stage = Stage::build(&Plan {
+        takers: &TAKERS,
+        receivers: 2,
+        sink: "sink",
+        generator: GENERATE,
+        workers: 1,
+    })?;
     let mut subscribers = Subscribers::new(&mut stage.tables)?;
     for set in [Set::Shared, Set::Separate] {
         for n in [0, 1] {
