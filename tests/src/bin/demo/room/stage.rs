@@ -11,7 +11,7 @@ use forwarder_tests::rtc::{
 use forwarder_tests::{Client, Family, Lab, Node};
 
 use super::decode::{self, Decoded};
-use super::live::Look;
+use super::live::{Look, name};
 use crate::interrupt;
 use crate::options::{Options, Path};
 
@@ -169,14 +169,14 @@ impl Stage {
     pub fn decode(&self) -> Result<Vec<Decoded>> {
         let mut all = Vec::new();
         for (participant, subscribed) in self.subscribers.iter().take(self.decoders) {
-            for (subscribed, published) in subscribed.iter().zip(&self.published) {
+            for (n, (subscribed, published)) in subscribed.iter().zip(&self.published).enumerate() {
                 let codec = published.track.clip.codec;
                 if codec.is_audio() {
                     continue;
                 }
                 let mid = subscribed.mid;
                 let frames = participant.member.ask(move |agent, _| agent.take_kept(mid));
-                let name = format!("{} of {}", participant.report().name, published.id);
+                let name = format!("{}, {}", participant.report().name, name(n, published));
                 all.push(decode::pictures(name, codec, &frames)?);
             }
         }
