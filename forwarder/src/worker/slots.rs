@@ -7,13 +7,13 @@
 use std::{hint::spin_loop, thread::yield_now};
 
 use forwarder_common::{
-    checksum::Sum,
     reason::Reason,
     slots::{BELL_SLOTS, Bell, SLOT_PAYLOAD, SLOTS},
     tables::Member,
     wire::rtp,
 };
 
+use super::payload_sum::payload_sum;
 use crate::dataplane::{
     clock::boottime,
     kernel::{slot_memory::Filled, worker_port::WorkerPort},
@@ -92,7 +92,7 @@ impl SlotSender {
             Some(Filled {
                 member,
                 len: len as u16,
-                sum: Sum::default().bytes(rest).fold(),
+                sum: payload_sum(rest),
             })
         });
         if outcome.is_ok() {
