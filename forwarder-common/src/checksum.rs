@@ -51,8 +51,9 @@ impl Sum {
         Self(sum)
     }
 
-    /// Adds any bytes that start at an even offset; an odd last byte is padded with zero (RFC 1071 §4.1).
-    #[inline]
+    /// Adds any bytes that start at an even offset; an odd last byte is padded with zero (RFC 1071 §4.1). Always inlined, so that
+    /// it is compiled for what its caller is compiled for.
+    #[inline(always)]
     pub fn bytes(self, bytes: &[u8]) -> Self {
         let mut sum = self.0;
         let mut words = bytes.chunks_exact(4);

@@ -11,7 +11,7 @@
 //! | [`state`] | what a worker knows, and what it does with a packet |
 //! | `inbound` | opening: whose packet it is |
 //! | `track`, `forward` | tracks and legs; replicas of a packet |
-//! | [`outlets`] | ways out: `slots` (XDP), sockets, `tcp`, `relay` (to another worker's TCP) |
+//! | [`outlets`] | ways out: `slots` (XDP) with `payload_sum`, sockets, `tcp`, `relay` (to another worker's TCP) |
 //! | [`send_state`] | the next packet index of every leg, outside of the process |
 //! | `history` | what was sent lately, for retransmissions |
 
@@ -22,6 +22,7 @@ pub mod history;
 mod inbound;
 pub mod note;
 pub mod outlets;
+mod payload_sum;
 pub mod pool;
 mod relay;
 pub mod send_state;

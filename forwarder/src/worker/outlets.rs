@@ -102,7 +102,7 @@ impl Outlets {
     #[inline]
     pub fn flush(&mut self, tally: &mut Tally) {
         if let Some((port, slots)) = &mut self.xdp {
-            tally.count_many(Reason::SlotsFull, slots.ring(port));
+            tally.count_many(Reason::SlotsFull, slots.flush(port));
         }
         self.tcp.flush();
         self.relays.flush();

@@ -7,13 +7,13 @@
 use std::{hint::spin_loop, thread::yield_now};
 
 use forwarder_common::{
-    checksum::Sum,
     reason::Reason,
     slots::{BELL_SLOTS, Bell, SLOT_PAYLOAD, SLOTS},
     tables::Member,
     wire::rtp,
 };
 
+use super::payload_sum::payload_sum;
 use crate::dataplane::{
     clock::boottime,
     kernel::{slot_memory::Filled, worker_port::WorkerPort},
@@ -24,6 +24,9 @@ const PATIENCE: u64 = 2_000_000;
 /// Nanoseconds without any progress after which bells count as lost: the kernel had no memory for a clone. A clone that turns up later
 /// still finds another sequence number in its slot.
 const LOST: u64 = 100_000_000;
+/// Slots of the first bell after a flush. With one packet in hand somewhat more than half of 64 replicas are on their way while the
+/// others are sealed, and it takes no more bells than else; under load further ones follow at once, and are as large as can be.
+const FIRST_BELL: u32 = 33;
 /// Looks at the count between two looks at the clock.
 const SPINS: u32 = 64;
 
@@ -38,6 +41,8 @@ pub struct SlotSender {
     first: u32,
     /// The device of those slots.
     device: u32,
+    /// Slots of the next bell at most.
+    limit: u32,
     /// Everything before this is done with, whatever the count says.
     written_off: u32,
     /// The count when it last moved, and when that was seen.
@@ -56,6 +61,7 @@ impl SlotSender {
             next: SLOTS,
             first: SLOTS,
             device: 0,
+            limit: FIRST_BELL,
             written_off: SLOTS,
             seen: (SLOTS, 0),
             congested: false,
@@ -83,9 +89,10 @@ impl SlotSender {
         lost: &mut u32,
         seal: impl FnOnce(&mut [u8; SLOT_PAYLOAD]) -> Result<usize, Reason>,
     ) -> Result<usize, Reason> {
-        if self.pending() == BELL_SLOTS.min(self.window) || self.device != device {
+        if self.pending() >= self.limit.min(self.window) || self.device != device {
             *lost += self.ring(port);
             self.device = device;
+            self.limit = BELL_SLOTS;
         }
         let mut outcome = Err(Reason::SealFailed);
         port.slots.fill(self.next, |room| {
@@ -95,7 +102,7 @@ impl SlotSender {
             Some(Filled {
                 member,
                 len: len as u16,
-                sum: Sum::default().bytes(rest).fold(),
+                sum: payload_sum(rest),
             })
         });
         if outcome.is_ok() {
@@ -104,13 +111,20 @@ impl SlotSender {
         outcome
     }
 
+    /// Rings for what was filled; gives what [`Self::ring`] gives. What is filled from now on belongs to another batch.
+    #[inline]
+    pub fn flush(&mut self, port: &WorkerPort) -> u32 {
+        self.limit = FIRST_BELL;
+        self.ring(port)
+    }
+
     fn pending(&self) -> u32 {
         self.next.wrapping_sub(self.first)
     }
 
     /// Rings for what was filled; gives how many replicas were dropped because those before them had not left.
     #[inline]
-    pub fn ring(&mut self, port: &WorkerPort) -> u32 {
+    fn ring(&mut self, port: &WorkerPort) -> u32 {
         let count = self.pending();
         if count == 0 {
             return 0;

@@ -60,8 +60,8 @@ impl Set {
     /// The stream's fan-out is the key that tells streams of one worker apart, so the second set has one subscriber less.
     const fn fan_out(self) -> u32 {
         match self {
-            Self::Shared | Self::Floor => FAN_OUT,
-            Self::Separate => FAN_OUT - 1,
+            Self::Shared => FAN_OUT,
+            Self::Separate | Self::Floor => BELL_SLOTS,
         }
     }
 }
@@ -175,7 +175,7 @@ impl Bench {
         let mut floor = |n: u32| -> Result<Mutex<Floor>> {
             let port = floors.next().context("the floor's port")?;
             let mut slots = SlotFloor::new(port, 2 + n, n);
-            slots.fill(PAYLOAD, FAN_OUT, Room::first_hop(n));
+            slots.fill(PAYLOAD, BELL_SLOTS, Room::first_hop(n));
             Ok(Mutex::new(Floor {
                 seal: SealFloor::new(),
                 slots,
@@ -271,7 +271,7 @@ impl Floor {
     fn run(&mut self) -> Result<u64> {
         let case = Case {
             payload: PAYLOAD,
-            fan_out: BELL_SLOTS,
+            fan_out: Set::Floor.fan_out(),
             suite: Some(SuiteName(SUITE)),
             path: Path::FloorSeal,
         };
