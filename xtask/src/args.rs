@@ -185,6 +185,8 @@ pub enum BenchKind {
     Scaling(BenchFlags),
     /// Latency that the kernel path adds: p50 and p99.
     Latency(BenchFlags),
+    /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
+    Sessions(BenchFlags),
 }
 
 #[derive(Debug, clap::Args)]

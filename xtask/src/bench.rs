@@ -17,6 +17,7 @@ pub fn run(workspace: &Workspace, args: &args::Bench) -> Result<()> {
         BenchKind::Fanout(flags) => ("fanout", flags),
         BenchKind::Scaling(flags) => ("scaling", flags),
         BenchKind::Latency(flags) => ("latency", flags),
+        BenchKind::Sessions(flags) => ("sessions", flags),
     };
     let privilege = Privilege::acquire();
     if privilege == Privilege::None {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cases::Path;
+use crate::sessions::Sessions;
 
 /// Measures the forwarder in namespaces of its own. Needs root.
 #[derive(Debug, Parser)]
@@ -22,6 +23,8 @@ pub enum Bench {
     Scaling(Common),
     /// Latency that the kernel path adds: p50 and p99.
     Latency(Common),
+    /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
+    Sessions(Sessions),
 }
 
 #[derive(Debug, clap::Args)]

@@ -47,6 +47,7 @@ mod programs;
 mod progress;
 mod rows;
 mod scaling;
+mod sessions;
 mod sink;
 mod stage;
 mod subscribers;
@@ -85,5 +86,6 @@ fn run(args: &Args) -> Result<bool> {
         Bench::Fanout(flags) => fanout::run(flags),
         Bench::Scaling(flags) => scaling::run(flags),
         Bench::Latency(flags) => latency::run(flags),
+        Bench::Sessions(flags) => sessions::run(flags),
     }
 }
