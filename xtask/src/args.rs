@@ -188,6 +188,8 @@ pub enum BenchKind {
     /// The sealed path: cost per replica by fan-out, payload, suite and path, with the floors interleaved in the same run;
     /// two workers against one; latency.
     Sealed(BenchFlags),
+    /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
+    Sessions(BenchFlags),
 }
 
 #[derive(Debug, clap::Args)]

@@ -18,6 +18,7 @@ pub fn run(workspace: &Workspace, args: &args::Bench) -> Result<()> {
         BenchKind::Scaling(flags) => ("scaling", flags),
         BenchKind::Latency(flags) => ("latency", flags),
         BenchKind::Sealed(flags) => ("sealed", flags),
+        BenchKind::Sessions(flags) => ("sessions", flags),
     };
     let privilege = Privilege::acquire();
     if privilege == Privilege::None {

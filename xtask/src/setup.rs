@@ -70,10 +70,16 @@ pub const LIBSRTP: Tool = Tool {
     package: "libsrtp2-1",
 };
 
+/// What DTLS is compared with.
+pub const OPENSSL: Tool = Tool {
+    file: File::Program("openssl"),
+    package: "openssl",
+};
+
 /// What the network lab of tests and benches calls.
 pub const LAB: &[Tool] = &[IP, ETHTOOL, TCPDUMP];
 /// What the tests call.
-pub const TESTS: &[Tool] = &[IP, ETHTOOL, TCPDUMP, LIBSRTP];
+pub const TESTS: &[Tool] = &[IP, ETHTOOL, TCPDUMP, FFMPEG, LIBSRTP, OPENSSL];
 /// What the demo calls.
 pub const DEMO: &[Tool] = &[IP, ETHTOOL, TCPDUMP, FFMPEG];
 

@@ -119,7 +119,8 @@ impl Sessions {
             return;
         };
         // After consent is lost, or the peer is gone, nothing may be sent any more (RFC 7675 §5.1).
-        if matches!(reason, CloseReason::Asked | CloseReason::SetUpTimedOut) {
+        let bye = matches!(reason, CloseReason::Asked | CloseReason::SetUpTimedOut);
+        if bye {
             let legs = session.subscriptions.iter().map(|it| it.ssrc);
             let ssrcs: Vec<u32> = std::iter::once(session.report_ssrc).chain(legs).collect();
             session.send_bye(&ssrcs, &self.settings.cname, &mut self.outputs);
@@ -129,7 +130,7 @@ impl Sessions {
         let subscriptions: Vec<_> = session.subscriptions.iter().map(|it| it.id).collect();
         let publications: Vec<_> = session.publications.iter().map(|it| it.id).collect();
         for id in subscriptions {
-            self.end_subscription(now, number, id);
+            self.end_subscription(now, number, id, bye);
         }
         for id in publications {
             self.end_publication(now, number, id);

@@ -181,7 +181,7 @@ impl Sessions {
         let session = self.table.named_mut(id)?;
         session.subscription_mut(subscription)?;
         let number = session.number;
-        self.end_subscription(now, number, subscription);
+        self.end_subscription(now, number, subscription, true);
         self.negotiated(now, number);
         self.reschedule(number);
         Ok(())
@@ -251,7 +251,7 @@ impl Sessions {
         session.extensions.remove(&publication.extensions);
         let worker = session.worker;
         for (subscriber, subscription) in publication.subscribers {
-            self.end_subscription(now, subscriber, subscription);
+            self.end_subscription(now, subscriber, subscription, true);
             self.negotiated(now, subscriber);
             self.reschedule(subscriber);
             if let Some(subscriber) = self.table.at(subscriber) {
@@ -271,8 +271,14 @@ impl Sessions {
         self.outputs.push_back(Output::Command(worker, command));
     }
 
-    /// Ends a subscription.
-    pub(super) fn end_subscription(&mut self, now: u64, number: u32, id: SubscriptionId) {
+    /// Ends a subscription; with BYE, unless the peer may not be sent to any more.
+    pub(super) fn end_subscription(
+        &mut self,
+        now: u64,
+        number: u32,
+        id: SubscriptionId,
+        bye: bool,
+    ) {
         let Some(session) = self.table.at_mut(number) else {
             return;
         };
@@ -282,7 +288,9 @@ impl Sessions {
         };
         let subscription = session.subscriptions.remove(at);
         session.extensions.remove(&subscription.extensions);
-        session.send_bye(&[subscription.ssrc], &subscription.cname, &mut self.outputs);
+        if bye {
+            session.send_bye(&[subscription.ssrc], &subscription.cname, &mut self.outputs);
+        }
         self.legs.give_back(now, subscription.leg);
         let Some(publisher) = self.table.at_mut(subscription.publisher) else {
             return;

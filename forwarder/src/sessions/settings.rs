@@ -1,14 +1,12 @@
 //! What the session core is told at start: limits, and what every session is told of us.
 
-use forwarder_common::tables::MAX_SESSIONS;
+use forwarder_common::{slots::MAX_WORKERS, tables::MAX_SESSIONS};
 
 use super::candidate::Candidate;
 use crate::core::refusal::Refusal;
 
 /// Most subscriptions that a node can be given room for.
 pub const MAX_SUBSCRIPTIONS: u32 = 1 << 20;
-/// Most workers.
-pub const MAX_WORKERS: u32 = 64;
 /// Publications and subscriptions of one session, each.
 pub const MAX_M_LINES: usize = 512;
 

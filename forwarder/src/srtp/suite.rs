@@ -48,7 +48,7 @@ impl Suite {
         match self {
             Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
             Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
-            Self::Aes128CmHmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
+            Self::Aes128CmHmacSha1_80 => "AES128_CM_HMAC_SHA1_80",
         }
     }
 

@@ -209,7 +209,7 @@ fn keys_of_other_lengths_are_refused_with_the_length_that_fits() {
     let error = MasterKey::new(Suite::Aes128CmHmacSha1_80, &[0; 16], &[0; 12]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "master salt cannot have 12 bytes; allowed with AES_CM_128_HMAC_SHA1_80: 14"
+        "master salt cannot have 12 bytes; allowed with AES128_CM_HMAC_SHA1_80: 14"
     );
 }
 

@@ -12,7 +12,11 @@ use std::{
 use arrayvec::ArrayVec;
 use forwarder_common::tables::Member;
 
-use super::counters::{LegCounters, SessionCounters, TrackCounters};
+use super::{
+    counters::{LegCounters, SessionCounters, TrackCounters},
+    pool::Door,
+    tcp::Connection,
+};
 use crate::{
     media::{Codec, ExtensionIds, Kind, Profile},
     srtp::{ReceiveKeys, SendKeys},
@@ -94,6 +98,22 @@ pub enum Command {
         connection: u32,
         /// Number of the session.
         session: u32,
+    },
+    /// To the worker of the connection: another worker serves it from now on, the one that has the keys of its session.
+    HandTcp {
+        /// Number of the connection.
+        connection: u32,
+        /// Number of the session that it is bound to.
+        session: u32,
+        /// The other worker.
+        to: Door,
+    },
+    /// From one worker to another: the connection as it stands, with what was read and what waits to be written.
+    TakeTcp {
+        /// Number of the connection.
+        connection: u32,
+        /// The connection.
+        held: Box<Connection>,
     },
     /// To the worker of the connection: sends a STUN, DTLS or SRTCP datagram as a frame (RFC 4571).
     SendTcp {

@@ -49,9 +49,25 @@ pub struct Workers {
 }
 
 struct Worker {
+    door: Door,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where a worker takes commands.
+#[derive(Clone, Debug)]
+pub struct Door {
     commands: CommandSender<Command>,
     wake: Arc<EventFd>,
-    thread: Option<JoinHandle<()>>,
+}
+
+impl Door {
+    /// Tells the worker; it obeys before it looks at packets that arrive later.
+    pub fn tell(&self, command: Command) {
+        // Where either fails, the thread has ended, and says so in the log.
+        if self.commands.send(command).is_ok() {
+            let _ended = self.wake.write(1);
+        }
+    }
 }
 
 impl Workers {
@@ -103,8 +119,7 @@ impl Workers {
                 .context("cannot start the thread of a worker")?;
             all.notes.push(notes);
             all.workers.push(Worker {
-                commands,
-                wake,
+                door: Door { commands, wake },
                 thread: Some(thread),
             });
         }
@@ -119,12 +134,27 @@ impl Workers {
 
     /// Tells one worker; it obeys before it looks at packets that arrive later.
     pub fn tell(&self, worker: u32, command: Command) {
-        let Some(worker) = self.workers.get(worker as usize) else {
-            return;
-        };
-        // Where either fails, the thread has ended, and says so in the log.
-        if worker.commands.send(command).is_ok() {
-            let _ended = worker.wake.write(1);
+        if let Some(worker) = self.workers.get(worker as usize) {
+            worker.door.tell(command);
+        }
+    }
+
+    /// Binds a TCP connection that worker `from` has to a session of worker `to`, which serves it from now on.
+    pub fn bind_tcp(&self, connection: u32, session: u32, from: u32, to: u32) {
+        if from == to {
+            let bind = Command::BindTcp {
+                connection,
+                session,
+            };
+            return self.tell(to, bind);
+        }
+        if let Some(worker) = self.workers.get(to as usize) {
+            let hand = Command::HandTcp {
+                connection,
+                session,
+                to: worker.door.clone(),
+            };
+            self.tell(from, hand);
         }
     }
 

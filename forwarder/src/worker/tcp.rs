@@ -84,6 +84,17 @@ impl TcpConnections {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// Lets go of a connection, as it stands.
+    pub fn take(&mut self, connection: u32) -> Option<Connection> {
+        self.connections.remove(&connection)
+    }
+
+    /// Serves a connection of another worker from now on.
+    pub fn put(&mut self, connection: u32, held: Connection) -> Option<&mut Connection> {
+        self.connections.insert(connection, held);
+        self.connections.get_mut(&connection)
+    }
+
     /// Closes a connection; whether it was there.
     pub fn remove(&mut self, connection: u32) -> bool {
         self.connections.remove(&connection).is_some()

@@ -162,6 +162,26 @@ fn obey(
                     connection.session = session;
                 }
             }
+            Command::HandTcp {
+                connection,
+                session,
+                to,
+            } => {
+                if let Some(mut held) = state.outlets.tcp.take(connection) {
+                    held.session = session;
+                    let _watched = epoll.delete(&held);
+                    let held = Box::new(held);
+                    to.tell(Command::TakeTcp { connection, held });
+                }
+            }
+            Command::TakeTcp { connection, held } => {
+                let held = state.outlets.tcp.put(connection, *held);
+                let watched = held.map(|held| epoll.add(held, tcp_event(connection)));
+                if let Some(Err(error)) = watched {
+                    log::warn!("connection {connection} is not served: {error}");
+                    close(state, connection);
+                }
+            }
             Command::SendTcp { connection, bytes } => {
                 let tcp = &mut state.outlets.tcp;
                 // Control's own datagrams are repeated by whoever misses them.

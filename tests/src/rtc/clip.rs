@@ -93,7 +93,11 @@ impl Clip {
         Self::of(codec, frames)
     }
 
-    fn of(codec: Codec, frames: Vec<Vec<u8>>) -> Result<Arc<Self>> {
+    /// A clip of these frames.
+    ///
+    /// # Errors
+    /// When two frames are alike, or the first one is no keyframe.
+    pub fn of(codec: Codec, frames: Vec<Vec<u8>>) -> Result<Arc<Self>> {
         let by_hash: HashMap<u64, usize> = frames
             .iter()
             .enumerate()

@@ -100,17 +100,17 @@ impl Connections {
         })
     }
 
-    /// ICE validated a connection: it is a stranger's no more. Whether there is such a connection.
-    pub fn trust(&mut self, connection: u32) -> bool {
-        let Some(held) = self.held.get_mut(&connection) else {
-            return false;
-        };
+    /// ICE validated a connection: it is a stranger's no more, and `worker` serves it from now on. Gives the worker that did;
+    /// `None` if there is no such connection.
+    pub fn trust(&mut self, connection: u32, worker: u32) -> Option<u32> {
+        let held = self.held.get_mut(&connection)?;
+        let before = std::mem::replace(&mut held.worker, worker);
         if std::mem::replace(&mut held.stranger, false) {
             let remote = held.remote;
             self.forget_stranger(remote);
             self.strangers.retain(|(_, number)| *number != connection);
         }
-        true
+        Some(before)
     }
 
     /// The worker that serves a connection.
@@ -189,7 +189,8 @@ mod tests {
         let first = held.accept(0, address(1)).unwrap();
         let second = held.accept(5, address(1)).unwrap();
         assert_ne!(first.worker, second.worker);
-        assert!(held.trust(first.connection));
+        assert_eq!(held.trust(first.connection, 9), Some(first.worker));
+        assert_eq!(held.worker(first.connection), Some(9));
         assert_eq!(held.poll_timeout(), PATIENCE + 5);
         assert_eq!(held.poll_expired(PATIENCE + 4), None);
         let closing = Closing {
@@ -203,7 +204,7 @@ mod tests {
         );
         assert_eq!(held.worker(first.connection), Some(first.worker));
         assert!(held.close(first.connection).is_some() && held.close(first.connection).is_none());
-        assert!(!held.trust(first.connection));
+        assert_eq!(held.trust(first.connection, 9), None);
         assert!(held.per_address.is_empty());
     }
 
@@ -216,7 +217,7 @@ mod tests {
         }
         assert_eq!(taken.len(), STRANGERS_PER_ADDRESS as usize);
         assert!(held.accept(0, address(2)).is_some());
-        held.trust(taken[0]);
+        held.trust(taken[0], 0);
         held.close(taken[1]);
         assert!(held.accept(0, address(1)).is_some() && held.accept(0, address(1)).is_some());
         assert!(held.accept(0, address(1)).is_none());
@@ -226,7 +227,7 @@ mod tests {
     fn a_flood_of_strangers_pushes_out_the_oldest_and_no_session() {
         let mut held = Connections::new(1, 2);
         let session = held.accept(0, address(0)).unwrap().connection;
-        held.trust(session);
+        held.trust(session, 0);
         let mut evicted = 0;
         for at in 0..5000_u16 {
             if let Some(accepted) = held.accept(u64::from(at), address(at / 4)) {

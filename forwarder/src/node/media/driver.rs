@@ -287,14 +287,9 @@ impl Node {
         }
     }
 
-    /// The worker of a TCP connection that ICE has validated; `None` if it has been closed meanwhile.
-    pub(super) fn trust_connection(&mut self, connection: u32) -> Option<u32> {
-        let Media { connections, .. } = &mut self.media;
-        if connections.trust(connection) {
-            connections.worker(connection)
-        } else {
-            None
-        }
+    /// Gives a TCP connection that ICE has validated to a worker, and says which one had it; `None` if it has been closed meanwhile.
+    pub(super) fn trust_connection(&mut self, connection: u32, worker: u32) -> Option<u32> {
+        self.media.connections.trust(connection, worker)
     }
 }
 

@@ -57,14 +57,12 @@ impl Node {
         let (open, reach) = match pair.protocol {
             Protocol::Tcp => {
                 let connection = pair.connection;
-                let Some(worker) = self.trust_connection(connection) else {
+                let Some(from) = self.trust_connection(connection, worker) else {
                     return;
                 };
-                let bind = Command::BindTcp {
-                    connection,
-                    session,
-                };
-                self.media.workers.tell(worker, bind);
+                self.media
+                    .workers
+                    .bind_tcp(connection, session, from, worker);
                 let open = OpenPair {
                     worker,
                     socket: None,

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cases::Path;
 use crate::sealed::{self, SuiteName};
+use crate::sessions::Sessions;
 
 /// Measures the forwarder in namespaces of its own. Needs root.
 #[derive(Debug, Parser)]
@@ -26,6 +27,8 @@ pub enum Bench {
     /// The sealed path: cost per replica by fan-out, payload, suite and path, with the floors interleaved in the same run;
     /// then two workers against one, and latency. JSON has one part: the cost, unless told.
     Sealed(Sealed),
+    /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
+    Sessions(Sessions),
 }
 
 /// A part of `bench sealed`.

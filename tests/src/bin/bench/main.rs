@@ -48,6 +48,7 @@ mod progress;
 mod rows;
 mod scaling;
 mod sealed;
+mod sessions;
 mod sink;
 mod stage;
 mod subscribers;
@@ -87,5 +88,6 @@ fn run(args: &Args) -> Result<bool> {
         Bench::Scaling(flags) => scaling::run(flags),
         Bench::Latency(flags) => latency::run(flags),
         Bench::Sealed(flags) => sealed::run(flags),
+        Bench::Sessions(flags) => sessions::run(flags),
     }
 }

@@ -14,6 +14,22 @@ pub fn pin(core: usize) -> Result<()> {
     sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot run on core {core}"))
 }
 
+/// Pins all threads that a process has, and with them those that they start from then on.
+///
+/// # Errors
+/// No such core, or the process is gone.
+pub fn pin_process(pid: i32, core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let name = thread?.file_name();
+        let id: i32 = name.to_string_lossy().parse()?;
+        sched_setaffinity(Pid::from_raw(id), &set)
+            .with_context(|| format!("cannot run on core {core}"))?;
+    }
+    Ok(())
+}
+
 /// Gives the calling thread real-time priority: ordinary threads, ksoftirqd among them, wait until it sleeps.
 ///
 /// # Errors

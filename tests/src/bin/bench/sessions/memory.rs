@@ -1,0 +1,50 @@
+//! Memory of a process, and of the kernel.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// What a process holds, bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// Resident pages, shared ones counted whole.
+    pub resident: u64,
+    /// Of these, those that are no file's: heap and stacks.
+    pub anonymous: u64,
+    /// Slabs of the whole system: what sockets and file descriptors are made of, and more.
+    pub slab: u64,
+}
+
+impl Memory {
+    /// What the process holds now (proc(5), `smaps_rollup` and `meminfo`).
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn of(pid: i32) -> Result<Self> {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let system = fs::read_to_string("/proc/meminfo")?;
+        Ok(Self {
+            resident: kibibytes(&rollup, "Rss:")?,
+            anonymous: kibibytes(&rollup, "Anonymous:")?,
+            slab: kibibytes(&system, "Slab:")?,
+        })
+    }
+
+    /// Growth since `before` per each of `count`.
+    pub fn growth_each(self, before: Self, count: usize) -> Self {
+        let each = |now: u64, before: u64| now.saturating_sub(before) / count.max(1) as u64;
+        Self {
+            resident: each(self.resident, before.resident),
+            anonymous: each(self.anonymous, before.anonymous),
+            slab: each(self.slab, before.slab),
+        }
+    }
+}
+
+/// A line such as `Rss: 1234 kB`, in bytes.
+fn kibibytes(text: &str, key: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    let number = number.with_context(|| format!("no {key} where memory is shown"))?;
+    Ok(number.parse::<u64>()? * 1024)
+}
