@@ -32,6 +32,12 @@ impl Sessions {
         }
     }
 
+    /// Whether a session's peer has proved that it is there: DTLS from there is heard.
+    #[must_use]
+    pub fn is_claimed(&self, pair: &Pair) -> bool {
+        self.pairs.contains_key(pair)
+    }
+
     fn handle_stun(&mut self, now: u64, pair: Pair, bytes: &[u8]) {
         let owner = ufrag_of(bytes).and_then(|ufrag| self.ufrags.get(&ufrag).copied());
         let Some((number, session)) =

@@ -177,7 +177,10 @@ impl Node {
         strangers.receive(listener, inbox, |local, remote, payload| {
             let named = stun::ufrag(payload, 0, payload.len());
             let pair = Pair::udp(local, remote);
-            if !named.is_some_and(|ufrag| core.is_admitted(ufrag)) && !known.contains_key(&pair) {
+            if !named.is_some_and(|ufrag| core.is_admitted(ufrag))
+                && !known.contains_key(&pair)
+                && !sessions.is_claimed(&pair)
+            {
                 return;
             }
             let mut bytes = [0; DATAGRAM];
