@@ -193,7 +193,8 @@ fn until_a_report_comes_the_last_packet_places_a_stream() {
 
 #[test]
 fn only_senders_report() {
-    let (publisher, clock) = (PublisherClock::new(), StreamClock::new(48_000));
+    let (mut publisher, mut clock) = (PublisherClock::new(), StreamClock::new(48_000));
+    clock.handle_report(0, &info(1 << 60, 1), &mut publisher);
     let mut reports = SenderReports::new(0, 1);
     let due = reports.poll_timeout();
     assert_eq!(
@@ -206,6 +207,28 @@ fn only_senders_report() {
         ..LegProgress::default()
     };
     assert_eq!(reports.poll(11 * SECOND, &clock, publisher, &old), None);
+}
+
+/// Reports begin with the publisher's own, at once; where it never reports, ours do.
+#[test]
+fn legs_wait_for_the_clock_of_their_publisher() {
+    let sending = |last_sent| LegProgress {
+        packets: 3,
+        last_sent,
+        ..LegProgress::default()
+    };
+    let (mut publisher, mut clock) = (PublisherClock::new(), StreamClock::new(48_000));
+    let mut reports = SenderReports::new(0, 1);
+    for now in (0..5 * SECOND).step_by(250 * MS as usize) {
+        assert_eq!(reports.poll(now, &clock, publisher, &sending(now)), None);
+    }
+    let without = reports.poll(5 * SECOND, &clock, publisher, &sending(5 * SECOND));
+    assert_eq!(without.map(|info| info.ntp), Some(5 << 32));
+    let at = 5 * SECOND + MS;
+    clock.handle_report(at, &info(1 << 60, 1), &mut publisher);
+    let told = reports.poll(at, &clock, publisher, &sending(at));
+    assert_eq!(told.map(|info| info.ntp), Some(1 << 60));
+    assert_eq!(reports.poll(at, &clock, publisher, &sending(at)), None);
 }
 
 #[test]

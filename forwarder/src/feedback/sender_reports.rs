@@ -15,6 +15,10 @@ use super::{
 /// How many of our last reports a receiver may refer to.
 const REMEMBERED: usize = 8;
 
+/// So long a leg waits for its publisher's clock. A report by another clock would be followed by one that contradicts it, and until all
+/// streams of the publisher are reported by the same, receivers would not know how sound and picture belong together.
+const PATIENCE: u64 = 5_000_000_000;
+
 /// A leg that sent nothing for so long is not a sender (RFC 3550 §6.4: reports cover what was sent since the last).
 const SILENT: u64 = 10_000_000_000;
 
@@ -23,13 +27,23 @@ const SILENT: u64 = 10_000_000_000;
 pub struct PublisherClock {
     /// Its time less ours, wrapping, in units of NTP timestamps.
     ahead: u64,
+    known: bool,
 }
 
 impl PublisherClock {
     /// A clock that is like ours until a report comes.
     #[must_use]
     pub const fn new() -> Self {
-        Self { ahead: 0 }
+        Self {
+            ahead: 0,
+            known: false,
+        }
+    }
+
+    /// Whether a report has come.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        self.known
     }
 
     /// What the clock shows.
@@ -70,6 +84,7 @@ impl StreamClock {
         }
         self.last = Some((info.ntp, info.rtp, now));
         publisher.ahead = info.ntp.wrapping_sub(ntp::from_nanos(now));
+        publisher.known = true;
     }
 
     /// The two times at `now`, of a leg that sent what `progress` says.
@@ -110,6 +125,9 @@ pub struct LegProgress {
 #[derive(Clone, Debug)]
 pub struct SenderReports {
     ssrc: u32,
+    since: u64,
+    /// Whether the last report was by the publisher's clock.
+    by_publisher: bool,
     interval: ReportInterval,
     /// Middle bits of our last reports' NTP timestamps, and when they were sent; the latest last.
     sent: ArrayVec<(u32, u64), REMEMBERED>,
@@ -122,6 +140,8 @@ impl SenderReports {
     pub fn new(now: u64, ssrc: u32) -> Self {
         Self {
             ssrc,
+            since: now,
+            by_publisher: false,
             interval: ReportInterval::new(now, ssrc),
             sent: ArrayVec::new(),
             round_trip: None,
@@ -142,12 +162,17 @@ impl SenderReports {
         publisher: PublisherClock,
         progress: &LegProgress,
     ) -> Option<SenderInfo> {
-        if !self.interval.handle_timeout(now) {
+        if !publisher.is_known() && now.saturating_sub(self.since) < PATIENCE {
+            return None;
+        }
+        let newly_known = publisher.is_known() && !self.by_publisher;
+        if !self.interval.handle_timeout(now) && !newly_known {
             return None;
         }
         if progress.packets == 0 || now.saturating_sub(progress.last_sent) > SILENT {
             return None;
         }
+        self.by_publisher = publisher.is_known();
         let (ntp, rtp) = stream.at(now, publisher, progress);
         if self.sent.is_full() {
             self.sent.remove(0);
