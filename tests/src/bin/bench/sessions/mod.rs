@@ -114,7 +114,7 @@ fn measure(path: NodePath, size: Size, progress: &Progress) -> Result<Row> {
     let say = |what: &str| progress.say(&format!("{} path: {what}", path.name()));
 
     let node = start(&lab, path)?;
-    let mut setups = [DtlsVersion::V12, DtlsVersion::V13].map(|version| SetUps::new(version));
+    let mut setups = [DtlsVersion::V12, DtlsVersion::V13].map(SetUps::new);
     at_leaf(leaf, || {
         let mut clients = Clients::new(leaf)?;
         let api = node.client()?;
