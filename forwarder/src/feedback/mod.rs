@@ -27,6 +27,7 @@ pub mod transport_cc;
 
 pub use interval::ReportInterval;
 pub use keyframes::{KeyframeRequest, Keyframes, Reason};
+pub use ntp::media_units;
 pub use receiver_reports::{Jitter, ReceiverReports, SourceCounters};
 pub use reference_times::ReferenceTimes;
 pub use remb::Remb;

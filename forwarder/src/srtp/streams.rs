@@ -95,10 +95,11 @@ impl<T> ReceiveStreams<T> {
         room
     }
 
-    /// Keeps the streams that `wanted` says yes to. Under the same keys the packets of a forgotten stream can be replayed:
-    /// forget one only if its SSRC is no longer forwarded.
-    pub fn retain(&mut self, mut wanted: impl FnMut(u32, &mut T) -> bool) {
-        self.streams.retain(|&ssrc, (_, value)| wanted(ssrc, value));
+    /// Changes what is kept about the streams. None is ever forgotten: under the same keys its packets could be replayed.
+    pub fn for_each_value(&mut self, mut change: impl FnMut(&mut T)) {
+        self.streams
+            .values_mut()
+            .for_each(|(_, value)| change(value));
     }
 
     /// How many streams are known.

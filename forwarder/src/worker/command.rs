@@ -112,8 +112,13 @@ pub enum Command {
     TakeTcp {
         /// Number of the connection.
         connection: u32,
-        /// The connection.
-        held: Box<Connection>,
+        /// The connection, if it was still there.
+        held: Option<Box<Connection>>,
+    },
+    /// To the worker that a connection is about to be handed to.
+    ExpectTcp {
+        /// Number of the connection.
+        connection: u32,
     },
     /// To the worker of the connection: sends a STUN, DTLS or SRTCP datagram as a frame (RFC 4571).
     SendTcp {

@@ -61,6 +61,8 @@ pub struct LegCounters {
     pub bytes: AtomicU64,
     /// RTP timestamp of the last packet, as sent.
     pub last_rtp: AtomicU32,
+    /// What is added to the publisher's RTP timestamps, modulo 2^32; another after the track's source has changed.
+    pub timestamp_offset: AtomicU32,
     /// When the last packet was sent; 0 before the first.
     pub last_sent: AtomicU64,
     /// Packets that were not sent though they should have been.

@@ -57,11 +57,13 @@ impl Forwarder<'_> {
             if leg.waits && !joinable {
                 continue;
             }
-            leg.waits = false;
             let Some(template) = templates.get(leg.profile) else {
                 continue;
             };
-            if let Err(reason) = self.replicate(leg, template, opened, payload, video) {
+            let outcome = self.replicate(leg, template, opened, payload, video);
+            // A keyframe that did not leave is none to begin with.
+            leg.waits &= outcome.is_err();
+            if let Err(reason) = outcome {
                 self.tally.count(reason);
                 let counter = match reason {
                     Reason::UnmappedPayloadType => &leg.counters.unmapped,

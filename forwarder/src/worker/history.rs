@@ -78,6 +78,11 @@ impl History {
         };
     }
 
+    /// Forgets all packets: the next ones are of another source.
+    pub fn clear(&mut self) {
+        self.entries.fill(Entry::default());
+    }
+
     /// The packet with this incoming index, if it is still there.
     #[must_use]
     pub fn find(&self, index: u64) -> Option<Kept<'_>> {

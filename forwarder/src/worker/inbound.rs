@@ -26,10 +26,11 @@ pub struct Inbound {
     audio: Steer,
 }
 
-/// Whose a stream is.
+/// Whose a stream is. A stream that is nobody's, or nobody's any more, is known nevertheless: under the same keys its index goes on,
+/// and what was seen of it stays seen (RFC 3711 §3.3).
 #[derive(Clone, Copy, Debug)]
 struct StreamOf {
-    track: u32,
+    track: Option<u32>,
 }
 
 /// By what a track knows its streams.
@@ -44,8 +45,8 @@ struct Claim {
 /// A packet that was opened.
 #[derive(Debug)]
 pub struct Opened {
-    /// Number of its track.
-    pub track: u32,
+    /// Number of its track, if it has one.
+    pub track: Option<u32>,
     /// Its header, with the payload's extent.
     pub parsed: Parsed,
     /// Bytes of the plain packet.
@@ -103,7 +104,11 @@ impl Inbound {
     /// A track that takes no packets any more.
     pub fn remove_track(&mut self, track: u32) {
         self.tracks.retain(|claim| claim.track != track);
-        self.streams.retain(|_, stream| stream.track != track);
+        self.streams.for_each_value(|stream| {
+            if stream.track == Some(track) {
+                stream.track = None;
+            }
+        });
     }
 
     /// Opens an SRTP packet in place.
@@ -115,18 +120,10 @@ impl Inbound {
         let counters = &self.receiver.counters;
         let bytes = packet.len() as u64;
         let mut parsed = parse(packet, &self.receiver.ids).ok_or(Reason::Malformed)?;
-        let mut learnt = false;
-        let tracks = &self.tracks;
-        let ids = &self.receiver.ids;
-        let opened = self
-            .streams
-            .open(&self.receiver.keys, packet, parsed.header_len, |plain| {
-                // Authentic by now, its header too.
-                let parsed = parse(plain, ids)?;
-                let (track, by_ssrc) = claimed_by(tracks, &parsed, plain)?;
-                learnt = !by_ssrc;
-                Some(StreamOf { track })
-            });
+        let keys = &self.receiver.keys;
+        let opened = self.streams.open(keys, packet, parsed.header_len, |_| {
+            Some(StreamOf { track: None })
+        });
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -149,9 +146,20 @@ impl Inbound {
         add(&counters.packets, 1);
         add(&counters.bytes, bytes);
         counters.last_arrival.store(at, Relaxed);
-        let (len, index, track) = (opened.len, opened.index, opened.value.track);
+        let (len, index, stream) = (opened.len, opened.index, opened.value);
         let plain = packet.get(..len).ok_or(Reason::Malformed)?;
         parsed.unpad(plain).ok_or(Reason::Malformed)?;
+        let mut learnt = false;
+        if stream.track.is_none() {
+            match claimed_by(&self.tracks, &parsed, plain) {
+                Some((track, by_ssrc)) => {
+                    stream.track = Some(track);
+                    learnt = !by_ssrc;
+                }
+                None => add(&counters.unknown, 1),
+            }
+        }
+        let track = stream.track;
         let transport_sequence = if self.receiver.transport_cc {
             parsed.transport_sequence(plain)
         } else {

@@ -149,6 +149,7 @@ impl Workers {
             return self.tell(to, bind);
         }
         if let Some(worker) = self.workers.get(to as usize) {
+            worker.door.tell(Command::ExpectTcp { connection });
             let hand = Command::HandTcp {
                 connection,
                 session,

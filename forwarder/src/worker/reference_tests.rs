@@ -46,6 +46,22 @@ fn master(suite: Suite, seed: u8) -> MasterKey {
     .unwrap()
 }
 
+fn track() -> Track {
+    Track {
+        track: TRACK,
+        session: PUBLISHER,
+        kind: Kind::Audio,
+        mid: None,
+        ssrcs: ArrayVec::from_iter([SSRC]),
+        codecs: ArrayVec::from_iter([TrackCodec {
+            payload_type: 96,
+            codec: Codec::Opus,
+            clock_rate: 48_000,
+        }]),
+        counters: Arc::default(),
+    }
+}
+
 fn ids(known: &[(u8, Extension)]) -> ExtensionIds {
     let mut ids = ExtensionIds::new();
     for (id, extension) in known {
@@ -125,19 +141,7 @@ impl World {
                     counters: Arc::default(),
                 },
             },
-            Command::AddTrack(Track {
-                track: TRACK,
-                session: PUBLISHER,
-                kind: Kind::Audio,
-                mid: None,
-                ssrcs: ArrayVec::from_iter([SSRC]),
-                codecs: ArrayVec::from_iter([TrackCodec {
-                    payload_type: 96,
-                    codec: Codec::Opus,
-                    clock_rate: 48_000,
-                }]),
-                counters: Arc::default(),
-            }),
+            Command::AddTrack(track()),
         ] {
             assert!(state.obey(command).is_none());
         }
@@ -439,6 +443,36 @@ fn every_byte_is_authenticated() {
         world.publish(&packet, &mut seen);
         world.check();
     }
+}
+
+/// Under the same keys the index of an SSRC goes on, rollovers included, and what was seen stays seen.
+#[test]
+fn a_stream_goes_on_when_its_track_comes_again() {
+    let mut world = World::new(Suite::AeadAes256Gcm);
+    let mut seen = BTreeMap::new();
+    let packet = |index| Packet {
+        index,
+        timestamp: 5,
+        marker: false,
+        level: 3,
+        payload: vec![9; 40],
+        tampered: None,
+    };
+    world.toggle(0);
+    for index in 65_530..65_540 {
+        world.publish(&packet(index), &mut seen);
+    }
+    world.check();
+    world.state.obey(Command::RemoveTrack { track: TRACK });
+    world.subscribers[0].leg = None;
+    world.publish(&packet(65_540), &mut seen);
+    world.check();
+    world.state.obey(Command::AddTrack(track()));
+    world.toggle(0);
+    for index in [65_541, 65_542, 65_535, 65_541, 65_543] {
+        world.publish(&packet(index), &mut seen);
+    }
+    world.check();
 }
 
 #[test]

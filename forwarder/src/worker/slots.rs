@@ -79,8 +79,18 @@ impl SlotSender {
     /// Whether a replica of this kind is to be dropped unsealed: video, while bells wait in vain.
     #[inline]
     #[must_use]
-    pub fn sheds(&self, port: &WorkerPort, video: bool) -> bool {
-        video && self.congested && !self.has_room(port.consumed(), BELL_SLOTS.min(self.window))
+    pub fn sheds(&mut self, port: &WorkerPort, video: bool) -> bool {
+        video && self.congested && self.is_stuck(port.consumed(), boottime())
+    }
+
+    /// Whether no room has come since the last bell waited in vain. Ends by itself: bells without progress are given up in time.
+    fn is_stuck(&mut self, consumed: u32, now: u64) -> bool {
+        if self.has_room(consumed, self.pending() + 1) {
+            self.congested = false;
+        } else {
+            self.watch(consumed, now);
+        }
+        self.congested
     }
 
     /// Fills the next slot, for a hop behind `device`, with what `seal` puts into the room for the UDP payload; rings if a bell is full.
@@ -180,12 +190,8 @@ impl SlotSender {
                 }
             }
             let now = clock();
-            let done = consumed();
-            if self.seen.0 != done || self.seen.1 == 0 {
-                self.seen = (done, now);
-            } else if now.saturating_sub(self.seen.1) > LOST {
-                self.written_off = self.first;
-                self.seen.1 = 0;
+            self.watch(consumed(), now);
+            if self.has_room(consumed(), count) {
                 return true;
             }
             if now.saturating_sub(began) > PATIENCE {
@@ -193,6 +199,16 @@ impl SlotSender {
             }
             // The softirq may need this very CPU.
             yield_now();
+        }
+    }
+
+    /// Gives bells up that were rung and not heard for too long.
+    fn watch(&mut self, consumed: u32, now: u64) {
+        if self.seen.0 != consumed || self.seen.1 == 0 {
+            self.seen = (consumed, now);
+        } else if now.saturating_sub(self.seen.1) > LOST {
+            self.written_off = self.first;
+            self.seen.1 = 0;
         }
     }
 
@@ -243,6 +259,15 @@ mod tests {
             assert!(refused < 100, "bells are given up at last");
         }
         assert!(refused > 10, "but not at once");
+        // Video alone brings it about too.
+        rung(&mut sender, 64);
+        sender.congested = true;
+        let mut shed = 0;
+        while sender.is_stuck(SLOTS, tick()) {
+            shed += 1;
+            assert!(shed < 2000, "bells are given up at last");
+        }
+        assert!(shed > 900, "but not at once");
         assert!(sender.has_room(SLOTS, 64));
         // And the count is believed again when it moves.
         rung(&mut sender, 64);

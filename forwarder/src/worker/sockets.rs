@@ -9,6 +9,7 @@ use std::{
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
+use super::state::Origin;
 use crate::transport::Pair;
 
 /// Full batches of one socket, one right after the other, after which its video is shed: a thousand packets have waited.
@@ -19,10 +20,8 @@ const AT_ONCE: u64 = 20_000_000;
 /// A socket and whose it is.
 #[derive(Debug)]
 pub struct SessionSocket {
-    /// Number of the session.
-    pub session: u32,
-    /// What it is connected to.
-    pub pair: Pair,
+    /// Whose datagrams come from it.
+    pub origin: Origin,
     /// The socket.
     pub socket: Arc<OwnedFd>,
     /// Full batches on end, and when the last one was read.
@@ -30,8 +29,8 @@ pub struct SessionSocket {
 }
 
 impl SessionSocket {
-    /// Notes whether the batch read at `now` was full; gives whether its video is to be shed: the worker does not keep up.
-    pub fn note_batch(&mut self, full: bool, now: u64) -> bool {
+    /// Notes whether the batch read at `now` was full: video is shed where the worker does not keep up.
+    pub fn note_batch(&mut self, full: bool, now: u64) {
         let (before, last) = self.full;
         let on_end = now.saturating_sub(last) <= AT_ONCE;
         let count = match (full, on_end) {
@@ -40,7 +39,7 @@ impl SessionSocket {
             (false, _) => 0,
         };
         self.full = (count, now);
-        count > FULL_BATCHES
+        self.origin.sheds = count > FULL_BATCHES;
     }
 }
 
@@ -71,8 +70,12 @@ impl SessionSockets {
             EpollEvent::new(EpollFlags::EPOLLIN, number as u64),
         )?;
         let added = Some(SessionSocket {
-            session,
-            pair,
+            origin: Origin {
+                pair,
+                session,
+                until: 0,
+                sheds: false,
+            },
             socket,
             full: (0, 0),
         });
@@ -114,18 +117,26 @@ mod tests {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let local = socket.local_addr().unwrap();
         let mut socket = SessionSocket {
-            session: 1,
-            pair: Pair::udp(local, local),
+            origin: Origin {
+                pair: Pair::udp(local, local),
+                session: 1,
+                until: 0,
+                sheds: false,
+            },
             socket: Arc::new(socket.into()),
             full: (0, 0),
         };
         let batches = |socket: &mut SessionSocket, count: u64, apart: u64| {
             (0..count)
-                .filter(|n| socket.note_batch(true, 1_000_000_000 + n * apart))
+                .filter(|n| {
+                    socket.note_batch(true, 1_000_000_000 + n * apart);
+                    socket.origin.sheds
+                })
                 .count()
         };
         assert_eq!(batches(&mut socket, 20, AT_ONCE), 4);
-        assert!(!socket.note_batch(false, 2_000_000_000));
+        socket.note_batch(false, 2_000_000_000);
+        assert!(!socket.origin.sheds);
         // Bursts that happen to fill a batch are no overload.
         assert_eq!(batches(&mut socket, 100, AT_ONCE + 1), 0);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use forwarder_common::{
     classify::{Kind as Datagram, classify},
+    meter,
     reason::Reason,
 };
 
@@ -35,6 +36,19 @@ pub struct State {
     pub telling: Telling,
     /// What is counted.
     pub tally: Tally,
+}
+
+/// Where datagrams come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The 5-tuple.
+    pub pair: Pair,
+    /// Number of the session.
+    pub session: u32,
+    /// Until when it has used up what it may tell control, see [`meter`].
+    pub until: u64,
+    /// Whether its video is dropped unopened.
+    pub sheds: bool,
 }
 
 /// Puts `value` at a place of a table that grows as far as it must. Numbers come from control, which bounds them.
@@ -141,8 +155,9 @@ impl State {
         None
     }
 
-    /// What came from a session's pair by a socket or a connection. `shed`: video is dropped unopened.
-    pub fn receive(&mut self, pair: Pair, session: u32, datagram: &mut [u8], now: u64, shed: bool) {
+    /// What came from a session's pair by a socket or a connection.
+    pub fn receive(&mut self, from: &mut Origin, datagram: &mut [u8], now: u64) {
+        let session = from.session;
         let [first, second, ..] = *datagram else {
             self.tally.count(Reason::NotMedia);
             return;
@@ -150,7 +165,7 @@ impl State {
         match classify(first, second) {
             Err(reason) => self.tally.count(reason),
             Ok(Datagram::Rtp) => {
-                if shed && !self.is_audio(session, second & 0x7f) {
+                if from.sheds && !self.is_audio(session, second & 0x7f) {
                     self.tally.count(Reason::VideoShed);
                     return;
                 }
@@ -162,7 +177,14 @@ impl State {
                     Datagram::Dtls => Reason::Dtls,
                     Datagram::Rtcp | Datagram::Rtp => Reason::Rtcp,
                 });
-                self.telling.datagram(pair, session, datagram);
+                // One peer must not keep control from hearing the others.
+                match meter::admit(from.until, now) {
+                    Some(until) => {
+                        from.until = until;
+                        self.telling.datagram(from.pair, session, datagram);
+                    }
+                    None => self.tally.count(Reason::Metered),
+                }
             }
         }
     }
@@ -207,7 +229,8 @@ impl State {
 
     #[inline]
     fn forward_opened(&mut self, opened: &Opened, plain: &[u8], seen: Seen, now: u64) {
-        let track = self.tracks.get_mut(opened.track as usize);
+        let number = opened.track.unwrap_or(u32::MAX);
+        let track = self.tracks.get_mut(number as usize);
         let Some(track) = track.and_then(Option::as_mut) else {
             self.tally.count(Reason::UnknownSsrc);
             return;
@@ -224,7 +247,7 @@ impl State {
         }
         if opened.learnt {
             self.telling.tell(Note::Learnt {
-                track: opened.track,
+                track: number,
                 ssrc: parsed.ssrc,
             });
         }
@@ -235,7 +258,7 @@ impl State {
         if keyframe {
             add(&track.track.counters.keyframes, 1);
             self.telling.tell(Note::Keyframe {
-                track: opened.track,
+                track: number,
                 at: seen.at,
             });
         }

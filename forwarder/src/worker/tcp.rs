@@ -10,6 +10,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use super::{command::Command, state::Origin};
 use crate::transport::{FrameDecoder, FrameTooLong, Pair, encode};
 
 /// Bytes that wait for one connection, at most: half a second at 4 Mbit/s.
@@ -34,10 +35,8 @@ pub enum Frame {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    /// Its ends.
-    pub pair: Pair,
-    /// The session that it is bound to, or 0.
-    pub session: u32,
+    /// Whose datagrams come from it; session 0 until one is bound to it.
+    pub origin: Origin,
     decoder: FrameDecoder,
     /// Made with all its room, and never more.
     queue: Box<[u8]>,
@@ -50,6 +49,8 @@ pub struct Connection {
 #[derive(Debug, Default)]
 pub struct TcpConnections {
     connections: BTreeMap<u32, Connection>,
+    /// Connections that another worker is about to hand over, and what is to be done with them then.
+    expected: BTreeMap<u32, Vec<Command>>,
     dirty: bool,
 }
 
@@ -69,8 +70,12 @@ impl TcpConnections {
         stream.set_nodelay(true)?;
         let added = Connection {
             stream,
-            pair,
-            session: 0,
+            origin: Origin {
+                pair,
+                session: 0,
+                until: 0,
+                sheds: false,
+            },
             decoder: FrameDecoder::new(LONGEST),
             queue: vec![0; QUEUE].into(),
             start: 0,
@@ -89,10 +94,28 @@ impl TcpConnections {
         self.connections.remove(&connection)
     }
 
-    /// Serves a connection of another worker from now on.
-    pub fn put(&mut self, connection: u32, held: Connection) -> Option<&mut Connection> {
-        self.connections.insert(connection, held);
-        self.connections.get_mut(&connection)
+    /// Another worker is about to hand a connection over.
+    pub fn expect(&mut self, connection: u32) {
+        self.expected.insert(connection, Vec::new());
+    }
+
+    /// Keeps a command about a connection that is expected for later; gives it back if there is no such one.
+    pub fn postpone(&mut self, connection: u32, command: Command) -> Option<Command> {
+        match self.expected.get_mut(&connection) {
+            Some(later) => {
+                later.push(command);
+                None
+            }
+            None => Some(command),
+        }
+    }
+
+    /// Serves a connection of another worker from now on, if that still had it. Gives the commands that have come meanwhile.
+    pub fn put(&mut self, connection: u32, held: Option<Connection>) -> Vec<Command> {
+        if let Some(held) = held {
+            self.connections.insert(connection, held);
+        }
+        self.expected.remove(&connection).unwrap_or_default()
     }
 
     /// Closes a connection; whether it was there.

@@ -14,6 +14,8 @@ use crate::transport::Pair;
 
 /// Notes under way.
 const NOTES: usize = 512;
+/// Room that is left to other notes than datagrams: nobody repeats those.
+const RESERVED: usize = 128;
 /// Arrivals under way: they are read when feedback is due, every 50 ms at the latest.
 const ARRIVALS: usize = 1 << 14;
 
@@ -76,7 +78,8 @@ impl Telling {
     /// Hands a datagram over.
     pub fn datagram(&mut self, pair: Pair, session: u32, datagram: &[u8]) {
         let mut bytes = [0; MAX_DATAGRAM];
-        let Some(to) = bytes.get_mut(..datagram.len()) else {
+        let to = bytes.get_mut(..datagram.len());
+        let Some(to) = to.filter(|_| self.notes.slots() > RESERVED) else {
             self.lose();
             return;
         };

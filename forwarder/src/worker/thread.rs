@@ -142,60 +142,74 @@ fn obey(
                 }
             }
             Command::RemoveSocket { pair } => sockets.remove(epoll, &pair),
-            Command::AddTcp {
-                connection,
-                pair,
-                stream,
-            } => {
-                let tcp = &mut state.outlets.tcp;
-                let added = tcp.add(connection, pair, stream);
-                let watched =
-                    added.and_then(|stream| Ok(epoll.add(stream, tcp_event(connection))?));
-                if let Err(error) = watched {
-                    log::warn!("the connection {pair} is not served: {error}");
-                    close(state, connection);
-                }
-            }
-            Command::BindTcp {
-                connection,
-                session,
-            } => {
-                if let Some(connection) = state.outlets.tcp.find(connection) {
-                    connection.session = session;
-                }
-            }
-            Command::HandTcp {
-                connection,
-                session,
-                to,
-            } => {
-                if let Some(mut held) = state.outlets.tcp.take(connection) {
-                    held.session = session;
-                    let _watched = epoll.delete(&held);
-                    let held = Box::new(held);
-                    to.tell(Command::TakeTcp { connection, held });
-                }
-            }
-            Command::TakeTcp { connection, held } => {
-                let held = state.outlets.tcp.put(connection, *held);
-                let watched = held.map(|held| epoll.add(held, tcp_event(connection)));
-                if let Some(Err(error)) = watched {
-                    log::warn!("connection {connection} is not served: {error}");
-                    close(state, connection);
-                }
-            }
-            Command::SendTcp { connection, bytes } => {
-                let tcp = &mut state.outlets.tcp;
-                // Control's own datagrams are repeated by whoever misses them.
-                let _queued = tcp.queue(connection, Frame::Control, &bytes);
-            }
-            Command::CloseTcp { connection } => {
-                state.outlets.tcp.remove(connection);
-            }
-            _ => {}
+            other => obey_tcp(state, epoll, other),
         }
     }
     Some(())
+}
+
+/// Carries out a command about a TCP connection.
+fn obey_tcp(state: &mut State, epoll: &Epoll, command: Command) {
+    let tcp = &mut state.outlets.tcp;
+    match command {
+        Command::AddTcp {
+            connection,
+            pair,
+            stream,
+        } => {
+            let added = tcp.add(connection, pair, stream);
+            let watched = added.and_then(|stream| Ok(epoll.add(stream, tcp_event(connection))?));
+            if let Err(error) = watched {
+                log::warn!("the connection {pair} is not served: {error}");
+                close(state, connection);
+            }
+        }
+        Command::BindTcp {
+            connection,
+            session,
+        } => {
+            if let Some(held) = tcp.find(connection) {
+                held.origin.session = session;
+            }
+        }
+        Command::ExpectTcp { connection } => tcp.expect(connection),
+        Command::HandTcp {
+            connection,
+            session,
+            to,
+        } => {
+            let held = tcp.take(connection).map(|mut held| {
+                held.origin.session = session;
+                let _watched = epoll.delete(&held);
+                Box::new(held)
+            });
+            to.tell(Command::TakeTcp { connection, held });
+        }
+        Command::TakeTcp { connection, held } => {
+            let later = tcp.put(connection, held.map(|held| *held));
+            if let Some(held) = tcp.find(connection)
+                && let Err(error) = epoll.add(held, tcp_event(connection))
+            {
+                log::warn!("connection {connection} is not served: {error}");
+                close(state, connection);
+            }
+            for command in later {
+                obey_tcp(state, epoll, command);
+            }
+        }
+        Command::SendTcp { connection, .. } | Command::CloseTcp { connection } => {
+            let Some(command) = tcp.postpone(connection, command) else {
+                return;
+            };
+            if let Command::SendTcp { bytes, .. } = command {
+                // Control's own datagrams are repeated by whoever misses them.
+                let _queued = tcp.queue(connection, Frame::Control, &bytes);
+            } else {
+                tcp.remove(connection);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Sends what other workers have sealed for connections of this one.
@@ -241,15 +255,16 @@ fn read_socket(
         return;
     };
     let now = boottime();
-    let shed = socket.note_batch(received == RECEIVE, now);
-    let (pair, session) = (socket.pair, socket.session);
+    socket.note_batch(received == RECEIVE, now);
+    let mut origin = socket.origin;
     for datagram in inbox.datagrams() {
         let payload = datagram.payload.unwrap_or_default();
         if let Some(packet) = packet.get_mut(..payload.len()) {
             packet.copy_from_slice(payload);
-            state.receive(pair, session, packet, now, shed);
+            state.receive(&mut origin, packet, now);
         }
     }
+    socket.origin = origin;
 }
 
 /// Serves a TCP connection: what waits to be written, and what has arrived, one batch of it.
@@ -263,12 +278,15 @@ fn read_tcp(state: &mut State, epoll: &Epoll, number: u32, packet: &mut [u8]) {
         let Some(connection) = state.outlets.tcp.find(number) else {
             return;
         };
-        let (pair, session) = (connection.pair, connection.session);
+        let mut origin = connection.origin;
         match connection.read_frame(packet) {
             Ok(None) => return,
             Ok(Some(len)) => {
                 if let Some(frame) = packet.get_mut(..len) {
-                    state.receive(pair, session, frame, now, false);
+                    state.receive(&mut origin, frame, now);
+                }
+                if let Some(connection) = state.outlets.tcp.find(number) {
+                    connection.origin.until = origin.until;
                 }
             }
             Err(_) => {

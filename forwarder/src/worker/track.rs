@@ -9,7 +9,7 @@ use super::{
     counters::{LegCounters, TrackCounters},
     history::{AUDIO_PACKETS, History, Records, VIDEO_PACKETS},
 };
-use crate::feedback::Jitter;
+use crate::feedback::{Jitter, media_units};
 use crate::media::{Codec, Extension, Kind, LegSequence, Parsed, Profile, Template};
 
 /// Nanoseconds after which a silent source makes room for another one of the same track.
@@ -70,6 +70,20 @@ pub struct LegState {
 }
 
 impl LegState {
+    /// Lets the time of another source go on where that of the former one was by now.
+    fn continue_time(&mut self, now: u64, timestamp: u32, clock_rate: u32) {
+        let sent = self.counters.last_sent.load(Relaxed);
+        if sent == 0 {
+            return;
+        }
+        let since = media_units(now.saturating_sub(sent), clock_rate);
+        let due = self.counters.last_rtp.load(Relaxed).wrapping_add(since);
+        self.timestamp_offset = due.wrapping_sub(timestamp);
+        self.counters
+            .timestamp_offset
+            .store(self.timestamp_offset, Relaxed);
+    }
+
     /// The payload type as the subscriber knows it.
     #[inline]
     pub fn payload_type(&self, published: u8) -> Option<u8> {
@@ -111,6 +125,9 @@ impl TrackState {
             self.templates.reserve(self.profiles.len());
             self.profiles.len() - 1
         });
+        leg.counters
+            .timestamp_offset
+            .store(leg.timestamp_offset, Relaxed);
         self.legs.push(LegState {
             leg: leg.leg,
             session: leg.session,
@@ -196,7 +213,9 @@ impl TrackState {
                     for leg in &mut self.legs {
                         leg.sequence.splice();
                         leg.waits = waits;
+                        leg.continue_time(packet.at, parsed.timestamp, clock_rate);
                     }
+                    self.history.clear();
                 }
                 start(counters, packet.index);
                 *other = Some(Source {

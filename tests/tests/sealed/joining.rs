@@ -132,8 +132,12 @@ fn a_track_that_ends(kind: Kind) {
     wait_for_frames(&subscriber, &subscribed[1], before + 10);
     let report = subscriber.report();
     assert!(!report.rtcp.goodbyes.contains(&subscribed[1].ssrc));
-    let names = &report.rtcp.names;
-    assert_eq!(names.get(&subscribed[1].ssrc), Some(&subscribed[1].cname));
+    // With the first sender report, which waits for the publisher's.
+    let named = || {
+        let names = subscriber.report().rtcp.names;
+        names.get(&subscribed[1].ssrc) == Some(&subscribed[1].cname)
+    };
+    assert!(wait_until(LONG, named), "{:#?}", subscriber.report().rtcp);
     publisher.stop_media();
     hall.close();
 }
