@@ -1,6 +1,7 @@
-//! Memory of a process, and of the kernel.
+//! What a process holds and has used, and the kernel's memory.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -39,6 +40,22 @@ impl Memory {
             slab: each(self.slab, before.slab),
         }
     }
+}
+
+/// CPU time that the threads of a process have used until now, user and system. To the nanosecond, which utime and stime of proc(5) are
+/// not; threads that have ended do not count.
+///
+/// # Errors
+/// The process is gone.
+pub fn cpu_time(pid: i32) -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // Documentation/scheduler/sched-stats.rst: the first field is the time spent on the CPU.
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let first = text.split_whitespace().next();
+        sum += Duration::from_nanos(first.context("an empty schedstat")?.parse()?);
+    }
+    Ok(sum)
 }
 
 /// A line such as `Rss: 1234 kB`, in bytes.
