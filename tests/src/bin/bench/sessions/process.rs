@@ -12,22 +12,22 @@ pub struct Memory {
     pub resident: u64,
     /// Of these, those that are no file's: heap and stacks.
     pub anonymous: u64,
-    /// Slabs of the whole system: what sockets and file descriptors are made of, and more.
+    /// Objects in the slabs of the whole system: what sockets and descriptors are made of, and more.
     pub slab: u64,
 }
 
 impl Memory {
-    /// What the process holds now (proc(5), `smaps_rollup` and `meminfo`).
+    /// What the process holds now (proc(5), `smaps_rollup` and `slabinfo`).
     ///
     /// # Errors
     /// It is gone.
     pub fn of(pid: i32) -> Result<Self> {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-        let system = fs::read_to_string("/proc/meminfo")?;
+        let slabs = fs::read_to_string("/proc/slabinfo")?;
         Ok(Self {
             resident: kibibytes(&rollup, "Rss:")?,
             anonymous: kibibytes(&rollup, "Anonymous:")?,
-            slab: kibibytes(&system, "Slab:")?,
+            slab: slabs.lines().filter_map(in_use).sum(),
         })
     }
 
@@ -64,4 +64,12 @@ fn kibibytes(text: &str, key: &str) -> Result<u64> {
     let number = line.and_then(|line| line.split_whitespace().next());
     let number = number.with_context(|| format!("no {key} where memory is shown"))?;
     Ok(number.parse::<u64>()? * 1024)
+}
+
+/// Bytes of the objects that a cache of slabinfo(5) holds: its name, how many are active, how many there are, and how large each is.
+fn in_use(line: &str) -> Option<u64> {
+    let mut fields = line.split_whitespace().skip(1);
+    let active: u64 = fields.next()?.parse().ok()?;
+    let size: u64 = fields.nth(1)?.parse().ok()?;
+    Some(active * size)
 }

@@ -56,7 +56,7 @@ pub struct Figures {
     pub session_bytes: u64,
     /// Of which anonymous.
     pub session_anonymous_bytes: u64,
-    /// Slabs of the kernel for each session, those of its client's socket among them.
+    /// Objects of the kernel's slabs for each session: its socket, and that of its client, among whatever else the system does.
     pub session_kernel_bytes: u64,
     /// CPU time that a thousand idle sessions take, percent of a core: checks of consent.
     pub idle_percent: f64,
