@@ -106,7 +106,7 @@ impl Bell {
     #[inline(always)]
     #[must_use]
     pub const fn spare(count: u32) -> u32 {
-        (count % BULK == 0) as u32
+        count.is_multiple_of(BULK) as u32
     }
 
     /// How many clones the broadcast makes: the spare one, the slots, and the one that is sacrificed.

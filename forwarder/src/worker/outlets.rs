@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsRawFd, RawFd},
 };
 
 use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD};
@@ -66,9 +66,8 @@ impl Outlets {
                     if slots.sheds(port, video) {
                         return Err(Reason::VideoShed);
                     }
-                    let mut lost = 0;
-                    let sent = slots.push(port, *device, *member, &mut lost, seal);
-                    tally.count_many(Reason::SlotsFull, lost);
+                    let to = (*device, *member, &**socket);
+                    let sent = slots.push(port, to, tally, seal);
                     if sent.is_ok() {
                         tally.count(Reason::Sealed);
                     }
@@ -93,7 +92,7 @@ impl Outlets {
         let len = seal(&mut self.scratch)?;
         tally.count(Reason::Sealed);
         let bytes = self.scratch.get(..len).ok_or(Reason::SealFailed)?;
-        send_datagram(socket, bytes).map_err(|_| Reason::SendFailed)?;
+        send_datagram(socket.as_raw_fd(), bytes).map_err(|_| Reason::SendFailed)?;
         tally.count(Reason::Sent);
         Ok(len)
     }
@@ -102,7 +101,7 @@ impl Outlets {
     #[inline]
     pub fn flush(&mut self, tally: &mut Tally) {
         if let Some((port, slots)) = &mut self.xdp {
-            tally.count_many(Reason::SlotsFull, slots.flush(port));
+            slots.flush(port, tally);
         }
         self.tcp.flush();
         self.relays.flush();
@@ -110,12 +109,12 @@ impl Outlets {
 }
 
 /// Sends on a connected socket, without waiting for room.
-fn send_datagram(socket: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn send_datagram(socket: RawFd, bytes: &[u8]) -> io::Result<()> {
     for _ in 0..2 {
         // SAFETY: the kernel reads `bytes.len()` bytes of `bytes`.
         let sent = unsafe {
             libc::send(
-                socket.as_raw_fd(),
+                socket,
                 bytes.as_ptr().cast(),
                 bytes.len(),
                 libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,

@@ -27,7 +27,7 @@ mod tests {
     #[test]
     fn the_sum_is_that_of_the_words_one_by_one() {
         let bytes: Vec<u8> = (0..2032_u32)
-            .map(|at| (at * at >> 3) as u8 | 0x80)
+            .map(|at| ((at * at) >> 3) as u8 | 0x80)
             .collect();
         for len in 0..bytes.len() {
             let bytes = &bytes[..len];

@@ -11,8 +11,10 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use crate::transport::Pair;
 
-/// Full batches of one socket, one after the other, after which its video is shed.
-const FULL_BATCHES: u32 = 4;
+/// Full batches of one socket, one right after the other, after which its video is shed: a thousand packets have waited.
+const FULL_BATCHES: u32 = 16;
+/// Nanoseconds between two batches that follow right upon each other, the forwarding of the first included.
+const AT_ONCE: u64 = 20_000_000;
 
 /// A socket and whose it is.
 #[derive(Debug)]
@@ -23,14 +25,22 @@ pub struct SessionSocket {
     pub pair: Pair,
     /// The socket.
     pub socket: Arc<OwnedFd>,
-    full: u32,
+    /// Full batches on end, and when the last one was read.
+    full: (u32, u64),
 }
 
 impl SessionSocket {
-    /// Notes whether a batch was full; gives whether video is to be shed: the worker does not keep up with what arrives.
-    pub fn note_batch(&mut self, full: bool) -> bool {
-        self.full = if full { self.full + 1 } else { 0 };
-        self.full > FULL_BATCHES
+    /// Notes whether the batch read at `now` was full; gives whether its video is to be shed: the worker does not keep up.
+    pub fn note_batch(&mut self, full: bool, now: u64) -> bool {
+        let (before, last) = self.full;
+        let on_end = now.saturating_sub(last) <= AT_ONCE;
+        let count = match (full, on_end) {
+            (true, true) => before + 1,
+            (true, false) => 1,
+            (false, _) => 0,
+        };
+        self.full = (count, now);
+        count > FULL_BATCHES
     }
 }
 
@@ -64,7 +74,7 @@ impl SessionSockets {
             session,
             pair,
             socket,
-            full: 0,
+            full: (0, 0),
         });
         match self.sockets.get_mut(number) {
             Some(place) => *place = added,
@@ -90,5 +100,33 @@ impl SessionSockets {
         self.sockets
             .get_mut(usize::try_from(number).ok()?)?
             .as_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn video_is_shed_while_batches_are_full_on_end() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let local = socket.local_addr().unwrap();
+        let mut socket = SessionSocket {
+            session: 1,
+            pair: Pair::udp(local, local),
+            socket: Arc::new(socket.into()),
+            full: (0, 0),
+        };
+        let batches = |socket: &mut SessionSocket, count: u64, apart: u64| {
+            (0..count)
+                .filter(|n| socket.note_batch(true, 1_000_000_000 + n * apart))
+                .count()
+        };
+        assert_eq!(batches(&mut socket, 20, AT_ONCE), 4);
+        assert!(!socket.note_batch(false, 2_000_000_000));
+        // Bursts that happen to fill a batch are no overload.
+        assert_eq!(batches(&mut socket, 100, AT_ONCE + 1), 0);
     }
 }

@@ -87,6 +87,8 @@ impl Thread {
                     WAKE => {
                         // Level 0 again before the commands are read, so that none that comes meanwhile is missed.
                         let _ = wake.read();
+                        // What waits leaves first: by sockets that a command may close.
+                        state.flush();
                         if obey(&mut state, &mut sockets, &epoll, &commands).is_none() {
                             return;
                         }
@@ -238,9 +240,9 @@ fn read_socket(
     let Ok(received) = inbox.receive(socket.socket.as_fd()) else {
         return;
     };
-    let shed = socket.note_batch(received == RECEIVE);
-    let (pair, session) = (socket.pair, socket.session);
     let now = boottime();
+    let shed = socket.note_batch(received == RECEIVE, now);
+    let (pair, session) = (socket.pair, socket.session);
     for datagram in inbox.datagrams() {
         let payload = datagram.payload.unwrap_or_default();
         if let Some(packet) = packet.get_mut(..payload.len()) {

@@ -106,9 +106,8 @@ impl SlotFloor {
             self.port.slots.fill(SLOTS + n, |room| {
                 let packet = room.get_mut(..len)?;
                 packet.fill(0x5a);
-                let (header, rest) = packet.split_at_mut_checked(HEADER_LEN)?;
+                let header = packet.get_mut(..HEADER_LEN)?;
                 header.copy_from_slice(&packet::header(n, 1));
-                let _ = rest;
                 Some(Filled {
                     member: Member {
                         hop: first_hop + n % fan_out,

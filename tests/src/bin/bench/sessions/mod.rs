@@ -70,6 +70,14 @@ impl NodePath {
             Self::Socket => "socket",
         }
     }
+
+    /// How a session's packets leave then, as the API has it.
+    const fn leaves_by(self) -> &'static str {
+        match self {
+            Self::Kernel => "sealed",
+            Self::Socket => "socket",
+        }
+    }
 }
 
 /// How much is done.
@@ -115,7 +123,7 @@ fn measure(lab: &Lab, path: NodePath, size: Size, progress: &Progress) -> Result
     let say = |what: &str| progress.say(&format!("{} path: {what}", path.name()));
 
     let node = start(lab, path)?;
-    let mut setups = [DtlsVersion::V12, DtlsVersion::V13].map(|version| SetUps::new(version));
+    let mut setups = [DtlsVersion::V12, DtlsVersion::V13].map(SetUps::new);
     at_leaf(leaf, || {
         let mut clients = Clients::new(leaf)?;
         let api = node.client()?;
@@ -142,7 +150,7 @@ fn measure(lab: &Lab, path: NodePath, size: Size, progress: &Progress) -> Result
     let room = at_leaf(leaf, || {
         let mut room = Room::new(&node, leaf, WARM_UP)?;
         say(&format!("{} idle sessions", size.sessions));
-        room.fill(size.sessions)?;
+        room.fill(size.sessions, path.leaves_by())?;
         say("calls of the API");
         room.call(size.calls)?;
         say("publications");

@@ -73,3 +73,27 @@ fn in_use(line: &str) -> Option<u64> {
     let size: u64 = fields.nth(1)?.parse().ok()?;
     Some(active * size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_proc_shows_is_read() {
+        assert_eq!(
+            kibibytes("Size: 1 kB\nRss:   12 kB\n", "Rss:").unwrap(),
+            12 << 10
+        );
+        assert!(kibibytes("Size: 1 kB\n", "Rss:").is_err());
+        assert_eq!(
+            in_use("UDP   150  168  1344   24    8 : tunables 0 0 0"),
+            Some(150 * 1344)
+        );
+        assert_eq!(
+            in_use("# name            <active_objs> <num_objs> <objsize>"),
+            None
+        );
+        assert_eq!(in_use("slabinfo - version: 2.1"), None);
+        assert!(cpu_time(std::process::id() as i32).unwrap() > Duration::ZERO);
+    }
+}

@@ -104,8 +104,8 @@ impl<'a> Room<'a> {
     /// Connects sessions, and leaves them alone for a while.
     ///
     /// # Errors
-    /// As for [`join`]; one is not connected at its end.
-    pub fn fill(&mut self, count: u32) -> Result<()> {
+    /// As for [`join`]; one is not connected at its end, or its packets would leave by another path than `path`.
+    pub fn fill(&mut self, count: u32, path: &str) -> Result<()> {
         (self.sessions, _) = join(&self.api, &mut self.clients, DtlsVersion::Both, count)?;
         let (cpu, start) = (cpu_time(self.node.pid())?, Instant::now());
         self.clients.run_for(IDLE)?;
@@ -113,10 +113,12 @@ impl<'a> Room<'a> {
         let each = self.step(count as usize)?;
         let all = self.sessions.len() + self.publishers.len();
         let views: Vec<Value> = self.api.read("/v0/sessions")?;
-        let connected = views.iter().filter(|view| view["state"] == "connected");
+        let connected = views
+            .iter()
+            .filter(|view| view["state"] == "connected" && view["path"] == path);
         ensure!(
             connected.count() == all,
-            "not all of {all} sessions are connected"
+            "not all of {all} sessions are connected by the path {path}"
         );
         let figures = &mut self.figures;
         figures.sessions = count as usize;
