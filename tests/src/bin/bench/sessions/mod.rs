@@ -16,7 +16,7 @@
 
 mod calls;
 mod clients;
-mod memory;
+mod process;
 mod report;
 mod room;
 mod setups;
@@ -35,7 +35,7 @@ use crate::progress::Progress;
 
 /// The core of the node; clients have the next one, if there is one.
 const CORE: usize = 0;
-/// Rooms for more sessions than are made.
+/// Room for more sessions than are made.
 const MAX_SESSIONS: &str = "2048";
 /// Set-ups that make what is made once.
 const WARM_UP: u32 = 32;
@@ -70,6 +70,14 @@ impl NodePath {
             Self::Socket => "socket",
         }
     }
+
+    /// How a session's packets leave then, as the API has it.
+    const fn leaves_by(self) -> &'static str {
+        match self {
+            Self::Kernel => "sealed",
+            Self::Socket => "socket",
+        }
+    }
 }
 
 /// How much is done.
@@ -100,20 +108,21 @@ pub fn run(flags: &Sessions) -> Result<bool> {
     let progress = Progress::new(size.rounds);
     progress.say("building the lab, or waiting for another one to end");
     let mut rows = Vec::new();
+    let lab = Lab::star().build()?;
     for path in paths {
-        rows.push(measure(*path, size, &progress)?);
+        rows.push(measure(&lab, *path, size, &progress)?);
     }
+    drop(lab);
     progress.end();
     report::print(flags.common.json, &rows)?;
     Ok(rows.iter().all(Row::is_valid))
 }
 
-fn measure(path: NodePath, size: Size, progress: &Progress) -> Result<Row> {
-    let lab = Lab::star().build()?;
+fn measure(lab: &Lab, path: NodePath, size: Size, progress: &Progress) -> Result<Row> {
     let leaf = lab.receiver();
     let say = |what: &str| progress.say(&format!("{} path: {what}", path.name()));
 
-    let node = start(&lab, path)?;
+    let node = start(lab, path)?;
     let mut setups = [DtlsVersion::V12, DtlsVersion::V13].map(SetUps::new);
     at_leaf(leaf, || {
         let mut clients = Clients::new(leaf)?;
@@ -137,11 +146,11 @@ fn measure(path: NodePath, size: Size, progress: &Progress) -> Result<Row> {
     })?;
     drop(node);
 
-    let node = start(&lab, path)?;
+    let node = start(lab, path)?;
     let room = at_leaf(leaf, || {
         let mut room = Room::new(&node, leaf, WARM_UP)?;
         say(&format!("{} idle sessions", size.sessions));
-        room.fill(size.sessions)?;
+        room.fill(size.sessions, path.leaves_by())?;
         say("calls of the API");
         room.call(size.calls)?;
         say("publications");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use forwarder::worker::history::VIDEO_PACKETS;
 use forwarder_tests::rtc::api::{
     ApiCodec, ApiExtension, Encoding, NewSession, NewSessionPublication, NewSessionSubscription,
     SessionPublication,
@@ -15,15 +16,15 @@ use serde_json::Value;
 
 use super::calls::{CallRow, Calls};
 use super::clients::Clients;
-use super::memory::Memory;
+use super::process::{Memory, cpu_time};
 use super::setups::{Joined, join};
 
 /// Videos that everybody subscribes to.
 const PUBLICATIONS: usize = 2;
-/// Packets that are to have left on every leg: more than its history holds.
-const PACKETS: u64 = 600;
-/// Packets that are to have come of every publication before anybody subscribes: as many.
-const BEFORE: u64 = 600;
+/// Packets that a history of video holds.
+const HISTORY: u64 = VIDEO_PACKETS as u64;
+/// Packets that are waited for: some more than fill it.
+const PACKETS: u64 = HISTORY + HISTORY / 8;
 /// Bytes of a frame: three packets.
 const FRAME: usize = 3000;
 /// Time that sessions are idle before they are measured.
@@ -55,7 +56,7 @@ pub struct Figures {
     pub session_bytes: u64,
     /// Of which anonymous.
     pub session_anonymous_bytes: u64,
-    /// Slabs of the kernel for each session, those of its client's socket among them.
+    /// Objects of the kernel's slabs for each session: its socket, and that of its client, among whatever else the system does.
     pub session_kernel_bytes: u64,
     /// CPU time that a thousand idle sessions take, percent of a core: checks of consent.
     pub idle_percent: f64,
@@ -103,19 +104,21 @@ impl<'a> Room<'a> {
     /// Connects sessions, and leaves them alone for a while.
     ///
     /// # Errors
-    /// As for [`join`]; one is not connected at its end.
-    pub fn fill(&mut self, count: u32) -> Result<()> {
+    /// As for [`join`]; one is not connected at its end, or its packets would leave by another path than `path`.
+    pub fn fill(&mut self, count: u32, path: &str) -> Result<()> {
         (self.sessions, _) = join(&self.api, &mut self.clients, DtlsVersion::Both, count)?;
-        let (cpu, start) = (self.node.cpu_time()?, Instant::now());
+        let (cpu, start) = (cpu_time(self.node.pid())?, Instant::now());
         self.clients.run_for(IDLE)?;
-        let busy = (self.node.cpu_time()? - cpu).as_secs_f64() / start.elapsed().as_secs_f64();
+        let busy = (cpu_time(self.node.pid())? - cpu).as_secs_f64() / start.elapsed().as_secs_f64();
         let each = self.step(count as usize)?;
         let all = self.sessions.len() + self.publishers.len();
         let views: Vec<Value> = self.api.read("/v0/sessions")?;
-        let connected = views.iter().filter(|view| view["state"] == "connected");
+        let connected = views
+            .iter()
+            .filter(|view| view["state"] == "connected" && view["path"] == path);
         ensure!(
             connected.count() == all,
-            "not all of {all} sessions are connected"
+            "not all of {all} sessions are connected by the path {path}"
         );
         let figures = &mut self.figures;
         figures.sessions = count as usize;
@@ -186,7 +189,7 @@ impl<'a> Room<'a> {
         loop {
             self.clients.run_for(Duration::from_millis(200))?;
             let arrived = self.fewest(&self.publishers[..PUBLICATIONS], "publications")?;
-            if arrived >= BEFORE {
+            if arrived >= PACKETS {
                 break;
             }
             if Instant::now() > end {
@@ -254,7 +257,7 @@ impl<'a> Room<'a> {
 
     /// Whether every leg had its packets.
     pub const fn is_full(figures: &Figures) -> bool {
-        figures.packets + 1 >= PACKETS * 9 / 10
+        figures.packets >= HISTORY
     }
 
     fn step(&mut self, count: usize) -> Result<Memory> {
