@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
+use arrayvec::ArrayVec;
+
 use super::{
     codec::CodecSpec,
     extensions::Used,
@@ -15,7 +17,7 @@ use crate::{
     },
     media::{Codec, Kind},
     worker::{
-        command::{Track, TrackCodec},
+        command::{MAX_TRACK_SSRCS, Track, TrackCodec},
         counters::TrackCounters,
     },
 };
@@ -86,11 +88,7 @@ impl Publication {
             session,
             kind: self.kind,
             mid: self.mid.clone(),
-            ssrcs: self
-                .announced
-                .iter()
-                .map(|encoding| encoding.ssrc)
-                .collect(),
+            ssrcs: self.announced_ssrcs(),
             codecs: self
                 .codecs
                 .iter()
@@ -102,6 +100,14 @@ impl Publication {
                 .collect(),
             counters: Arc::clone(&self.counters),
         }
+    }
+
+    /// The SSRCs that were announced: of the media, and after them those of retransmissions. What comes with the latter is to be
+    /// authenticated and its arrival told, because probes for bandwidth are padding on them; having no codec, it is not forwarded.
+    fn announced_ssrcs(&self) -> ArrayVec<u32, MAX_TRACK_SSRCS> {
+        let media = self.announced.iter().map(|encoding| encoding.ssrc);
+        let repair = self.announced.iter().filter_map(|it| it.rtx_ssrc);
+        media.chain(repair).take(MAX_TRACK_SSRCS).collect()
     }
 
     /// Whether the peer sends with this SSRC for it.
@@ -189,8 +195,7 @@ mod tests {
     use super::*;
     use crate::sessions::codec::CodecSpec;
 
-    #[test]
-    fn it_follows_the_worker_to_another_source() {
+    fn video() -> Publication {
         let spec = PublicationSpec {
             kind: Kind::Video,
             mid: None,
@@ -200,7 +205,7 @@ mod tests {
                 clock_rate: 90_000,
                 channels: None,
                 parameters: None,
-                rtx_payload_type: None,
+                rtx_payload_type: Some(97),
             }],
             encodings: vec![EncodingSpec {
                 ssrc: 7,
@@ -208,7 +213,24 @@ mod tests {
             }],
             header_extensions: Vec::new(),
         };
-        let mut publication = Publication::new(PublicationId(1), 1, &spec, None, Used::default());
+        Publication::new(PublicationId(1), 1, &spec, None, Used::default())
+    }
+
+    #[test]
+    fn retransmissions_are_authenticated_and_not_forwarded() {
+        let track = video().track(1);
+        assert_eq!(track.ssrcs.as_slice(), [7, 8]);
+        let types: Vec<u8> = track
+            .codecs
+            .iter()
+            .map(|codec| codec.payload_type)
+            .collect();
+        assert_eq!(types, [96]);
+    }
+
+    #[test]
+    fn it_follows_the_worker_to_another_source() {
+        let mut publication = video();
         assert_eq!(publication.ssrc, Some(7));
         assert!(publication.has_ssrc(7) && publication.has_ssrc(8) && !publication.has_ssrc(9));
         // Nothing has come: there is nothing to report.
