@@ -45,7 +45,7 @@ pub struct Keys {
 pub struct ControlCounters {
     /// Authentic ICE checks.
     pub checks: u64,
-    /// STUN that named this session and was not authentic.
+    /// STUN that named this session and was not authentic, or came from where another session is heard.
     pub refused_checks: u64,
     /// SRTCP packets that were authentic.
     pub rtcp_received: u64,
