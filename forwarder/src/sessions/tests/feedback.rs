@@ -223,6 +223,36 @@ fn without_transport_wide_feedback_there_is_remb() {
     );
 }
 
+/// The world looks at the length of every datagram.
+#[test]
+fn the_end_of_hundreds_of_streams_takes_several_datagrams() {
+    let mut world = World::new(settings());
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    for mid in 0..400 {
+        let mut spec = subscription(video, Kind::Video, &mid.to_string());
+        spec.paused = true;
+        let id = world.ids[subscriber];
+        world.sessions.subscribe(world.now, id, &spec).unwrap();
+    }
+    world.run(SECOND);
+    let id = world.ids[subscriber];
+    let view = world.sessions.session(id).unwrap();
+    let mut ssrcs: Vec<u32> = view.subscriptions.iter().map(|it| it.ssrc).collect();
+    world.sessions.close(world.now, id).unwrap();
+    let before = world.peers[subscriber].rtcp.len();
+    world.carry_out();
+    world.run(SECOND);
+    assert!(world.peers[subscriber].rtcp.len() > before);
+    let mut said = world.peers[subscriber].said_goodbye();
+    for list in [&mut said, &mut ssrcs] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    assert!(ssrcs.iter().all(|ssrc| said.binary_search(ssrc).is_ok()));
+}
+
 #[test]
 fn rtcp_of_strangers_and_replays_does_nothing() {
     let mut world = World::new(settings());
