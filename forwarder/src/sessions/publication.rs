@@ -43,6 +43,8 @@ pub struct Publication {
     /// How its RTP timestamps lie on the peer's clock, at this rate.
     pub clock: StreamClock,
     clock_rate: u32,
+    /// Whether another source has taken over, and no keyframe of it was asked for yet.
+    switched: bool,
     /// What is reported to the peer of the present SSRC.
     reports: Option<ReceiverReports>,
     /// How many packets had come when the peer said that the stream ends.
@@ -76,6 +78,7 @@ impl Publication {
             keyframe_requests: 0,
             clock: StreamClock::new(clock_rate),
             clock_rate,
+            switched: false,
             reports: ssrc.map(ReceiverReports::new),
             ended_at: None,
         }
@@ -120,6 +123,7 @@ impl Publication {
     /// The stream turned out to have this SSRC.
     pub fn became(&mut self, ssrc: u32) {
         if self.ssrc != Some(ssrc) {
+            self.switched |= self.ssrc.is_some();
             self.ssrc = Some(ssrc);
             self.reports = Some(ReceiverReports::new(ssrc));
             self.clock = StreamClock::new(self.clock_rate);
@@ -133,6 +137,11 @@ impl Publication {
         if forwarded != 0 {
             self.became(forwarded);
         }
+    }
+
+    /// Whether another source has taken over since this was asked last.
+    pub fn take_switched(&mut self) -> bool {
+        std::mem::take(&mut self.switched)
     }
 
     /// The peer says that the stream ends. It is reported on no longer, unless more comes (RFC 3550 §6.3.4).
@@ -235,6 +244,7 @@ mod tests {
         assert!(publication.has_ssrc(7) && publication.has_ssrc(8) && !publication.has_ssrc(9));
         // Nothing has come: there is nothing to report.
         assert_eq!(publication.report_block(0), None);
+        assert!(!publication.take_switched());
         let counters = Arc::clone(&publication.counters);
         counters.packets.store(3, Relaxed);
         counters.received.store(3, Relaxed);
@@ -244,6 +254,7 @@ mod tests {
         let block = publication.report_block(0).unwrap();
         assert_eq!((block.ssrc, block.cumulative_lost), (9, 1));
         assert_eq!(publication.ssrc, Some(9));
+        assert!(publication.take_switched() && !publication.take_switched());
         // After its BYE it is reported on no longer, until more of it comes.
         publication.said_goodbye();
         assert_eq!(publication.report_block(0), None);

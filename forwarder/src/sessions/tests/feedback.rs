@@ -1,5 +1,7 @@
 //! What goes back and forth beside the media: keyframe requests, reports, transport-wide feedback.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use str0m::rtp::rtcp::{Rtcp, SdesType, SenderInfo};
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     peer::Peer,
     world::{MILLISECOND, SECOND, World},
 };
-use crate::{media::Kind, sessions::specs::PeerRole};
+use crate::{media::Kind, sessions::specs::PeerRole, worker::note::Note};
 
 #[test]
 fn a_new_subscriber_gets_a_keyframe_and_many_losses_ask_once() {
@@ -66,6 +68,41 @@ fn a_lost_request_is_repeated() {
     assert!(world.peers[publisher].keyframes_asked.is_empty());
     world.run(SECOND);
     assert_eq!(world.peers[publisher].keyframes_asked.len(), 1);
+}
+
+#[test]
+fn another_source_is_asked_for_a_keyframe_at_once() {
+    let mut world = World::new(settings());
+    let publisher = world.join(PeerRole::Auto);
+    let subscribers: Vec<_> = (0..2).map(|_| world.join(PeerRole::Auto)).collect();
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    let track = world.sessions.track_owners.keys().copied().next().unwrap();
+    world.run(SECOND);
+    for stream in world.peers[publisher].streams.values_mut() {
+        stream.next = u64::MAX;
+    }
+    let learnt = |world: &mut World, ssrc| {
+        let number = world.sessions.track_owners[&track];
+        let session = world.sessions.table.at_mut(number).unwrap();
+        let counters = &session.track_mut(track).unwrap().counters;
+        counters.ssrc.store(ssrc, Relaxed);
+        let note = Note::Learnt { track, ssrc };
+        world.sessions.handle_note(world.now, note);
+        let asked = world.sessions.outputs.len();
+        world.carry_out();
+        asked
+    };
+    // Nobody is sent it.
+    assert_eq!(learnt(&mut world, 77), 0);
+    for subscriber in &subscribers {
+        world.subscribe(*subscriber, video, Kind::Video, "0");
+        world.run(SECOND);
+    }
+    assert_eq!(learnt(&mut world, 78), 1);
+    assert_eq!(learnt(&mut world, 78), 0);
+    // That a keyframe was asked of the former a moment ago is nothing to the next.
+    assert_eq!(learnt(&mut world, 79), 1);
 }
 
 fn sender_infos(peer: &Peer) -> Vec<(u64, SenderInfo)> {
