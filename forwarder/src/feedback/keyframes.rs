@@ -101,6 +101,14 @@ impl Keyframes {
         }
     }
 
+    /// Another source sends the stream now, and no receiver can decode it before its first keyframe. What was asked of the
+    /// former source does not count against it.
+    pub const fn source_changed(&mut self, now: u64) {
+        self.wanted = Some((now, Reason::NewDecoder));
+        self.asked = false;
+        self.last = None;
+    }
+
     /// A keyframe began at the time `at`, which may lie before requests that came meanwhile: those stay.
     pub fn keyframe_seen(&mut self, at: u64) {
         if self.wanted.is_some_and(|(wanted, _)| wanted <= at) {

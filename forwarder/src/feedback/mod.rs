@@ -12,9 +12,11 @@
 //! | `keyframes` | requests for keyframes: when one goes to the publisher |
 //! | `transport_cc`, `remb` | what a publisher may send |
 //! | `bye` | the end of streams |
+//! | `datagrams` | how packets are shared out among datagrams |
 
 pub mod append;
 pub mod bye;
+pub mod datagrams;
 pub mod interval;
 pub mod keyframes;
 pub mod ntp;
@@ -25,13 +27,14 @@ pub mod rtcp;
 pub mod sender_reports;
 pub mod transport_cc;
 
+pub use datagrams::datagrams;
 pub use interval::ReportInterval;
 pub use keyframes::{KeyframeRequest, Keyframes, Reason};
 pub use ntp::media_units;
 pub use receiver_reports::{Jitter, ReceiverReports, SourceCounters};
 pub use reference_times::ReferenceTimes;
 pub use remb::Remb;
-pub use rtcp::{ReportBlock, Rtcp, SenderInfo, parse_compound};
+pub use rtcp::{MAX_ITEMS, ReportBlock, Rtcp, SenderInfo, parse_compound};
 pub use sender_reports::{LegProgress, PublisherClock, SenderReports, StreamClock};
 pub use transport_cc::TransportCc;
 

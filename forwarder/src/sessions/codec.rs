@@ -60,6 +60,14 @@ pub fn check(codecs: &[CodecSpec]) -> Result<(), Refusal> {
     let mut seen = 0_u128;
     for codec in codecs {
         check_text("codecs.name", &codec.name, 1)?;
+        // As a codec of its own it would be forwarded, under a number that says nothing of what it repairs (RFC 4588 §8.6).
+        if codec.name.eq_ignore_ascii_case("rtx") {
+            return Err(Refusal::invalid(
+                "codecs.name",
+                &codec.name,
+                "rtx_payload_type of the codec that it repairs",
+            ));
+        }
         if let Some(parameters) = &codec.parameters {
             check_text("codecs.parameters", parameters, 0)?;
         }
@@ -197,6 +205,9 @@ mod tests {
         assert_eq!(refused(&[codec(128, "VP8", None)]), "codecs.payload_type");
         assert_eq!(refused(&[codec(96, "", None)]), "codecs.name");
         assert_eq!(refused(&[codec(96, "V\n", None)]), "codecs.name");
+        let rtx = check(&[codec(96, "VP8", None), codec(97, "RTX", None)]).unwrap_err();
+        assert_eq!((rtx.field, rtx.value.as_str()), ("codecs.name", "RTX"));
+        assert!(rtx.allowed.contains("rtx_payload_type"), "{rtx}");
         let twice = [codec(96, "VP8", None), codec(96, "VP9", None)];
         assert_eq!(refused(&twice), "codecs.payload_type");
         let mut own = codec(96, "VP8", None);

@@ -16,6 +16,21 @@ use crate::{
     worker::command::{Command, Reach},
 };
 
+/// How long a 5-tuple stays its session's without anything authentic from there, in nanoseconds. Source addresses can be forged,
+/// so that another session's check from there may be an attempt on it; but a peer that began anew without a word comes from
+/// where its former session was, and its first checks are repeated for many seconds (RFC 8489 §6.2.1). Live peers check every 5 s on
+/// average (RFC 7675 §5.1), and their reports count too.
+pub(super) const HOLD: u64 = 5_000_000_000;
+
+/// Whose DTLS and SRTCP comes from a 5-tuple.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder {
+    /// Number of the session.
+    pub session: u32,
+    /// When something authentic came from there last.
+    heard: u64,
+}
+
 impl Sessions {
     /// A datagram of a pair, which may be anybody's.
     pub fn handle_datagram(&mut self, now: u64, pair: Pair, bytes: &mut [u8]) {
@@ -40,12 +55,18 @@ impl Sessions {
 
     fn handle_stun(&mut self, now: u64, pair: Pair, bytes: &[u8]) {
         let owner = ufrag_of(bytes).and_then(|ufrag| self.ufrags.get(&ufrag).copied());
+        let held = owner.is_some_and(|number| self.is_held_from(now, number, pair));
         let Some((number, session)) =
             owner.and_then(|number| Some((number, self.table.at_mut(number)?)))
         else {
             self.strangers += 1;
             return;
         };
+        if held {
+            // Without an answer the peer goes on checking (RFC 8445 §7.2.5), if it is one.
+            session.control.refused_checks += 1;
+            return;
+        }
         let mut answer = Vec::new();
         let event = match session.ice.handle_request(now, pair, bytes, &mut answer) {
             Ok(event) => event,
@@ -61,16 +82,15 @@ impl Sessions {
             IceEvent::RoleConflict => return,
             IceEvent::Answered { new_pair: false } => {}
             IceEvent::Answered { new_pair: true } => {
-                if self.claim(now, number, pair) {
-                    self.open_first(now, number, pair);
-                }
+                self.claim(now, number, pair);
+                self.open_first(now, number, pair);
             }
             IceEvent::Selected(pair) => {
-                if self.claim(now, number, pair) {
-                    self.select(now, number, pair);
-                }
+                self.claim(now, number, pair);
+                self.select(now, number, pair);
             }
         }
+        self.heard_from(now, number, pair);
         self.forget_retired(number);
         self.renew(now, number, pair);
         if let Some(session) = self.table.at_mut(number) {
@@ -80,27 +100,43 @@ impl Sessions {
         self.run_dtls(now, number);
     }
 
-    /// A session has proved that it is its peer that sends from there. From now on DTLS and SRTCP from there is its. A
-    /// younger session of a peer that began anew takes over from an older one, and is not taken from again.
-    fn claim(&mut self, now: u64, number: u32, pair: Pair) -> bool {
+    /// Whether a 5-tuple is kept from this session: by another one that is heard there, or by a younger one, which is not taken
+    /// from again.
+    fn is_held_from(&self, now: u64, number: u32, pair: Pair) -> bool {
         let id = |number| self.table.at(number).map(|session| session.id);
-        let former = self.pairs.get(&pair).copied();
-        if let Some(former) = former.filter(|former| *former != number) {
-            if id(former) > id(number) {
-                self.lose(now, number, pair);
-                return false;
-            }
-            self.lose(now, former, pair);
+        self.pairs.get(&pair).is_some_and(|holder| {
+            holder.session != number
+                && (id(holder.session) > id(number) || now < holder.heard.saturating_add(HOLD))
+        })
+    }
+
+    /// Something authentic came from a session's peer.
+    pub(super) fn heard_from(&mut self, now: u64, number: u32, pair: Pair) {
+        let holder = self.pairs.get_mut(&pair);
+        if let Some(holder) = holder.filter(|holder| holder.session == number) {
+            holder.heard = now;
         }
-        self.pairs.insert(pair, number);
+    }
+
+    /// A session has proved that it is its peer that sends from there. From now on DTLS and SRTCP from there is its, and no longer
+    /// that of an older one, whose peer began anew or is gone.
+    fn claim(&mut self, now: u64, number: u32, pair: Pair) {
+        let holder = Holder {
+            session: number,
+            heard: now,
+        };
+        let former = self.pairs.insert(pair, holder);
+        if let Some(former) = former.filter(|former| former.session != number) {
+            self.lose(now, former.session, pair);
+        }
         if pair.protocol == Protocol::Tcp {
             self.connections.insert(pair.connection, pair);
         }
         let Some(session) = self.table.at_mut(number) else {
-            return false;
+            return;
         };
         if session.claimed.contains(&pair) {
-            return true;
+            return;
         }
         if session.claimed.is_full() {
             let (ice, pairs) = (&session.ice, &session.pairs);
@@ -118,12 +154,12 @@ impl Sessions {
         } else {
             session.claimed.push(pair);
         }
-        true
     }
 
     /// A 5-tuple is no session's any more, if it was this one's.
     pub(super) fn disown(&mut self, number: u32, pair: Pair) {
-        if self.pairs.get(&pair) == Some(&number) {
+        let holder = self.pairs.get(&pair);
+        if holder.is_some_and(|holder| holder.session == number) {
             self.pairs.remove(&pair);
             if pair.protocol == Protocol::Tcp {
                 self.connections.remove(&pair.connection);

@@ -1,6 +1,6 @@
 //! Requests for keyframes, from subscriptions to the publishers of their video.
 
-use super::{Sessions, ids::SubscriptionId};
+use super::{Sessions, ids::SubscriptionId, session::Session};
 use crate::{
     feedback::{KeyframeRequest, Reason, append},
     media::Kind,
@@ -33,6 +33,42 @@ impl Sessions {
         }
     }
 
+    /// Where another source has taken over, a keyframe is wanted on behalf of all who are sent it: their decoders begin anew.
+    fn follow_sources(&mut self, now: u64, number: u32) {
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
+        let mut switched = Vec::new();
+        for (at, publication) in session.publications.iter_mut().enumerate() {
+            publication.follow();
+            if publication.take_switched() && publication.kind == Kind::Video {
+                switched.push(at);
+            }
+        }
+        for at in switched {
+            let subscribers_of = |session: &Session| {
+                let publication = session.publications.get(at)?;
+                Some(publication.subscribers.clone())
+            };
+            let subscribers = self.table.at(number).and_then(subscribers_of);
+            let mut subscribers = subscribers.into_iter().flatten();
+            if subscribers.any(|(number, id)| self.is_sent(number, id))
+                && let Some(session) = self.table.at_mut(number)
+                && let Some(publication) = session.publications.get_mut(at)
+            {
+                publication.keyframes.source_changed(now);
+            }
+        }
+    }
+
+    /// Whether a subscription is being sent what it subscribed to.
+    fn is_sent(&self, number: u32, id: SubscriptionId) -> bool {
+        self.table.at(number).is_some_and(|session| {
+            let mut subscriptions = session.subscriptions.iter();
+            session.can_send() && subscriptions.any(|it| it.id == id && !it.paused)
+        })
+    }
+
     /// Sends the requests of a publisher that are due.
     pub(super) fn send_keyframe_requests(&mut self, now: u64, number: u32) {
         let Some(session) = self.table.at_mut(number) else {
@@ -42,9 +78,12 @@ impl Sessions {
         if session.keys.is_none() {
             return;
         }
+        self.follow_sources(now, number);
+        let Some(session) = self.table.at_mut(number) else {
+            return;
+        };
         let mut packet = Vec::new();
         for publication in &mut session.publications {
-            publication.follow();
             // Nor can a stream be named whose SSRC nobody knows.
             let Some(media) = publication.ssrc else {
                 continue;

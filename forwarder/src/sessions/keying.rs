@@ -16,7 +16,7 @@ use crate::{
 impl Sessions {
     /// A datagram that looks like DTLS. Only a 5-tuple on which a session's peer has proved itself has a session.
     pub(super) fn handle_dtls(&mut self, now: u64, pair: Pair, bytes: &[u8]) {
-        let owner = self.pairs.get(&pair).copied();
+        let owner = self.pairs.get(&pair).map(|holder| holder.session);
         let Some(session) = owner.and_then(|number| self.table.at_mut(number)) else {
             self.strangers += 1;
             return;

@@ -130,7 +130,8 @@ impl Sessions {
         let subscriptions: Vec<_> = session.subscriptions.iter().map(|it| it.id).collect();
         let publications: Vec<_> = session.publications.iter().map(|it| it.id).collect();
         for id in subscriptions {
-            self.end_subscription(now, number, id, bye);
+            // Its BYE has been sent with the others'.
+            self.end_subscription(now, number, id, false);
         }
         for id in publications {
             self.end_publication(now, number, id);

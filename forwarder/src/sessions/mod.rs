@@ -41,6 +41,7 @@ mod tests;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use self::{
+    datagrams::Holder,
     ids::PublicationId,
     numbers::RestingNumbers,
     output::{CloseReason, Output},
@@ -73,7 +74,7 @@ pub struct Sessions {
     /// Who answers to a username fragment of ours.
     ufrags: HashMap<[u8; 8], u32>,
     /// Whose DTLS and SRTCP comes from a 5-tuple.
-    pairs: HashMap<Pair, u32>,
+    pairs: HashMap<Pair, Holder>,
     /// The TCP connections among them.
     connections: HashMap<u32, Pair>,
     /// Whose a publication is.

@@ -28,8 +28,8 @@ impl Sessions {
             Note::TcpClosed { connection } => {
                 let pair = self.connections.remove(&connection);
                 let owner = pair.and_then(|pair| Some((pair, self.pairs.remove(&pair)?)));
-                if let Some((pair, number)) = owner {
-                    self.lose(now, number, pair);
+                if let Some((pair, holder)) = owner {
+                    self.lose(now, holder.session, pair);
                 }
             }
         }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
+use arrayvec::ArrayVec;
+
 use super::{
     codec::CodecSpec,
     extensions::Used,
@@ -15,7 +17,7 @@ use crate::{
     },
     media::{Codec, Kind},
     worker::{
-        command::{Track, TrackCodec},
+        command::{MAX_TRACK_SSRCS, Track, TrackCodec},
         counters::TrackCounters,
     },
 };
@@ -41,6 +43,8 @@ pub struct Publication {
     /// How its RTP timestamps lie on the peer's clock, at this rate.
     pub clock: StreamClock,
     clock_rate: u32,
+    /// Whether another source has taken over, and no keyframe of it was asked for yet.
+    switched: bool,
     /// What is reported to the peer of the present SSRC.
     reports: Option<ReceiverReports>,
     /// How many packets had come when the peer said that the stream ends.
@@ -74,6 +78,7 @@ impl Publication {
             keyframe_requests: 0,
             clock: StreamClock::new(clock_rate),
             clock_rate,
+            switched: false,
             reports: ssrc.map(ReceiverReports::new),
             ended_at: None,
         }
@@ -86,11 +91,7 @@ impl Publication {
             session,
             kind: self.kind,
             mid: self.mid.clone(),
-            ssrcs: self
-                .announced
-                .iter()
-                .map(|encoding| encoding.ssrc)
-                .collect(),
+            ssrcs: self.announced_ssrcs(),
             codecs: self
                 .codecs
                 .iter()
@@ -104,6 +105,14 @@ impl Publication {
         }
     }
 
+    /// The SSRCs that were announced: of the media, and after them those of retransmissions. What comes with the latter is to be
+    /// authenticated and its arrival told, because probes for bandwidth are padding on them; having no codec, it is not forwarded.
+    fn announced_ssrcs(&self) -> ArrayVec<u32, MAX_TRACK_SSRCS> {
+        let media = self.announced.iter().map(|encoding| encoding.ssrc);
+        let repair = self.announced.iter().filter_map(|it| it.rtx_ssrc);
+        media.chain(repair).take(MAX_TRACK_SSRCS).collect()
+    }
+
     /// Whether the peer sends with this SSRC for it.
     pub fn has_ssrc(&self, ssrc: u32) -> bool {
         let mut announced = self.announced.iter();
@@ -114,6 +123,7 @@ impl Publication {
     /// The stream turned out to have this SSRC.
     pub fn became(&mut self, ssrc: u32) {
         if self.ssrc != Some(ssrc) {
+            self.switched |= self.ssrc.is_some();
             self.ssrc = Some(ssrc);
             self.reports = Some(ReceiverReports::new(ssrc));
             self.clock = StreamClock::new(self.clock_rate);
@@ -127,6 +137,11 @@ impl Publication {
         if forwarded != 0 {
             self.became(forwarded);
         }
+    }
+
+    /// Whether another source has taken over since this was asked last.
+    pub fn take_switched(&mut self) -> bool {
+        std::mem::take(&mut self.switched)
     }
 
     /// The peer says that the stream ends. It is reported on no longer, unless more comes (RFC 3550 §6.3.4).
@@ -189,8 +204,7 @@ mod tests {
     use super::*;
     use crate::sessions::codec::CodecSpec;
 
-    #[test]
-    fn it_follows_the_worker_to_another_source() {
+    fn video() -> Publication {
         let spec = PublicationSpec {
             kind: Kind::Video,
             mid: None,
@@ -200,7 +214,7 @@ mod tests {
                 clock_rate: 90_000,
                 channels: None,
                 parameters: None,
-                rtx_payload_type: None,
+                rtx_payload_type: Some(97),
             }],
             encodings: vec![EncodingSpec {
                 ssrc: 7,
@@ -208,11 +222,29 @@ mod tests {
             }],
             header_extensions: Vec::new(),
         };
-        let mut publication = Publication::new(PublicationId(1), 1, &spec, None, Used::default());
+        Publication::new(PublicationId(1), 1, &spec, None, Used::default())
+    }
+
+    #[test]
+    fn retransmissions_are_authenticated_and_not_forwarded() {
+        let track = video().track(1);
+        assert_eq!(track.ssrcs.as_slice(), [7, 8]);
+        let types: Vec<u8> = track
+            .codecs
+            .iter()
+            .map(|codec| codec.payload_type)
+            .collect();
+        assert_eq!(types, [96]);
+    }
+
+    #[test]
+    fn it_follows_the_worker_to_another_source() {
+        let mut publication = video();
         assert_eq!(publication.ssrc, Some(7));
         assert!(publication.has_ssrc(7) && publication.has_ssrc(8) && !publication.has_ssrc(9));
         // Nothing has come: there is nothing to report.
         assert_eq!(publication.report_block(0), None);
+        assert!(!publication.take_switched());
         let counters = Arc::clone(&publication.counters);
         counters.packets.store(3, Relaxed);
         counters.received.store(3, Relaxed);
@@ -222,6 +254,7 @@ mod tests {
         let block = publication.report_block(0).unwrap();
         assert_eq!((block.ssrc, block.cumulative_lost), (9, 1));
         assert_eq!(publication.ssrc, Some(9));
+        assert!(publication.take_switched() && !publication.take_switched());
         // After its BYE it is reported on no longer, until more of it comes.
         publication.said_goodbye();
         assert_eq!(publication.report_block(0), None);

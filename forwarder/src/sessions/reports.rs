@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Sessions, publication::Publication, session::Session, subscription::Subscription};
 use crate::{
     feedback::{
-        LegProgress, PublisherClock, ReferenceTimes, Remb, ReportBlock, ReportInterval,
+        LegProgress, MAX_ITEMS, PublisherClock, ReferenceTimes, Remb, ReportBlock, ReportInterval,
         SenderReports, StreamClock, TransportCc, append,
     },
     media::{Extension, Kind},
@@ -18,10 +18,6 @@ const ROUND: u64 = 250_000_000;
 /// What publishers without transport-wide feedback are told to send at most, in bits per second: more than any camera
 /// needs. Their network is not estimated.
 const REMB: u64 = 100_000_000;
-
-/// A datagram of reports is sent once it is this long, in bytes: the longest single addition (31 blocks) then still fits
-/// into IPv6's smallest MTU.
-const FULL: usize = 400;
 
 /// What a session keeps for its reports.
 #[derive(Debug)]
@@ -133,14 +129,8 @@ impl Sessions {
                 continue;
             };
             subscription.append_sender_report(now, &stream, publisher, &mut packet);
-            if packet.len() > FULL {
-                session.send_rtcp(&packet, &mut self.outputs);
-                packet.clear();
-            }
         }
-        if !packet.is_empty() {
-            session.send_rtcp(&packet, &mut self.outputs);
-        }
+        session.send_rtcp(&packet, &mut self.outputs);
     }
 
     /// How what is sent to a subscription lies on its publisher's clock.
@@ -166,8 +156,13 @@ impl Session {
         let blocks: Vec<_> = publications
             .filter_map(|publication| publication.report_block(now))
             .collect();
-        append::receiver_report(packet, self.report_ssrc, &blocks);
-        append::source_description(packet, &[self.report_ssrc], cname);
+        // Each with its source description, as they may go in different datagrams (RFC 3550 §6.1). One goes without blocks.
+        let none: &[ReportBlock] = &[];
+        let chunks = blocks.chunks(MAX_ITEMS);
+        for blocks in chunks.chain(blocks.is_empty().then_some(none)) {
+            append::receiver_report(packet, self.report_ssrc, blocks);
+            append::source_description(packet, &[self.report_ssrc], cname);
+        }
         let delays = reporting.references.take_delays(now);
         append::receiver_delays(packet, self.report_ssrc, &delays);
         let id = self.extensions.ids().id(Extension::TransportCc);

@@ -10,7 +10,7 @@ use crate::{
 impl Sessions {
     /// A datagram that looks like SRTCP.
     pub(super) fn handle_srtcp(&mut self, now: u64, pair: Pair, bytes: &mut [u8]) {
-        let owner = self.pairs.get(&pair).copied();
+        let owner = self.pairs.get(&pair).map(|holder| holder.session);
         let Some(session) = owner.and_then(|number| self.table.at_mut(number)) else {
             self.strangers += 1;
             return;
@@ -30,6 +30,7 @@ impl Sessions {
             return;
         };
         session.control.rtcp_received += 1;
+        self.heard_from(now, number, pair);
         for packet in parse_compound(packet) {
             self.handle_rtcp(now, number, &packet);
         }

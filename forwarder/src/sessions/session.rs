@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
-    feedback::bye,
+    feedback::{bye, datagrams},
     media::{Extension, ExtensionIds, Kind},
     srtp::{SendKeys, SrtcpReceiver, SrtcpSender, Suite},
     transport::{Dtls, IceLite, Pair, Version},
@@ -29,6 +29,9 @@ use crate::{
 
 /// 5-tuples that a session holds: those that its ICE agent remembers, and those that it forgot since.
 const MAX_CLAIMED: usize = 16;
+
+/// Streams whose end one compound packet says: five BYE of 31 SSRCs, which fit into a datagram with the longest CNAME.
+const MOST_GOODBYES: usize = 5 * 31;
 
 /// What DTLS agreed on.
 pub struct Keys {
@@ -45,7 +48,7 @@ pub struct Keys {
 pub struct ControlCounters {
     /// Authentic ICE checks.
     pub checks: u64,
-    /// STUN that named this session and was not authentic.
+    /// STUN that named this session and was not authentic, or came from where another session is heard.
     pub refused_checks: u64,
     /// SRTCP packets that were authentic.
     pub rtcp_received: u64,
@@ -229,24 +232,28 @@ impl Session {
         self.keys.is_some() && self.pairs.reach().is_some()
     }
 
-    /// Seals a compound RTCP packet and sends it.
-    pub fn send_rtcp(&mut self, packet: &[u8], outputs: &mut VecDeque<Output>) {
+    /// Seals RTCP packets and sends them, in as many datagrams as they need.
+    pub fn send_rtcp(&mut self, packets: &[u8], outputs: &mut VecDeque<Output>) {
         let Some(pair) = self.pairs.current().or_else(|| self.ice.selected()) else {
             return;
         };
         let Some(keys) = &mut self.keys else { return };
-        let mut bytes = Vec::with_capacity(packet.len() + 32);
-        if keys.srtcp_sender.protect(packet, &mut bytes).is_ok() {
-            self.control.rtcp_sent += 1;
-            outputs.push_back(Output::Transmit { pair, bytes });
+        for packet in datagrams(packets) {
+            let mut bytes = Vec::with_capacity(packet.len() + 32);
+            if keys.srtcp_sender.protect(packet, &mut bytes).is_ok() {
+                self.control.rtcp_sent += 1;
+                outputs.push_back(Output::Transmit { pair, bytes });
+            }
         }
     }
 
     /// Says that streams of ours end.
     pub fn send_bye(&mut self, ssrcs: &[u32], cname: &str, outputs: &mut VecDeque<Output>) {
-        let mut packet = Vec::new();
-        bye::goodbye_compound(&mut packet, ssrcs, cname, "");
-        self.send_rtcp(&packet, outputs);
+        let mut packets = Vec::new();
+        for ssrcs in ssrcs.chunks(MOST_GOODBYES) {
+            bye::goodbye_compound(&mut packets, ssrcs, cname, "");
+        }
+        self.send_rtcp(&packets, outputs);
     }
 
     /// Sends what DTLS has to send.

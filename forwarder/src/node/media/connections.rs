@@ -1,22 +1,22 @@
 //! Which TCP connections to the media port are kept (RFC 6544). Until ICE has validated one it is a stranger's, and strangers
-//! get few places, little time, and only some of the places from one address.
+//! get few places, little time, and only some of the places from one address, or from one IPv6 network.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
 };
 
 /// Connections that nobody has proved anything on.
 const STRANGERS: usize = 256;
-/// Of these, from one address.
-const STRANGERS_PER_ADDRESS: u32 = 64;
+/// Of these, from one neighbourhood.
+const STRANGERS_PER_NEIGHBOURHOOD: u32 = 64;
 /// How long a connection may be a stranger's, in nanoseconds: a client checks as soon as it is connected.
 const PATIENCE: u64 = 10_000_000_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Connection {
     worker: u32,
-    remote: IpAddr,
+    neighbourhood: IpAddr,
     /// Whether it is a stranger's.
     stranger: bool,
 }
@@ -51,7 +51,7 @@ pub struct Connections {
     held: BTreeMap<u32, Connection>,
     /// Those that nobody has proved anything on, in the order of their deadlines.
     strangers: VecDeque<(u64, u32)>,
-    per_address: HashMap<IpAddr, u32>,
+    per_neighbourhood: HashMap<IpAddr, u32>,
 }
 
 impl Connections {
@@ -64,14 +64,19 @@ impl Connections {
             last: 0,
             held: BTreeMap::new(),
             strangers: VecDeque::new(),
-            per_address: HashMap::new(),
+            per_neighbourhood: HashMap::new(),
         }
     }
 
-    /// A connection came. `None` if it is one too many from its address, or of all.
+    /// A connection came. `None` if it is one too many from its neighbourhood, or of all.
     pub fn accept(&mut self, now: u64, remote: IpAddr) -> Option<Accepted> {
-        let count = self.per_address.get(&remote).copied().unwrap_or(0);
-        if count >= STRANGERS_PER_ADDRESS || self.held.len() >= self.limit + STRANGERS {
+        let neighbourhood = neighbourhood(remote);
+        let count = self
+            .per_neighbourhood
+            .get(&neighbourhood)
+            .copied()
+            .unwrap_or(0);
+        if count >= STRANGERS_PER_NEIGHBOURHOOD || self.held.len() >= self.limit + STRANGERS {
             return None;
         }
         // A client checks within a round trip, so the one that has waited longest is the least likely to be one.
@@ -86,11 +91,11 @@ impl Connections {
             connection,
             Connection {
                 worker,
-                remote,
+                neighbourhood,
                 stranger: true,
             },
         );
-        *self.per_address.entry(remote).or_default() += 1;
+        *self.per_neighbourhood.entry(neighbourhood).or_default() += 1;
         self.strangers
             .push_back((now.saturating_add(PATIENCE), connection));
         Some(Accepted {
@@ -106,8 +111,8 @@ impl Connections {
         let held = self.held.get_mut(&connection)?;
         let before = std::mem::replace(&mut held.worker, worker);
         if std::mem::replace(&mut held.stranger, false) {
-            let remote = held.remote;
-            self.forget_stranger(remote);
+            let neighbourhood = held.neighbourhood;
+            self.forget_stranger(neighbourhood);
             self.strangers.retain(|(_, number)| *number != connection);
         }
         Some(before)
@@ -123,7 +128,7 @@ impl Connections {
     pub fn close(&mut self, connection: u32) -> Option<Closing> {
         let held = self.held.remove(&connection)?;
         if held.stranger {
-            self.forget_stranger(held.remote);
+            self.forget_stranger(held.neighbourhood);
             self.strangers.retain(|(_, number)| *number != connection);
         }
         Some(Closing {
@@ -154,11 +159,11 @@ impl Connections {
         self.close(*connection)
     }
 
-    fn forget_stranger(&mut self, remote: IpAddr) {
-        if let Some(count) = self.per_address.get_mut(&remote) {
+    fn forget_stranger(&mut self, neighbourhood: IpAddr) {
+        if let Some(count) = self.per_neighbourhood.get_mut(&neighbourhood) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.per_address.remove(&remote);
+                self.per_neighbourhood.remove(&neighbourhood);
             }
         }
     }
@@ -170,6 +175,18 @@ impl Connections {
             if self.last != 0 && !self.held.contains_key(&self.last) {
                 return self.last;
             }
+        }
+    }
+}
+
+/// What one host can choose its addresses from: one address of IPv4; of IPv6 a /64, as interface identifiers are 64 bits long
+/// (RFC 4291 §2.5.4). An IPv4 address that is written as IPv6 counts as itself.
+fn neighbourhood(remote: IpAddr) -> IpAddr {
+    match remote.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            Ipv6Addr::from_bits(network).into()
         }
     }
 }
@@ -202,10 +219,10 @@ mod tests {
             (held.poll_expired(u64::MAX), held.poll_timeout()),
             (None, u64::MAX)
         );
-        assert_eq!(held.worker(first.connection), Some(first.worker));
+        assert_eq!(held.worker(first.connection), Some(9));
         assert!(held.close(first.connection).is_some() && held.close(first.connection).is_none());
         assert_eq!(held.trust(first.connection, 9), None);
-        assert!(held.per_address.is_empty());
+        assert!(held.per_neighbourhood.is_empty());
     }
 
     #[test]
@@ -215,12 +232,32 @@ mod tests {
         while let Some(accepted) = held.accept(0, address(1)) {
             taken.push(accepted.connection);
         }
-        assert_eq!(taken.len(), STRANGERS_PER_ADDRESS as usize);
+        assert_eq!(taken.len(), STRANGERS_PER_NEIGHBOURHOOD as usize);
         assert!(held.accept(0, address(2)).is_some());
         held.trust(taken[0], 0);
         held.close(taken[1]);
         assert!(held.accept(0, address(1)).is_some() && held.accept(0, address(1)).is_some());
         assert!(held.accept(0, address(1)).is_none());
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_share_places() {
+        let mut held = Connections::new(1, 10);
+        let at =
+            |network: u16, host: u16| IpAddr::from([0x2001, 0xdb8, 0, network, 0, host, 0, host]);
+        let mut taken = Vec::new();
+        for host in 0..1000 {
+            taken.extend(held.accept(0, at(1, host)));
+        }
+        assert_eq!(taken.len(), STRANGERS_PER_NEIGHBOURHOOD as usize);
+        assert!(held.accept(0, at(2, 1)).is_some());
+        held.close(taken[5].connection);
+        assert!(held.accept(0, at(1, 7)).is_some() && held.accept(0, at(1, 8)).is_none());
+        // Those of IPv4 share theirs with nobody, however they are written.
+        let mapped = |last: u8| std::net::Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped();
+        for last in 0..=STRANGERS_PER_NEIGHBOURHOOD as u8 {
+            assert!(held.accept(0, mapped(last).into()).is_some());
+        }
     }
 
     #[test]

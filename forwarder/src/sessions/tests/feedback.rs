@@ -1,5 +1,7 @@
 //! What goes back and forth beside the media: keyframe requests, reports, transport-wide feedback.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use str0m::rtp::rtcp::{Rtcp, SdesType, SenderInfo};
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     peer::Peer,
     world::{MILLISECOND, SECOND, World},
 };
-use crate::{media::Kind, sessions::specs::PeerRole};
+use crate::{media::Kind, sessions::specs::PeerRole, worker::note::Note};
 
 #[test]
 fn a_new_subscriber_gets_a_keyframe_and_many_losses_ask_once() {
@@ -66,6 +68,41 @@ fn a_lost_request_is_repeated() {
     assert!(world.peers[publisher].keyframes_asked.is_empty());
     world.run(SECOND);
     assert_eq!(world.peers[publisher].keyframes_asked.len(), 1);
+}
+
+#[test]
+fn another_source_is_asked_for_a_keyframe_at_once() {
+    let mut world = World::new(settings());
+    let publisher = world.join(PeerRole::Auto);
+    let subscribers: Vec<_> = (0..2).map(|_| world.join(PeerRole::Auto)).collect();
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    let track = world.sessions.track_owners.keys().copied().next().unwrap();
+    world.run(SECOND);
+    for stream in world.peers[publisher].streams.values_mut() {
+        stream.next = u64::MAX;
+    }
+    let learnt = |world: &mut World, ssrc| {
+        let number = world.sessions.track_owners[&track];
+        let session = world.sessions.table.at_mut(number).unwrap();
+        let counters = &session.track_mut(track).unwrap().counters;
+        counters.ssrc.store(ssrc, Relaxed);
+        let note = Note::Learnt { track, ssrc };
+        world.sessions.handle_note(world.now, note);
+        let asked = world.sessions.outputs.len();
+        world.carry_out();
+        asked
+    };
+    // Nobody is sent it.
+    assert_eq!(learnt(&mut world, 77), 0);
+    for subscriber in &subscribers {
+        world.subscribe(*subscriber, video, Kind::Video, "0");
+        world.run(SECOND);
+    }
+    assert_eq!(learnt(&mut world, 78), 1);
+    assert_eq!(learnt(&mut world, 78), 0);
+    // That a keyframe was asked of the former a moment ago is nothing to the next.
+    assert_eq!(learnt(&mut world, 79), 1);
 }
 
 fn sender_infos(peer: &Peer) -> Vec<(u64, SenderInfo)> {
@@ -221,6 +258,36 @@ fn without_transport_wide_feedback_there_is_remb() {
             .iter()
             .any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_)))
     );
+}
+
+/// The world looks at the length of every datagram.
+#[test]
+fn the_end_of_hundreds_of_streams_takes_several_datagrams() {
+    let mut world = World::new(settings());
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    for mid in 0..400 {
+        let mut spec = subscription(video, Kind::Video, &mid.to_string());
+        spec.paused = true;
+        let id = world.ids[subscriber];
+        world.sessions.subscribe(world.now, id, &spec).unwrap();
+    }
+    world.run(SECOND);
+    let id = world.ids[subscriber];
+    let view = world.sessions.session(id).unwrap();
+    let mut ssrcs: Vec<u32> = view.subscriptions.iter().map(|it| it.ssrc).collect();
+    world.sessions.close(world.now, id).unwrap();
+    let before = world.peers[subscriber].rtcp.len();
+    world.carry_out();
+    world.run(SECOND);
+    assert!(world.peers[subscriber].rtcp.len() > before);
+    let mut said = world.peers[subscriber].said_goodbye();
+    for list in [&mut said, &mut ssrcs] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    assert!(ssrcs.iter().all(|ssrc| said.binary_search(ssrc).is_ok()));
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use super::{
     parameters::settings,
+    peer::Peer,
     world::{MILLISECOND, SECOND, SERVER, World},
 };
 use crate::{
     media::Kind,
     sessions::{
+        datagrams::HOLD,
         output::{CloseReason, Event},
         pairs::LINGER,
         specs::{PeerRole, credentials},
@@ -129,9 +131,14 @@ fn a_peer_that_begins_anew_from_the_same_address_takes_it_over() {
     world.peers[subscriber].dead = true;
     world.peers[subscriber].addresses.clear();
     let again = world.join_from(PeerRole::Auto, address);
-    world.run(SECOND);
+    let asked = world.now;
+    while world.sessions.session(world.ids[again]).unwrap().state != State::Connected {
+        world.run(100 * MILLISECOND);
+        assert!(world.now < asked + HOLD + 3 * SECOND);
+    }
+    // Its checks were not answered as long as the former session might have been there.
+    assert!(world.now > asked + SECOND);
     let view = world.sessions.session(world.ids[again]).unwrap();
-    assert_eq!(view.state, State::Connected);
     assert_eq!(view.pair.map(|pair| pair.remote), Some(address));
     let number = view.number;
     assert_eq!(world.open.get(&Pair::udp(SERVER, address)), Some(&number));
@@ -152,6 +159,48 @@ fn a_peer_that_begins_anew_from_the_same_address_takes_it_over() {
     };
     assert!(world.events.contains(&closed));
     assert_eq!(world.open.get(&Pair::udp(SERVER, address)), Some(&number));
+}
+
+#[test]
+fn after_a_goodbye_the_next_session_need_not_wait() {
+    let (mut world, _, subscriber) = call();
+    world
+        .sessions
+        .close(world.now, world.ids[subscriber])
+        .unwrap();
+    world.carry_out();
+    world.peers[subscriber].dead = true;
+    let again = world.join_from(PeerRole::Auto, World::address(subscriber));
+    world.run(SECOND);
+    let view = world.sessions.session(world.ids[again]).unwrap();
+    assert_eq!(view.state, State::Connected);
+}
+
+/// Whoever has a session can forge where its checks come from. As long as a peer is heard, its address is its own.
+#[test]
+fn forged_checks_do_not_take_an_address_over() {
+    let (mut world, _, subscriber) = call();
+    let address = World::address(subscriber);
+    let owner = world.open[&Pair::udp(SERVER, address)];
+    let mut forger = Peer::new(world.base(), world.now, ([203, 0, 113, 9], 9).into());
+    let fingerprint = forger.fingerprint();
+    let id = world.create(&mut forger, PeerRole::Auto, &fingerprint);
+    let start = world.now;
+    for _ in 0..200 {
+        forger.handle_timeout(world.now);
+        for (_, _, bytes) in std::mem::take(&mut forger.out) {
+            world.inject(address, SERVER, bytes);
+        }
+        world.run(50 * MILLISECOND);
+        assert_eq!(world.open.get(&Pair::udp(SERVER, address)), Some(&owner));
+    }
+    let view = world.sessions.session(id).unwrap();
+    assert_eq!((view.pair, view.control.checks), (None, 0));
+    assert!(view.control.refused_checks > 4, "{:?}", view.control);
+    assert!(longest_pause(&world, subscriber, start) < 50 * MILLISECOND);
+    let view = world.sessions.session(world.ids[subscriber]).unwrap();
+    assert_eq!(view.state, State::Connected);
+    assert_eq!(view.pair.map(|pair| pair.remote), Some(address));
 }
 
 #[test]

@@ -178,7 +178,9 @@ impl Stream {
             counters.base.store(index, Relaxed);
             counters.ssrc.store(parsed.ssrc, Relaxed);
         }
-        if !self.track.ssrcs.contains(&parsed.ssrc) && self.learnt.replace(parsed.ssrc).is_none() {
+        if !self.track.ssrcs.contains(&parsed.ssrc)
+            && self.learnt.replace(parsed.ssrc) != Some(parsed.ssrc)
+        {
             notes.push(Note::Learnt {
                 track: self.track.track,
                 ssrc: parsed.ssrc,

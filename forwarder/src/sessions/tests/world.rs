@@ -307,7 +307,10 @@ impl World {
 
     fn output(&mut self, output: Output) {
         match output {
-            Output::Transmit { pair, bytes } => self.inject(pair.local, pair.remote, bytes),
+            Output::Transmit { pair, bytes } => {
+                assert!(bytes.len() <= 1200, "{} bytes", bytes.len());
+                self.inject(pair.local, pair.remote, bytes);
+            }
             Output::OpenPair { session, pair, .. } => {
                 assert!(self.open.insert(pair, session).is_none(), "opened twice");
                 self.opening
