@@ -130,8 +130,11 @@ impl Sessions {
             cname,
             payload_types,
             paused: spec.paused,
-            counters: Arc::new(LegCounters::default()),
-            sending: Sending::new(now, ssrc, timestamp_offset),
+            counters: Arc::new(LegCounters {
+                timestamp_offset: timestamp_offset.into(),
+                ..LegCounters::default()
+            }),
+            sending: Sending::new(now, ssrc),
             mid,
             extensions,
         };

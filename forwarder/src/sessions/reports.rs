@@ -52,17 +52,15 @@ impl Default for Reporting {
 #[derive(Debug)]
 pub struct Sending {
     reports: SenderReports,
-    timestamp_offset: u32,
     /// Packets that the subscriber asked for again.
     pub nacked: u64,
     lost: Option<i32>,
 }
 
 impl Sending {
-    pub fn new(now: u64, ssrc: u32, timestamp_offset: u32) -> Self {
+    pub fn new(now: u64, ssrc: u32) -> Self {
         Self {
             reports: SenderReports::new(now, ssrc),
-            timestamp_offset,
             nacked: 0,
             lost: None,
         }
@@ -191,7 +189,8 @@ impl Subscription {
             octets: self.counters.octets.load(Relaxed),
             last_rtp: self.counters.last_rtp.load(Relaxed),
             last_sent: self.counters.last_sent.load(Relaxed),
-            timestamp_offset: self.sending.timestamp_offset,
+            // Another after the track's source has changed.
+            timestamp_offset: self.counters.timestamp_offset.load(Relaxed),
         };
         let reports = &mut self.sending.reports;
         if let Some(info) = reports.poll(now, stream, publisher, &progress) {
