@@ -88,6 +88,9 @@ pub fn payload(len: u32) -> Vec<u8> {
         .collect()
 }
 
+/// How the payload of a VP8 keyframe begins: descriptor, frame tag, start code (RFC 7741 §4.2 and §4.3, RFC 6386 §9.1).
+const KEYFRAME: [u8; 7] = [0x10, 0x10, 2, 0, 0x9d, 1, 0x2a];
+
 /// Makes frames of one stream.
 pub struct Source {
     frame: Vec<u8>,
@@ -126,6 +129,12 @@ impl Source {
         frame.extend_from_slice(payload);
         frame.resize(FRAME_HEADERS + udp, 0);
         let packet = frame.get_mut(FRAME_HEADERS..).context("a packet")?;
+        if self.index == 0 {
+            // Legs begin with a keyframe.
+            for (to, from) in packet.iter_mut().skip(HEADER_LEN).zip(KEYFRAME) {
+                *to = from;
+            }
+        }
         keys.seal(packet, HEADER_LEN, plain, self.index)?;
         self.index += 1;
         Ok(frame)
@@ -161,5 +170,9 @@ mod tests {
         assert_eq!(parsed.header_len, HEADER_LEN);
         assert_eq!(parsed.elements.len(), ELEMENTS.len());
         assert!(!is_keyframe_start(Codec::Vp8, &payload(160)));
+        assert!(is_keyframe_start(
+            Codec::Vp8,
+            &[&KEYFRAME[..], &payload(160)].concat()
+        ));
     }
 }
