@@ -146,6 +146,10 @@ pub struct State {
     subscriptions: Vec<Subscription>,
     sessions: Vec<Session>,
     workers: Vec<Worker>,
+    /// Datagrams and news of workers that found no room on their way to control.
+    lost_notes: u64,
+    /// Datagrams to the media port that belonged to no session.
+    stray_datagrams: u64,
     reasons: BTreeMap<&'static str, u64>,
 }
 
@@ -320,6 +324,8 @@ impl State {
             subscriptions: Subscription::all(node)?,
             sessions: Session::all(node)?,
             workers: Worker::all(node),
+            lost_notes: node.lost_notes(),
+            stray_datagrams: node.sessions().strangers(),
             reasons: reasons
                 .map(|(reason, count)| (reason.label(), count))
                 .collect(),

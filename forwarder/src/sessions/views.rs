@@ -154,13 +154,6 @@ impl Sessions {
         Ok(self.table.named(id)?.view())
     }
 
-    /// The worker of the session that a username fragment of ours belongs to: where its TCP connections are served.
-    #[must_use]
-    pub fn worker_of(&self, ufrag: [u8; 8]) -> Option<u32> {
-        let session = self.table.at(*self.ufrags.get(&ufrag)?)?;
-        Some(session.worker)
-    }
-
     /// Sessions per worker.
     #[must_use]
     pub fn load(&self) -> &[u32] {

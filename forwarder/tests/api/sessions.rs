@@ -163,6 +163,8 @@ fn a_session_is_set_up_shown_and_taken_down() {
     let state = rig.get("/v0/state");
     assert_eq!(state["sessions"].as_array().map(Vec::len), Some(2));
     assert_eq!(state["workers"], json!([{"worker": 0, "sessions": 2}]));
+    assert_eq!(state["lost_notes"], 0);
+    assert_eq!(state["stray_datagrams"], 0);
     assert_eq!(state["reasons"]["sent"], 42);
 
     assert_eq!(rig.call("DELETE", &line, ""), (204, Value::Null));

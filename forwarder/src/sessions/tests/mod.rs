@@ -4,7 +4,6 @@
 mod calls;
 mod commands;
 mod feedback;
-mod memory;
 mod moving;
 mod parameters;
 mod peer;

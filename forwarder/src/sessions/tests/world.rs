@@ -151,13 +151,6 @@ impl World {
         id
     }
 
-    /// Lets go of all peers without a word; later ones get other addresses.
-    pub fn forget_peers(&mut self) {
-        self.forgotten += self.peers.len();
-        self.peers = Vec::new();
-        self.wire.clear();
-    }
-
     /// Publishes an m-line of a peer, and lets it send.
     pub fn publish(&mut self, peer: usize, mid: &str, kind: Kind, ssrc: u32) -> PublicationId {
         let spec = publication(kind, mid, Some(ssrc));
