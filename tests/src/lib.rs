@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod cases;
 pub mod client;
+pub mod flood;
 pub mod frame;
 pub mod fuzzing;
 pub mod fuzzing_media;

@@ -21,6 +21,13 @@ const COPIES: usize = 8;
 /// Bytes of the fixed RTP header.
 const HEADER: usize = 12;
 
+/// Whether a datagram is SRTP, and no RTCP, STUN or DTLS (RFC 7983, RFC 5761 §4).
+#[must_use]
+pub fn is_srtp(datagram: &[u8]) -> bool {
+    datagram.len() > HEADER
+        && matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
+}
+
 impl Mischief {
     /// All kinds.
     pub const ALL: [Self; 5] = [
@@ -34,9 +41,7 @@ impl Mischief {
     /// The faulty copies of a datagram; none unless it is SRTP.
     #[must_use]
     pub fn copies(self, datagram: &[u8]) -> Vec<Vec<u8>> {
-        let is_rtp = matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
-            && datagram.len() > HEADER;
-        if !is_rtp {
+        if !is_srtp(datagram) {
             return Vec::new();
         }
         let changed = |at: usize, bits: u8| {

@@ -5,8 +5,17 @@
 //! [`scenarios!`], so tests are called `calls::kernel_v4::…`. Every scenario ends with [`hall::Hall::close`], which stops the node and
 //! fails if anything went missing on the way or stays behind.
 
-/// Makes tests of scenarios: `scenarios!(kernel_v4: one, two; socket_v6: one)`.
+/// Makes tests of scenarios: `scenarios!(one, two)` on both paths and both families, `scenarios!(kernel_v4: one; socket_v6: one)` on
+/// those alone.
 macro_rules! scenarios {
+    ($($scenario:ident),+ $(,)?) => {
+        scenarios!(
+            kernel_v4: $($scenario),+;
+            kernel_v6: $($scenario),+;
+            socket_v4: $($scenario),+;
+            socket_v6: $($scenario),+
+        );
+    };
     ($($module:ident: $($scenario:ident),+);+ $(;)?) => {
         $(mod $module {
             $(#[test]
@@ -22,6 +31,7 @@ mod calls;
 mod clean;
 mod crowds;
 mod feedback;
+mod floods;
 mod hall;
 mod hostile;
 mod joining;
@@ -29,4 +39,5 @@ mod joining;
 mod leftovers;
 mod mixed;
 mod moving;
+mod strays;
 mod suites;

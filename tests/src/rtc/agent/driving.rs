@@ -8,6 +8,7 @@ use str0m::net::{Receive, TcpType};
 use str0m::{Candidate, Input, Output};
 
 use super::Agent;
+use crate::rtc::mischief::is_srtp;
 use crate::rtc::road::{Protocol, Road};
 
 /// Datagrams that are read from a socket before another client has its turn.
@@ -112,6 +113,10 @@ impl Agent {
                         .find(|road| road.local() == transmit.source);
                     if let Some(road) = road {
                         self.remote = Some(transmit.destination);
+                        if is_srtp(&transmit.contents) {
+                            self.last_media.clear();
+                            self.last_media.extend_from_slice(&transmit.contents);
+                        }
                         let copies = self.mischief.map(|what| what.copies(&transmit.contents));
                         for copy in copies.into_iter().flatten() {
                             road.send(&copy, transmit.destination)?;

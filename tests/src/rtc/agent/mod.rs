@@ -53,6 +53,7 @@ pub struct Agent {
     mids: u32,
     mischief: Option<Mischief>,
     remote: Option<SocketAddr>,
+    last_media: Vec<u8>,
     buffer: Vec<u8>,
 }
 
@@ -97,6 +98,7 @@ impl Agent {
             mids: 0,
             mischief: None,
             remote: None,
+            last_media: Vec::new(),
             buffer: vec![0; DATAGRAM],
             options,
         };
@@ -194,6 +196,12 @@ impl Agent {
     /// From now on sends faulty copies of its SRTP packets beside them.
     pub fn set_mischief(&mut self, mischief: Option<Mischief>) {
         self.mischief = mischief;
+    }
+
+    /// The last SRTP packet that it sent, as it was on the wire.
+    #[must_use]
+    pub fn last_media(&self) -> Vec<u8> {
+        self.last_media.clone()
     }
 
     /// Sends these bytes to where media goes, from the client's own address.
