@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
+use nix::unistd::Pid;
 
 use super::agent::{Agent, AgentOptions};
 use super::reports::Report;
@@ -66,6 +68,19 @@ impl Crowd {
             bell,
             thread: Some(thread),
         })))
+    }
+
+    /// Keeps its thread on one CPU from now on. On a veth without NAPI packets wait at the CPU of their sender, so that those of a
+    /// thread that moves may overtake each other; of a NIC's flow they do not.
+    ///
+    /// # Errors
+    /// Of the system call.
+    pub fn stay_on_one_cpu(&self) -> Result<()> {
+        self.0.ask(|_| {
+            let mut one = CpuSet::new();
+            one.set(sched_getcpu()?)?;
+            Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
+        })
     }
 
     /// Adds a client.

@@ -134,6 +134,13 @@ impl Inbound {
         }
     }
 
+    /// Takes the next frame for the first one of another source: only a keyframe will do.
+    pub fn begin_anew(&mut self) {
+        self.anchor = None;
+        self.report.keyframe_wait = None;
+        self.since = Instant::now();
+    }
+
     /// Frames that were kept.
     pub fn take_kept(&mut self) -> Vec<Arc<[u8]>> {
         self.keep.take().unwrap_or_default()

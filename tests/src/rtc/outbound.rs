@@ -67,6 +67,8 @@ pub struct Outbound {
     position: usize,
     begun: Option<Instant>,
     flowing: bool,
+    /// Added to RTP times: what other sources begin with.
+    offset: u64,
 }
 
 /// A frame that is due.
@@ -95,6 +97,7 @@ impl Outbound {
             position: 0,
             begun: None,
             flowing: false,
+            offset: 0,
         }
     }
 
@@ -110,6 +113,13 @@ impl Outbound {
     /// Stops; a start goes on with the next frame.
     pub fn stop(&mut self) {
         self.flowing = false;
+    }
+
+    /// Goes on as another source would: under another SSRC, with RTP times that have nothing to do with those before. The clip goes
+    /// on where it was, so that whoever begins to receive has to ask for a keyframe.
+    pub fn change_source(&mut self, ssrc: u32) {
+        self.track.ssrc = ssrc;
+        self.offset += FAR;
     }
 
     /// A receiver wants a keyframe: the next frame is one.
@@ -143,13 +153,16 @@ impl Outbound {
             payload_type: self.payload_type,
             captured,
             time: MediaTime::new(
-                first_time(clip) + n * u64::from(clip.codec.ticks()),
+                first_time(clip) + self.offset + n * u64::from(clip.codec.ticks()),
                 numbering::frequency(clip.codec),
             ),
             frame: Arc::clone(clip.frame(index)),
         })
     }
 }
+
+/// How far RTP times of two sources are apart, modulo 2^32: a little less than half of what there is.
+const FAR: u64 = 0x7654_3210;
 
 /// RTP time of the first frame: a second of media before the 32 bits of the header wrap, so that every test sees it happen.
 fn first_time(clip: &Clip) -> u64 {

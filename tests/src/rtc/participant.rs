@@ -156,12 +156,25 @@ impl Participant {
     pub fn publish_as(&self, clip: &Arc<Clip>, tells_ssrc: bool) -> Result<Published> {
         let theirs = Arc::clone(clip);
         let track = self.member.ask(move |agent, _| agent.publish(&theirs));
-        let audio = clip.codec.is_audio();
+        self.announce(track, tells_ssrc)
+    }
+
+    /// Publishes again what was taken away: the same m-line, the same SSRC.
+    ///
+    /// # Errors
+    /// When the forwarder refuses.
+    pub fn publish_again(&self, published: &Published) -> Result<Published> {
+        self.announce(published.track.clone(), true)
+    }
+
+    fn announce(&self, track: Track, tells_ssrc: bool) -> Result<Published> {
+        let codec = track.clip.codec;
+        let audio = codec.is_audio();
         let encodings = tells_ssrc.then_some(Encoding { ssrc: track.ssrc });
         let new = NewSessionPublication {
-            kind: kind(clip.codec).to_owned(),
+            kind: kind(codec).to_owned(),
             mid: track.mid.to_string(),
-            codecs: vec![ApiCodec::of(clip.codec, self.numbering)],
+            codecs: vec![ApiCodec::of(codec, self.numbering)],
             encodings: encodings.into_iter().collect(),
             header_extensions: ApiExtension::all(self.numbering, audio),
         };

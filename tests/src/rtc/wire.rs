@@ -2,6 +2,7 @@
 //! (RFC 3711 §3.1). A packet that a client's library would absorb in silence, being a duplicate or late, is seen here.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -33,6 +34,11 @@ pub struct WireStream {
     pub reordered: u64,
     /// Payload type of the last packet.
     pub payload_type: u8,
+    /// RTP time of the last packet.
+    pub timestamp: u32,
+    /// When the last packet came.
+    #[serde(skip)]
+    pub arrived: Option<Instant>,
     /// Extended sequence number of the first packet, counted from 2^16.
     #[serde(skip)]
     pub first: u64,
@@ -55,12 +61,14 @@ impl Wire {
             [0..=3, ..] => self.stun += 1,
             [20..=63, ..] => self.dtls += 1,
             [128..=191, 192..=223, ..] => self.rtcp += 1,
-            [128..=191, kind, high, low, _, _, _, _, a, b, c, d, ..] => {
+            [128..=191, kind, high, low, t, u, v, w, a, b, c, d, ..] => {
                 let stream = self
                     .streams
                     .entry(u32::from_be_bytes([*a, *b, *c, *d]))
                     .or_default();
                 stream.payload_type = kind & 0x7f;
+                stream.timestamp = u32::from_be_bytes([*t, *u, *v, *w]);
+                stream.arrived = Some(Instant::now());
                 stream.note(u16::from_be_bytes([*high, *low]), datagram.len());
             }
             _ => self.other += 1,

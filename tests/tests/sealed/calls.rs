@@ -8,10 +8,13 @@ use forwarder_tests::rtc::{AgentOptions, Codec, Numbering, Participant};
 use crate::hall::{Hall, IN_SYNC, Kind, Side, WHILE, clip, play, subscribe};
 
 scenarios!(
-    kernel_v4: everybody_gets_everything, picture_and_sound_stay_together, h264, tracks_known_by_mid, headers_are_the_receivers_own, between_families, many_tracks;
-    kernel_v6: everybody_gets_everything, headers_are_the_receivers_own;
-    socket_v4: everybody_gets_everything, picture_and_sound_stay_together, h264, tracks_known_by_mid, headers_are_the_receivers_own, between_families, many_tracks;
-    socket_v6: everybody_gets_everything
+    everybody_gets_everything,
+    picture_and_sound_stay_together,
+    h264,
+    tracks_known_by_mid,
+    headers_are_the_receivers_own,
+    between_families,
+    many_tracks,
 );
 
 fn everybody_gets_everything(kind: Kind) {

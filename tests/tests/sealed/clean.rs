@@ -5,7 +5,13 @@ use serde_json::{Value, json};
 
 use crate::hall::{Hall, Kind, clip};
 
-scenarios!(socket_v4: refusals_name_the_field; kernel_v4: nothing_is_left_of_a_session);
+// What the API refuses depends on neither path nor family.
+scenarios!(
+    kernel_v4: nothing_is_left_of_a_session;
+    kernel_v6: nothing_is_left_of_a_session;
+    socket_v4: nothing_is_left_of_a_session, refusals_name_the_field;
+    socket_v6: nothing_is_left_of_a_session
+);
 
 fn refusals_name_the_field(kind: Kind) {
     let hall = Hall::new(kind);

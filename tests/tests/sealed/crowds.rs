@@ -7,10 +7,7 @@ use forwarder_tests::rtc::participant::Joining;
 
 use crate::hall::{Hall, Kind, Side, play, subscribe};
 
-scenarios!(
-    kernel_v4: a_hundred_join_at_once;
-    socket_v4: a_hundred_join_at_once
-);
+scenarios!(a_hundred_join_at_once);
 
 fn a_hundred_join_at_once(kind: Kind) {
     let hall = Hall::new(kind);

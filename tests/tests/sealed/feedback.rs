@@ -7,8 +7,9 @@ use forwarder_tests::rtc::{AgentOptions, Participant};
 use crate::hall::{Hall, Kind, LONG, Side, play, subscribe, wait_for_frames, wait_until};
 
 scenarios!(
-    kernel_v4: a_picture_loss_reaches_the_publisher, requests_are_coalesced, reports_are_the_forwarders_own;
-    socket_v4: a_picture_loss_reaches_the_publisher, requests_are_coalesced, reports_are_the_forwarders_own
+    a_picture_loss_reaches_the_publisher,
+    requests_are_coalesced,
+    reports_are_the_forwarders_own
 );
 
 fn requests(publisher: &Participant) -> usize {

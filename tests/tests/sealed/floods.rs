@@ -12,7 +12,7 @@ use forwarder_tests::model::State;
 use forwarder_tests::rtc::{Codec, Participant};
 use forwarder_tests::{Lab, Leaf};
 
-use crate::hall::{Hall, Kind, assert_whole, clip, play, subscribe};
+use crate::hall::{Hall, Kind, Side, assert_whole, clip, play, subscribe};
 use crate::strays;
 
 scenarios!(of_strangers, from_a_pair);
@@ -22,7 +22,7 @@ const RATE: f64 = 200_000.0;
 /// What its sender aims at.
 const AIM: u64 = 240_000;
 /// How long one lasts.
-const LASTS: Duration = Duration::from_millis(1200);
+const LASTS: Duration = Duration::from_millis(800);
 /// How often one is tried.
 const TRIES: usize = 4;
 /// What the process may grow by over all floods, bytes.
@@ -54,6 +54,8 @@ struct Beside {
 impl Beside {
     fn new(kind: Kind) -> Self {
         let hall = Hall::with(kind, Lab::star().publishers(2), &[]);
+        // What counts is the order of the forwarder, not of a sender that moves between CPUs.
+        hall.crowd(Side::Publishing).stay_on_one_cpu().unwrap();
         let (publisher, tracks) = hall.call();
         let subscriber = hall.subscriber(0);
         subscribe(&subscriber, &tracks);
@@ -99,7 +101,11 @@ impl Beside {
         self.publisher.start_media();
         let (flood, first, began) = {
             let first = arrived();
-            (Flood::start(leaf, &frames, AIM).unwrap(), first, began.max(Instant::now()))
+            (
+                Flood::start(leaf, &frames, AIM).unwrap(),
+                first,
+                began.max(Instant::now()),
+            )
         };
         std::thread::sleep(LASTS);
         let (came, lasted) = (arrived() - first, began.elapsed());
@@ -132,8 +138,12 @@ impl Beside {
             Frame::udp(leaf.mac, leaf.fwd_mac, *from, self.media, payload).build()
         };
         let from = wave.from.iter();
-        from.flat_map(|from| wave.payloads.iter().map(move |payload| frame(from, payload)))
-            .collect()
+        from.flat_map(|from| {
+            wave.payloads
+                .iter()
+                .map(move |payload| frame(from, payload))
+        })
+        .collect()
     }
 
     /// Bytes that the node's process has in memory.
@@ -159,8 +169,16 @@ fn of_strangers(kind: Kind) {
         of("RTP", strays::rtp(beside.ssrc), "unknown_pair"),
         of("RTCP", strays::rtcp(beside.ssrc), "unknown_pair"),
         of("DTLS", strays::hello(), "unknown_pair"),
-        of("checks of nobody", strays::check("nobodys0"), "unknown_ufrag"),
-        of("checks of the publisher", strays::check(&beside.ufrag), "metered"),
+        of(
+            "checks of nobody",
+            strays::check("nobodys0"),
+            "unknown_ufrag",
+        ),
+        of(
+            "checks of the publisher",
+            strays::check(&beside.ufrag),
+            "metered",
+        ),
         // Too many for the meter: half of them reach the listener.
         Wave {
             what: "checks from 256 addresses",
@@ -178,7 +196,13 @@ fn of_strangers(kind: Kind) {
             ends: Some("foreign_mac"),
         },
     ]);
-    assert_eq!(beside.hall.state().more["sessions"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        beside.hall.state().more["sessions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
     beside.hall.close_after_losses();
 }
 
@@ -210,8 +234,16 @@ fn from_a_pair(kind: Kind) {
     };
     beside.endure(vec![
         of("replayed packets", vec![seen.clone()], None),
-        of("packets that do not verify", (1..=64).map(tampered).collect(), None),
-        of("checks of its own with a wrong key", vec![strays::check(&ufrag)], None),
+        of(
+            "packets that do not verify",
+            (1..=64).map(tampered).collect(),
+            None,
+        ),
+        of(
+            "checks of its own with a wrong key",
+            vec![strays::check(&ufrag)],
+            None,
+        ),
         of("DTLS hellos of its own", vec![strays::hello()], None),
         of("DTLS records of its own", vec![strays::record()], None),
         of("RTCP of its own", vec![strays::rtcp(beside.ssrc)], None),

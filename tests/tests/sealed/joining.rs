@@ -7,8 +7,11 @@ use forwarder_tests::rtc::AgentOptions;
 use crate::hall::{Hall, Kind, LONG, Side, assert_whole, subscribe, wait_for_frames, wait_until};
 
 scenarios!(
-    kernel_v4: a_late_subscriber_gets_a_keyframe_at_once, who_leaves_disturbs_nobody, a_pause_is_no_loss, a_track_that_ends, a_session_that_is_closed_says_so;
-    socket_v4: a_late_subscriber_gets_a_keyframe_at_once, who_leaves_disturbs_nobody, a_pause_is_no_loss, a_track_that_ends, a_session_that_is_closed_says_so
+    a_late_subscriber_gets_a_keyframe_at_once,
+    who_leaves_disturbs_nobody,
+    a_pause_is_no_loss,
+    a_track_that_ends,
+    a_session_that_is_closed_says_so,
 );
 
 /// How soon a keyframe is there: the clip itself has one in ten seconds.

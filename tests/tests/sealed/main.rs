@@ -39,5 +39,6 @@ mod joining;
 mod leftovers;
 mod mixed;
 mod moving;
+mod sources;
 mod strays;
 mod suites;

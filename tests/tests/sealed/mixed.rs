@@ -8,10 +8,10 @@ use forwarder_tests::rtc::{AgentOptions, Codec, Crowd, Participant, Protocol};
 use crate::hall::{Hall, Kind, Side, WHILE, clip, play, subscribe};
 
 scenarios!(
-    kernel_v4: one_is_fed_from_two_workers, tcp_beside_udp, a_client_on_the_same_host, many_publishers;
-    kernel_v6: tcp_beside_udp, a_client_on_the_same_host;
-    socket_v4: one_is_fed_from_two_workers, tcp_beside_udp, a_client_on_the_same_host, many_publishers;
-    socket_v6: tcp_beside_udp
+    one_is_fed_from_two_workers,
+    tcp_beside_udp,
+    a_client_on_the_same_host,
+    many_publishers
 );
 
 /// Both workers seal under the same keys, and share the transport-wide sequence numbers of the subscriber.

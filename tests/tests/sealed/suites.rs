@@ -5,10 +5,7 @@ use forwarder_tests::rtc::{AgentOptions, DtlsVersion, Participant, Suite};
 
 use crate::hall::{Hall, Kind, Side, WHILE, play, subscribe};
 
-scenarios!(
-    kernel_v4: roles_and_versions, every_offer_in_both_roles;
-    socket_v4: roles_and_versions, every_offer_in_both_roles
-);
+scenarios!(roles_and_versions, every_offer_in_both_roles);
 
 fn roles_and_versions(kind: Kind) {
     let hall = Hall::new(kind);

@@ -232,6 +232,23 @@ impl Agent {
         track
     }
 
+    /// Goes on with another SSRC on the same m-line, as a sender does that begins anew; the track as it is from then on.
+    ///
+    /// # Errors
+    /// When nothing is published there.
+    pub fn change_source(&mut self, mid: Mid) -> Result<Track> {
+        let mut published = self.outbound.iter_mut();
+        let outbound = published
+            .find(|outbound| outbound.track.mid == mid)
+            .context("nothing is published there")?;
+        let mut direct = self.rtc.direct_api();
+        let ssrc = direct.new_ssrc();
+        direct.remove_stream_tx(outbound.track.ssrc.into());
+        direct.declare_stream_tx(ssrc, None, mid, None);
+        outbound.change_source(*ssrc);
+        Ok(outbound.track.clone())
+    }
+
     /// Answers transport-wide sequence numbers with feedback, as a receiver does that negotiated it.
     pub fn enable_transport_feedback(&mut self) {
         self.rtc.direct_api().enable_twcc_feedback();
@@ -272,6 +289,13 @@ impl Agent {
             self.rtc
                 .direct_api()
                 .expect_stream_rx(ssrc.into(), None, mid, None);
+        }
+    }
+
+    /// Expects another source of the same track there: what comes next may be any of its frames, at any RTP time.
+    pub fn expect_another_source(&mut self, mid: Mid) {
+        if let Some(track) = self.inbound.get_mut(&mid) {
+            track.begin_anew();
         }
     }
 
