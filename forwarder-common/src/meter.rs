@@ -1,21 +1,40 @@
 //! How many packets a stranger may send up the stack: the generic cell rate algorithm (ITU-T I.371), whose whole state is one word, so
 //! that two CPUs that race lose a count and nothing else.
 
-/// Nanoseconds between two packets at the admitted rate of 500 packets per second and source address: a hundred clients behind one NAT
-/// that all begin at once, with a check every 20 ms each (RFC 8445 §14), are a tenth slowed down.
-pub const INTERVAL: u64 = 2_000_000;
-/// Nanoseconds that a source may be ahead of that rate: bursts of 256 packets.
-pub const BURST: u64 = 256 * INTERVAL;
+/// A rate that is admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Nanoseconds between two packets.
+    pub interval: u64,
+    /// Nanoseconds that a source may be ahead.
+    pub burst: u64,
+}
 
-/// Judges a packet at `now` of a source that has used up its rate until `until`: its new `until` if the packet is admitted.
-#[inline(always)]
-#[must_use]
-pub const fn admit(until: u64, now: u64) -> Option<u64> {
-    let from = if until > now { until } else { now };
-    if from - now > BURST {
-        return None;
+/// Of strangers' checks, per source address, and of what a worker hands to control, per socket: 500 packets per second in bursts of 257.
+/// A hundred clients behind one NAT that all begin at once, with a check every 20 ms each (RFC 8445 §14), are a tenth slowed down.
+pub const CHECKS: Rate = Rate {
+    interval: 2_000_000,
+    burst: 256 * 2_000_000,
+};
+
+/// Of RTP of one session while the ring of its worker is half full: 10,000 packets per second in bursts of 257. That is 100 Mbit/s of
+/// video, more than browsers send.
+pub const RTP: Rate = Rate {
+    interval: 100_000,
+    burst: 256 * 100_000,
+};
+
+impl Rate {
+    /// Judges a packet at `now` of a source that has used up its rate until `until`: its new `until` if the packet is admitted.
+    #[inline(always)]
+    #[must_use]
+    pub const fn admit(self, until: u64, now: u64) -> Option<u64> {
+        let from = if until > now { until } else { now };
+        if from - now > self.burst {
+            return None;
+        }
+        Some(from + self.interval)
     }
-    Some(from + INTERVAL)
 }
 
 #[cfg(test)]
@@ -25,7 +44,7 @@ mod tests {
     #[test]
     fn a_burst_passes_then_the_rate_does() {
         let mut until = 0;
-        let mut at = |now| match admit(until, now) {
+        let mut at = |now| match CHECKS.admit(until, now) {
             Some(next) => {
                 until = next;
                 true

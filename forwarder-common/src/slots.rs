@@ -27,6 +27,9 @@ pub const BELL_LEN: usize = 60;
 pub const RING_BYTES: u32 = 1 << 22;
 /// Bytes of it that video may fill.
 pub const RING_VIDEO: u64 = RING_BYTES as u64 / 4 * 3;
+/// Bytes of a ring that any session may fill; past them each has its [rate](crate::meter::RTP), so that one that floods leaves room to
+/// the others of its worker.
+pub const RING_SHARED: u64 = RING_BYTES as u64 / 2;
 /// Words from one worker's count of consumed slots to the next one's: a cache line.
 pub const CONSUMED_STRIDE: u32 = 8;
 

@@ -10,14 +10,14 @@ use aya_ebpf::{
     maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use forwarder_common::{
-    ingress::Lookup,
-    meter,
+    ingress::{Lookup, Steered},
+    meter::{self, Rate},
     pacer::{Pacer, QUEUE},
     reason::Reason,
-    slots::{CONSUMED_STRIDE, MAX_WORKERS, RING_VIDEO, SLOTS, Slot},
+    slots::{CONSUMED_STRIDE, MAX_WORKERS, RING_SHARED, RING_VIDEO, SLOTS, Slot},
     tables::{
         Address, Chunk, DeviceTraffic, Endpoint, EndpointKey, Hop, LADDER_LEN, MAX_DEVICES,
-        MAX_SESSIONS, PairKey, QUEUE_SLOT, RouteKey, Steer, Traffic,
+        MAX_LEASES, MAX_SESSIONS, PairKey, QUEUE_SLOT, RouteKey, Steer, Traffic,
     },
 };
 
@@ -45,6 +45,9 @@ static UFRAGS: HashMap<u64, u32> = HashMap::with_max_entries(2 * MAX_SESSIONS, 0
 /// Until when each source of strangers' checks has used up its rate; those seen last.
 #[map]
 static METERS: LruHashMap<Address, u64> = LruHashMap::with_max_entries(16384, 0);
+/// Until when each session has used up its rate of RTP, by number; touched while a ring is half full.
+#[map]
+static SHARES: Array<u64> = Array::with_max_entries(MAX_LEASES, 0);
 /// One ring per worker; made once at start.
 #[btf_map]
 static RINGS: ArrayOfMaps<InnerRingBuf<u64, 4096>, { MAX_WORKERS as usize }> = ArrayOfMaps::new();
@@ -138,21 +141,28 @@ impl Lookup for Tables {
 
     #[inline(always)]
     fn meter(&self, source: &Address) -> bool {
-        // SAFETY: a helper without arguments.
-        let now = unsafe { bpf_ktime_get_boot_ns() };
         let Some(until) = METERS.get_ptr_mut(source) else {
+            // SAFETY: a helper without arguments.
+            let until = unsafe { bpf_ktime_get_boot_ns() } + meter::CHECKS.interval;
             // A table of the sources seen last cannot be full.
-            return METERS.insert(source, now + meter::INTERVAL, 0).is_ok();
+            return METERS.insert(source, until, 0).is_ok();
         };
-        // SAFETY: a map value of one word; CPUs that race lose a count.
-        unsafe {
-            match meter::admit(core::ptr::read_volatile(until), now) {
-                Some(next) => {
-                    core::ptr::write_volatile(until, next);
-                    true
-                }
-                None => false,
+        within(until, meter::CHECKS)
+    }
+}
+
+/// Whether a source that has used up its rate until then is within it; counts a packet of it if so.
+#[inline(always)]
+fn within(until: *mut u64, rate: Rate) -> bool {
+    // SAFETY: a helper without arguments; a map value of one word, of which CPUs that race lose a count.
+    unsafe {
+        let now = bpf_ktime_get_boot_ns();
+        match rate.admit(core::ptr::read_volatile(until), now) {
+            Some(next) => {
+                core::ptr::write_volatile(until, next);
+                true
             }
+            None => false,
         }
     }
 }
@@ -237,16 +247,24 @@ pub fn scratch() -> Option<*mut [u8; QUEUE_SLOT]> {
     SCRATCH.get_ptr_mut(0)
 }
 
-/// Hands bytes to a worker; false where its ring is full. Of video only as much as leaves a quarter of the ring to audio.
+/// Hands bytes of a session to its worker, unless the ring is full. Past half of it a session has its rate, and of video there is only as
+/// much as leaves a quarter to audio.
 #[inline(always)]
-pub fn ring(worker: u32, bytes: *mut u8, len: u32, audio: bool) -> Result<(), Reason> {
-    let Some(ring) = RINGS.get(worker) else {
+pub fn ring(steered: &Steered, bytes: *mut u8, len: u32) -> Result<(), Reason> {
+    let Some(ring) = RINGS.get(steered.worker) else {
         return Err(Reason::RingFull);
     };
     let ring = core::ptr::from_ref(ring).cast_mut().cast();
     // SAFETY: a ring; the verifier checks that `bytes` has `len` bytes.
     unsafe {
-        if !audio && bpf_ringbuf_query(ring, u64::from(BPF_RB_AVAIL_DATA)) > RING_VIDEO {
+        let waiting = bpf_ringbuf_query(ring, u64::from(BPF_RB_AVAIL_DATA));
+        if waiting > RING_SHARED
+            && let Some(until) = SHARES.get_ptr_mut(steered.session)
+            && !within(until, meter::RTP)
+        {
+            return Err(Reason::Metered);
+        }
+        if waiting > RING_VIDEO && !steered.audio {
             return Err(Reason::VideoShed);
         }
         if bpf_ringbuf_output(ring, bytes.cast(), u64::from(len), 0) != 0 {

@@ -103,12 +103,7 @@ pub fn steer(frame: &Frame, steered: &Steered) -> Reason {
     if loaded.is_none() {
         return Reason::Malformed;
     }
-    match maps::ring(
-        steered.worker,
-        scratch,
-        bounded(PUNT_HEADER as u32 + len),
-        steered.audio,
-    ) {
+    match maps::ring(steered, scratch, bounded(PUNT_HEADER as u32 + len)) {
         Ok(()) => Reason::Steered,
         Err(reason) => reason,
     }

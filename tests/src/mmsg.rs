@@ -3,11 +3,14 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
 use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    self, AddressFamily, SockFlag, SockType, SockaddrStorage, setsockopt, sockopt,
+};
 
 /// Packets per system call.
 pub const BATCH: usize = 64;
@@ -216,6 +219,22 @@ pub fn set_flag(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> 
     } else {
         Ok(())
     }
+}
+
+/// A UDP socket, also at an address that is local by a route only, as those of a pool are: for IPv6 the kernel looks for
+/// addresses of interfaces (`inet6_bind_sk` in net/ipv6/af_inet6.c) unless told not to.
+///
+/// # Errors
+/// When the address is taken or belongs to nobody here.
+pub fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let (family, level, option) = match address {
+        SocketAddr::V4(_) => (AddressFamily::Inet, libc::SOL_IP, libc::IP_FREEBIND),
+        SocketAddr::V6(_) => (AddressFamily::Inet6, libc::SOL_IPV6, libc::IPV6_FREEBIND),
+    };
+    let socket = socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    set_flag(socket.as_fd(), level, option, 1)?;
+    socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    Ok(socket.into())
 }
 
 /// Frames that a packet socket (saw, lost) since the last call.

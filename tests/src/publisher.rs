@@ -101,7 +101,7 @@ impl Publisher {
     pub fn between(netns: &Netns, local: SocketAddr, remote: SocketAddr) -> Result<Self> {
         let socket = netns
             .enter(|| {
-                let socket = UdpSocket::bind(local)?;
+                let socket = mmsg::bind_udp(local)?;
                 socket.connect(remote)?;
                 io::Result::Ok(socket)
             })

@@ -178,7 +178,7 @@ impl State {
                     Datagram::Rtcp | Datagram::Rtp => Reason::Rtcp,
                 });
                 // One peer must not keep control from hearing the others.
-                match meter::admit(from.until, now) {
+                match meter::CHECKS.admit(from.until, now) {
                     Some(until) => {
                         from.until = until;
                         self.telling.datagram(from.pair, session, datagram);

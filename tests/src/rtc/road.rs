@@ -3,13 +3,11 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::socket::{
-    self, AddressFamily, SockFlag, SockType, SockaddrStorage, setsockopt, sockopt,
-};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::mmsg;
 
@@ -56,8 +54,9 @@ impl Road {
     /// # Errors
     /// When the address is not to be had.
     pub fn udp(address: SocketAddr) -> Result<Self> {
-        let socket =
-            bind(address).with_context(|| format!("cannot open a UDP socket at {address}"))?;
+        let socket = mmsg::bind_udp(address)
+            .with_context(|| format!("cannot open a UDP socket at {address}"))?;
+        socket.set_nonblocking(true)?;
         // Past the system's limit with the capability, up to it without.
         if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
             setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
@@ -194,20 +193,6 @@ impl Road {
             },
         }
     }
-}
-
-/// A non-blocking UDP socket, also at an address that is local by a route only, as those of a pool are: for IPv6 the kernel looks for
-/// addresses of interfaces (`inet6_bind_sk` in net/ipv6/af_inet6.c) unless told not to.
-fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let (family, level, option) = match address {
-        SocketAddr::V4(_) => (AddressFamily::Inet, libc::SOL_IP, libc::IP_FREEBIND),
-        SocketAddr::V6(_) => (AddressFamily::Inet6, libc::SOL_IPV6, libc::IPV6_FREEBIND),
-    };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket::socket(family, SockType::Datagram, flags, None)?;
-    mmsg::set_flag(socket.as_fd(), level, option, 1)?;
-    socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
-    Ok(socket.into())
 }
 
 /// Takes the first whole frame off what has come.
