@@ -1,6 +1,7 @@
 //! Bells and slots: what egress makes of a slot is what the host makes of the same payload and hop, and of a slot that is not what the bell
 //! was rung for nothing leaves.
 
+use forwarder::core::ops::{TableOp, Tables as _};
 use forwarder::dataplane::kernel::slot_memory::Filled;
 use forwarder_common::{
     checksum::Sum,
@@ -8,8 +9,8 @@ use forwarder_common::{
     hop::Shape,
     packet::Buffer,
     reason::Reason,
-    slots::{BELL_LEN, BELL_SLOTS, Bell, SLOTS},
-    tables::{Hop, Member},
+    slots::{BELL_LEN, BELL_SLOTS, Bell, RING_SHARED, SLOTS},
+    tables::{Hop, Member, PairKey, Steer},
     ticket::{BELL, Ticket},
     wire::rtp,
 };
@@ -241,4 +242,69 @@ fn strangers_are_metered() {
     assert!((257..1900).contains(&passed), "{passed}");
     assert_eq!(counted(Reason::Stun), passed);
     assert_eq!(counted(Reason::Metered), 2000 - passed);
+}
+
+/// Past half of a ring each session has its rate, so that one that floods does not keep the others out.
+#[test]
+fn a_session_that_floods_leaves_room() {
+    use forwarder_tests::{Family, cases};
+    needs_root!();
+    let mut bench = Bench::take();
+    let to = cases::sealed_local(Family::V4);
+    let other = std::net::SocketAddr::new(cases::remote(Family::V4).ip(), 6003);
+    let octets = |address: std::net::SocketAddr| match address.ip() {
+        std::net::IpAddr::V4(ip) => (ip.to_ipv6_mapped().octets(), address.port()),
+        std::net::IpAddr::V6(ip) => (ip.octets(), address.port()),
+    };
+    let key = PairKey::new(octets(other), octets(to));
+    let steer = Steer {
+        worker: 0,
+        session: 78,
+        ..Steer::default()
+    };
+    let put = TableOp::PutSteer {
+        key,
+        steer: steer.with_audio(cases::AUDIO),
+    };
+    bench.rig.tables.apply(&put).unwrap();
+    let frame = |from| {
+        let mut payload = vec![0x80, cases::AUDIO, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7];
+        payload.resize(1200, 1);
+        let (there, here) = (cases::REMOTE_MAC, cases::LOCAL_MAC);
+        forwarder_tests::frame::Frame::udp(there, here, from, to, &payload).build()
+    };
+    let (flood, others) = (frame(cases::remote(Family::V4)), frame(other));
+    let before = bench.reasons();
+    let counted =
+        |bench: &Bench, reason: Reason| bench.reasons()[reason as usize] - before[reason as usize];
+    // What a ring of 4 MiB has no room for, and no worker takes anything out.
+    let sent = 4000;
+    for _ in 0..sent {
+        bench.rig.run("ingress", &flood);
+    }
+    let (steered, metered) = (
+        counted(&bench, Reason::Steered),
+        counted(&bench, Reason::Metered),
+    );
+    let half = RING_SHARED / 1232;
+    assert!((half..half + 1000).contains(&steered), "{steered}");
+    assert_eq!(steered + metered, sent);
+    for _ in 0..200 {
+        bench.rig.run("ingress", &others);
+    }
+    assert_eq!(counted(&bench, Reason::Steered), steered + 200);
+    let taken = bench.rig.steered();
+    assert_eq!(taken.len() as u64, steered + 200);
+    assert!(
+        taken
+            .iter()
+            .rev()
+            .take(200)
+            .all(|(session, _)| *session == 78)
+    );
+    // With room in the ring nobody is metered.
+    bench.rig.run("ingress", &flood);
+    assert_eq!(bench.rig.steered().len(), 1);
+    let drop = TableOp::DropSteer { key };
+    bench.rig.tables.apply(&drop).unwrap();
 }
