@@ -1,6 +1,9 @@
 //! A TCP stream of RFC 4571 frames.
 #![no_main]
 
+#[path = "../../src/fuzzing.rs"]
+#[allow(dead_code)]
+mod fuzzing;
 #[path = "../../src/fuzzing_transport.rs"]
 #[allow(dead_code)]
 mod fuzzing_transport;

@@ -1,6 +1,9 @@
 //! Datagrams to whoever waits for a DTLS ClientHello.
 #![no_main]
 
+#[path = "../../src/fuzzing.rs"]
+#[allow(dead_code)]
+mod fuzzing;
 #[path = "../../src/fuzzing_transport.rs"]
 #[allow(dead_code)]
 mod fuzzing_transport;

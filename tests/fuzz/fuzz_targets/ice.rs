@@ -1,6 +1,9 @@
 //! What happens to an ICE-lite agent.
 #![no_main]
 
+#[path = "../../src/fuzzing.rs"]
+#[allow(dead_code)]
+mod fuzzing;
 #[path = "../../src/fuzzing_transport.rs"]
 #[allow(dead_code)]
 mod fuzzing_transport;
