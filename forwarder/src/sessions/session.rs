@@ -196,7 +196,7 @@ impl Session {
         let ids = self.extensions.ids();
         let transport_cc = ids.id(Extension::TransportCc).is_some_and(|id| {
             let mut publications = self.publications.iter();
-            publications.any(|publication| publication.extensions.contains(&id))
+            publications.any(|it| it.feedback.transport_cc && it.extensions.contains(&id))
         });
         (ids, transport_cc)
     }
