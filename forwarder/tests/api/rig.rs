@@ -194,14 +194,16 @@ fn media(config: &Config) -> MediaParts {
     let dtls = DtlsContext::new(Certificate::self_signed().unwrap(), timebase).unwrap();
     let entropy = Box::new(|bytes: &mut [u8]| aws_lc_rs::rand::fill(bytes).unwrap());
     let reasons = Arc::new(ReasonTable::heap(1).unwrap());
+    let (legs, sessions) = (settings.max_subscriptions + 1, settings.max_sessions + 1);
+    let send_state = Arc::new(SendState::heap(legs, sessions).unwrap());
     let workers = Workers::spawn(Options {
         ports: vec![None],
         cpus: Vec::new(),
-        send_state: Arc::new(SendState::heap(settings.max_subscriptions + 1).unwrap()),
+        send_state: Arc::clone(&send_state),
         reasons: Arc::clone(&reasons),
     });
     MediaParts {
-        sessions: Sessions::new(settings, dtls, entropy).unwrap(),
+        sessions: Sessions::new(settings, dtls, entropy, send_state).unwrap(),
         workers: workers.unwrap(),
         reasons,
         listeners: vec![Listener { local, udp, tcp }],
