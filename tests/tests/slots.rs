@@ -28,8 +28,8 @@ use forwarder_common::{
     hop::{Addresses, Leg},
     reason::Reason,
     slots::{BELL_SLOTS, Bell, SLOTS},
-    tables::Member,
-    wire::rtp,
+    tables::{MAX_PAIRS, Member, PairKey, Steer},
+    wire::{ip::mapped, rtp},
 };
 use forwarder_tests::{Capture, Family, Lab, needs_root};
 
@@ -128,6 +128,33 @@ fn the_send_state_is_pinned() {
     let session = state.session(4).unwrap();
     assert_eq!((state.next_index(8), session.next_srtcp()), (70_000, 17));
     assert_eq!(session.next_transport_sequence(), 5);
+    lab.fwd.enter(|| started.kernel.stop()).unwrap();
+}
+
+/// As many pairs as all sessions may have open find room, so that none is refused and then dropped by XDP.
+#[test]
+fn there_is_room_for_all_pairs() {
+    needs_root!();
+    let lab = Lab::star().build().unwrap();
+    let mut started = start(&lab);
+    let steer = Steer {
+        worker: 0,
+        session: 1,
+        audio: [0; 4],
+    };
+    let put = |number: u32| {
+        let remote = (mapped([10, 0, 0, 2].into()), (number % 60_000) as u16);
+        let local = (mapped([10, 0, 0, 1].into()), (number / 60_000) as u16);
+        TableOp::PutSteer {
+            key: PairKey::new(remote, local),
+            steer,
+        }
+    };
+    for number in 0..MAX_PAIRS {
+        started.tables.apply(&put(number)).unwrap();
+    }
+    let refused = started.tables.apply(&put(MAX_PAIRS)).unwrap_err();
+    assert!(format!("{refused:?}").contains("16380"), "{refused:?}");
     lab.fwd.enter(|| started.kernel.stop()).unwrap();
 }
 

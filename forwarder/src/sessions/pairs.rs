@@ -3,6 +3,7 @@
 //! are valid and not selected are open on trial: a peer may begin DTLS on any of them (RFC 8445 §12.1).
 
 use arrayvec::ArrayVec;
+use forwarder_common::tables::MAX_PAIRS_PER_SESSION;
 
 use crate::{transport::Pair, worker::command::Reach};
 
@@ -15,7 +16,7 @@ const RENEWAL: u64 = 1_000_000_000;
 /// The least time between two requests to open a pair, in nanoseconds: opening may fail where descriptors have run out.
 const RETRY: u64 = 2_000_000_000;
 /// Pairs that one session has open: the current one, its successor, and two that linger or are on trial.
-const MAX_OPEN: usize = 4;
+const MAX_OPEN: usize = MAX_PAIRS_PER_SESSION as usize;
 
 /// Something for the data plane to do.
 #[derive(Debug)]
@@ -42,6 +43,16 @@ struct Open {
     asked: u64,
     /// When it is closed; `None` while it is wanted.
     close_at: Option<u64>,
+}
+
+impl Open {
+    /// Asks the data plane again, if it could not serve the pair so far.
+    fn ask_again(&mut self, now: u64, steps: &mut Steps) {
+        if self.reach.is_none() && now >= self.asked.saturating_add(RETRY) {
+            self.asked = now;
+            steps.push(Step::Open(self.pair));
+        }
+    }
 }
 
 /// The open pairs of a session.
@@ -93,6 +104,7 @@ impl OpenPairs {
                 if let Some(at) = &mut open.close_at {
                     *at = until.max(*at);
                 }
+                open.ask_again(now, &mut steps);
             }
             None => self.open(now, pair, Some(until), &mut steps),
         }
@@ -117,12 +129,8 @@ impl OpenPairs {
         let mut steps = Steps::new();
         let selected = self.selected;
         let mut open = self.open.iter_mut();
-        if let Some(open) = open.find(|open| selected == Some(open.pair))
-            && open.reach.is_none()
-            && now >= open.asked.saturating_add(RETRY)
-        {
-            open.asked = now;
-            steps.push(Step::Open(open.pair));
+        if let Some(open) = open.find(|open| selected == Some(open.pair)) {
+            open.ask_again(now, &mut steps);
         }
         steps
     }

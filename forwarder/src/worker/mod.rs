@@ -36,6 +36,8 @@ mod thread;
 mod track;
 
 #[cfg(test)]
+mod allocations;
+#[cfg(test)]
 mod reference_tests;
 
 pub use pool::{Options, Workers};

@@ -9,6 +9,7 @@ use nix::sys::eventfd::EventFd;
 use proptest::{collection::vec, prelude::*};
 
 use super::{
+    allocations::allocations,
     command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
     counters::LegCounters,
     outlets::Outlets,
@@ -287,8 +288,11 @@ impl World {
             sealed[at] ^= 1 << (at % 8);
         }
         let fresh = packet.tampered.is_none() && seen.insert(packet.index, ()).is_none();
+        let before = allocations();
         self.state
             .forward(PUBLISHER, &mut sealed, 5_000_000_000, 5_000_000_000);
+        // Neither does the first packet of the track.
+        assert_eq!(allocations(), before, "a packet allocates");
         if fresh {
             self.expect(packet);
         }

@@ -51,6 +51,8 @@ pub struct World {
     /// MAC of the neighbour 10.0.0.9; 0 is none.
     pub neighbour: AtomicU32,
     pub fail_next: AtomicBool,
+    /// Whether there is no room for pairs.
+    pub refuse_pairs: AtomicBool,
     /// Whether XDP reaches this very host.
     pub loops: AtomicBool,
 }
@@ -64,6 +66,13 @@ impl Tables for MemoryTables {
             return Err(TableError::Full {
                 table: "routes",
                 allowed: 3,
+            });
+        }
+        let full = self.0.refuse_pairs.load(Ordering::SeqCst);
+        if full && matches!(op, TableOp::PutSteer { .. }) {
+            return Err(TableError::Full {
+                table: "pairs",
+                allowed: 0,
             });
         }
         self.0.ops.lock().unwrap().push(*op);
