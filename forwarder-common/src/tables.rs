@@ -17,6 +17,11 @@ pub const NONE: u32 = 0;
 pub const MAX_LEASES: u32 = 4096;
 /// Sessions of one node: each has a lease, and lease 0 is the node's.
 pub const MAX_SESSIONS: u32 = MAX_LEASES - 1;
+/// Pairs that one session may have open: the selected one, those that it leaves and comes back to while it roams, and valid ones that
+/// may be selected yet.
+pub const MAX_PAIRS_PER_SESSION: u32 = 4;
+/// Pairs of all sessions: there is room for as many as they may have.
+pub const MAX_PAIRS: u32 = MAX_SESSIONS * MAX_PAIRS_PER_SESSION;
 /// Room for the longest header of a replica (Ethernet, one VLAN tag, IPv6, UDP: 66), in whole words.
 pub const TEMPLATE_LEN: usize = 72;
 

@@ -17,7 +17,7 @@ use forwarder_common::{
     slots::{CONSUMED_STRIDE, MAX_WORKERS, RING_SHARED, RING_VIDEO, SLOTS, Slot},
     tables::{
         Address, Chunk, DeviceTraffic, Endpoint, EndpointKey, Hop, LADDER_LEN, MAX_DEVICES,
-        MAX_LEASES, MAX_SESSIONS, PairKey, QUEUE_SLOT, RouteKey, Steer, Traffic,
+        MAX_LEASES, MAX_PAIRS, MAX_SESSIONS, PairKey, QUEUE_SLOT, RouteKey, Steer, Traffic,
     },
 };
 
@@ -36,9 +36,9 @@ static HOPS: Array<Hop> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at 
 #[map]
 static LEASES: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE); // set at load
 
-/// 5-tuples that ICE has validated: an old and a new one for every session that moves.
+/// 5-tuples that ICE has validated and control has opened.
 #[map]
-static PAIRS: HashMap<PairKey, Steer> = HashMap::with_max_entries(2 * MAX_SESSIONS, 0);
+static PAIRS: HashMap<PairKey, Steer> = HashMap::with_max_entries(MAX_PAIRS, 0);
 /// Local username fragments: an old and a new one for every session that restarts ICE.
 #[map]
 static UFRAGS: HashMap<u64, u32> = HashMap::with_max_entries(2 * MAX_SESSIONS, 0);

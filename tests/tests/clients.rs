@@ -7,7 +7,7 @@ use forwarder_tests::rtc::{
     AgentOptions, Clip, Codec, Crowd, DtlsVersion, Expected, Ledger, Member, Numbering, Protocol,
     Remote, Suite,
 };
-use str0m::media::Mid;
+use str0m::media::{KeyframeRequestKind, Mid};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -210,7 +210,11 @@ fn a_late_receiver_asks_for_a_keyframe_and_gets_one() {
         || right.ask(move |agent, _| agent.frames(mid)) > 5
     ));
     assert!(right.report().inbound["0"].keyframe_wait.is_none());
-    right.ask(move |agent, now| agent.request_keyframe(mid, now).unwrap());
+    right.ask(move |agent, now| {
+        agent
+            .request_keyframe(mid, KeyframeRequestKind::Pli, now)
+            .unwrap()
+    });
     assert!(wait_until(|| right.report().inbound["0"]
         .keyframe_wait
         .is_some()));

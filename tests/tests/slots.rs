@@ -1,8 +1,10 @@
-//! Slots in the real kernel, under a worker that does not wait: bells come as late as there are slots, so that XDP reads those that are
+//! Slots and send state in the real kernel. The slots are under a worker that does not wait: bells come as late as there are slots, so that XDP reads those that are
 //! being written, and those that another packet has by now. Whatever leaves is whole, and its own hop's.
 
 use std::{
     net::IpAddr,
+    os::fd::AsFd,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -12,20 +14,22 @@ use std::{
     time::Duration,
 };
 
+use aya::maps::MapData;
 use forwarder::{
     core::ops::{TableOp, Tables as _},
     dataplane::{
-        kernel::{Device, Kernel, Options, slot_memory::Filled},
+        kernel::{Device, Kernel, Options, Started, slot_memory::Filled},
         memory::Sizes,
     },
+    worker::send_state::SendState,
 };
 use forwarder_common::{
     checksum::Sum,
     hop::{Addresses, Leg},
     reason::Reason,
     slots::{BELL_SLOTS, Bell, SLOTS},
-    tables::Member,
-    wire::rtp,
+    tables::{MAX_PAIRS, Member, PairKey, Steer},
+    wire::{ip::mapped, rtp},
 };
 use forwarder_tests::{Capture, Family, Lab, needs_root};
 
@@ -69,10 +73,7 @@ fn leg(lab: &Lab, number: u32) -> Leg {
     }
 }
 
-#[test]
-fn nothing_torn_and_nothing_foreign_leaves() {
-    needs_root!();
-    let lab = Lab::star().build().unwrap();
+fn start(lab: &Lab) -> Started {
     let name = lab.receiver().fwd_interface().to_owned();
     let ifindex = lab
         .fwd
@@ -96,9 +97,72 @@ fn nothing_torn_and_nothing_foreign_leaves() {
             cpus: aya::util::nr_cpus().unwrap() as u32,
         },
         workers: 1,
+        sessions: 4,
         legs: 8,
     };
-    let mut started = lab.fwd.enter(|| Kernel::start(&options)).unwrap();
+    lab.fwd.enter(|| Kernel::start(&options)).unwrap()
+}
+
+/// What keys were used for outlives the process: it is found where it was pinned.
+#[test]
+fn the_send_state_is_pinned() {
+    needs_root!();
+    let lab = Lab::star().build().unwrap();
+    let started = start(&lab);
+    let state = Arc::new(started.send_state);
+    let session = state.session(4).unwrap();
+    state.store(8, 70_000);
+    session.store_srtcp(17);
+    let taken: Vec<u16> = (0..5).map(|_| session.next_transport_sequence()).collect();
+    assert_eq!(taken, [0, 1, 2, 3, 4]);
+    // Whoever was here is gone; the maps are not.
+    drop((state, session));
+    let pinned = |name| {
+        let versions = std::fs::read_dir(Path::new("/sys/fs/bpf/forwarder").join(lab.name()));
+        let version = versions.unwrap().next().unwrap().unwrap();
+        MapData::from_pin(version.path().join(name)).unwrap()
+    };
+    let (legs, sessions) = (pinned("SEND_STATE"), pinned("SESSION_STATE"));
+    let state = SendState::map((legs.fd().as_fd(), 9), (sessions.fd().as_fd(), 5));
+    let state = Arc::new(state.unwrap());
+    let session = state.session(4).unwrap();
+    assert_eq!((state.next_index(8), session.next_srtcp()), (70_000, 17));
+    assert_eq!(session.next_transport_sequence(), 5);
+    lab.fwd.enter(|| started.kernel.stop()).unwrap();
+}
+
+/// As many pairs as all sessions may have open find room, so that none is refused and then dropped by XDP.
+#[test]
+fn there_is_room_for_all_pairs() {
+    needs_root!();
+    let lab = Lab::star().build().unwrap();
+    let mut started = start(&lab);
+    let steer = Steer {
+        worker: 0,
+        session: 1,
+        audio: [0; 4],
+    };
+    let put = |number: u32| {
+        let remote = (mapped([10, 0, 0, 2].into()), (number % 60_000) as u16);
+        let local = (mapped([10, 0, 0, 1].into()), (number / 60_000) as u16);
+        TableOp::PutSteer {
+            key: PairKey::new(remote, local),
+            steer,
+        }
+    };
+    for number in 0..MAX_PAIRS {
+        started.tables.apply(&put(number)).unwrap();
+    }
+    let refused = started.tables.apply(&put(MAX_PAIRS)).unwrap_err();
+    assert!(format!("{refused:?}").contains("16380"), "{refused:?}");
+    lab.fwd.enter(|| started.kernel.stop()).unwrap();
+}
+
+#[test]
+fn nothing_torn_and_nothing_foreign_leaves() {
+    needs_root!();
+    let lab = Lab::star().build().unwrap();
+    let mut started = start(&lab);
     let tables = &mut started.tables;
     tables
         .apply(&TableOp::SetLease {

@@ -87,6 +87,19 @@ impl Fields {
         Ok(self.inner(field, left))
     }
 
+    /// Takes a field that is an object, may be left out or `null`.
+    ///
+    /// # Errors
+    /// A [`Problem`] where it is something else.
+    pub fn optional_object(
+        &mut self,
+        field: &'static str,
+        allowed: &str,
+    ) -> Result<Option<Self>, Problem> {
+        let left = self.optional(field, allowed, |value| value.as_object().cloned())?;
+        Ok(left.map(|left| self.inner(field, left)))
+    }
+
     /// Takes a field that is a list of objects; none where it is left out.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use crate::{
         candidate,
         codec::CodecSpec,
         ids::{PublicationId, SessionId, SubscriptionId},
+        specs::FeedbackSpec,
         views::{PublicationView, SessionView, SubscriptionView},
     },
     transport::{Credentials, Protocol, Role, Version},
@@ -114,12 +115,27 @@ pub struct SessionPublication {
     /// `null` until it is announced or learnt.
     ssrc: Option<u32>,
     codecs: Vec<Codec>,
+    feedback: Feedback,
     subscribers: usize,
     keyframe_requests: u64,
     keyframes: u64,
     unexpected: u64,
     #[serde(flatten)]
     carried: Carried,
+}
+
+/// What the publisher reads.
+#[derive(Debug, Serialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a line of its own in SDP"
+)]
+struct Feedback {
+    nack: bool,
+    pli: bool,
+    fir: bool,
+    transport_cc: bool,
+    remb: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -307,6 +323,7 @@ impl SessionPublication {
             mid: view.mid.map(str::to_owned),
             ssrc: view.ssrc,
             codecs: view.codecs.iter().map(Codec::new).collect(),
+            feedback: Feedback::new(view.feedback),
             subscribers: view.subscribers,
             keyframe_requests: view.keyframe_requests,
             keyframes: counters.keyframes.load(Relaxed),
@@ -323,6 +340,18 @@ impl SessionPublication {
         found.map(Self::new).ok_or_else(|| {
             Refusal::unknown("publication", id, "the id of a publication of the session")
         })
+    }
+}
+
+impl Feedback {
+    const fn new(spec: FeedbackSpec) -> Self {
+        Self {
+            nack: spec.nack,
+            pli: spec.pli,
+            fir: spec.fir,
+            transport_cc: spec.transport_cc,
+            remb: spec.remb,
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
         codec::CodecSpec,
         extensions::ExtensionSpec,
         specs::{
-            EncodingSpec, PeerRole, PublicationSpec, SessionSpec, SubscriptionSpec, credentials,
+            EncodingSpec, FeedbackSpec, PeerRole, PublicationSpec, SessionSpec, SubscriptionSpec,
+            credentials,
         },
     },
     transport::Credentials,
@@ -25,6 +26,7 @@ const PWD: &str = "the peer's ICE password (a=ice-pwd)";
 const FINGERPRINTS: &str = "a list of objects with algorithm and value, such as {\"algorithm\": \"sha-256\", \"value\": \"AB:CD:...\"}";
 const CODECS: &str = "a list of objects with payload_type, name, clock_rate and, where they have them, channels, parameters and rtx_payload_type";
 const EXTENSIONS: &str = "a list of objects with uri and id (a=extmap)";
+const FEEDBACK: &str = "an object with what of nack, pli, fir, transport_cc and remb the publisher does not read (a=rtcp-fb), such as {\"fir\": false}";
 const PAYLOAD_TYPE: &str = "a number from 0 to 63 or 96 to 127";
 const SSRC: &str = "an SSRC, a number from 0 to 4294967295";
 
@@ -84,6 +86,7 @@ pub fn publication(body: &[u8]) -> Result<PublicationSpec, Problem> {
         codecs: codecs(&mut fields)?,
         encodings: encodings(&mut fields)?,
         header_extensions: header_extensions(&mut fields)?,
+        feedback: feedback(&mut fields)?,
     };
     fields.finish()?;
     Ok(spec)
@@ -160,6 +163,26 @@ fn encodings(fields: &mut Fields) -> Result<Vec<EncodingSpec>, Problem> {
         "a list of objects with ssrc and, if it has one, rtx_ssrc",
     )?;
     list.into_iter().map(read).collect()
+}
+
+/// What is left out is read by the publisher, as all of it is by browsers.
+fn feedback(fields: &mut Fields) -> Result<FeedbackSpec, Problem> {
+    let Some(mut object) = fields.optional_object("feedback", FEEDBACK)? else {
+        return Ok(FeedbackSpec::default());
+    };
+    let mut flag = |field| -> Result<bool, Problem> {
+        let flag = object.optional(field, "true or false", Value::as_bool)?;
+        Ok(flag.unwrap_or(true))
+    };
+    let spec = FeedbackSpec {
+        nack: flag("nack")?,
+        pli: flag("pli")?,
+        fir: flag("fir")?,
+        transport_cc: flag("transport_cc")?,
+        remb: flag("remb")?,
+    };
+    object.finish()?;
+    Ok(spec)
 }
 
 fn header_extensions(fields: &mut Fields) -> Result<Vec<ExtensionSpec>, Problem> {
@@ -243,6 +266,15 @@ mod tests {
         assert_eq!(spec.codecs[1].channels, Some(2));
         assert_eq!(spec.encodings[0].rtx_ssrc, Some(2));
         assert_eq!(spec.header_extensions[0].id, 4);
+        assert_eq!(spec.feedback, FeedbackSpec::default());
+        let mut body = body;
+        body["feedback"] = json!({"fir": false, "remb": true});
+        let spec = publication(body.to_string().as_bytes()).unwrap();
+        let without_fir = FeedbackSpec {
+            fir: false,
+            ..FeedbackSpec::default()
+        };
+        assert_eq!(spec.feedback, without_fir);
 
         let body = json!({"publication": "3", "codecs": codecs, "paused": true});
         let spec = subscription(body.to_string().as_bytes()).unwrap();
@@ -276,6 +308,18 @@ mod tests {
                 json!({"kind": "audio", "header_extensions": [{"uri": "u", "id": 256}]})
             )),
             "header_extensions.id"
+        );
+        assert_eq!(
+            field(read(json!({"kind": "audio", "feedback": true}))),
+            "feedback"
+        );
+        assert_eq!(
+            field(read(json!({"kind": "audio", "feedback": {"fir": 1}}))),
+            "feedback.fir"
+        );
+        assert_eq!(
+            field(read(json!({"kind": "audio", "feedback": {"sli": true}}))),
+            "feedback.sli"
         );
         let read = |body: Value| subscription(body.to_string().as_bytes());
         assert_eq!(field(read(json!({"publication": "p1"}))), "publication");

@@ -15,9 +15,6 @@ use super::{
     settings::Settings,
 };
 
-/// Pairs that one session may have open: the selected one, and those that it leaves and comes back to while it roams.
-pub const MAX_PAIRS_PER_SESSION: u32 = 4;
-
 /// A pair as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairSpec {

@@ -6,13 +6,12 @@ use std::{
     net::SocketAddr,
 };
 
-use forwarder_common::tables::{DEVICE_SOCKET, Steer};
+use forwarder_common::tables::{DEVICE_SOCKET, MAX_PAIRS_PER_SESSION, Steer};
 use proptest::prelude::*;
 
 use super::{
     checked_tables::CheckedTables,
     ids::PairId,
-    pair::MAX_PAIRS_PER_SESSION,
     test_node::{placement, settings},
     *,
 };

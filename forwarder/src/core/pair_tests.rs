@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 
 use forwarder_common::{
     hop::Shape,
-    tables::{DEVICE_SOCKET, HOP_RESOLVED, Steer},
+    tables::{DEVICE_SOCKET, HOP_RESOLVED, MAX_PAIRS_PER_SESSION, Steer},
 };
 
 use super::{
     endpoint::Mode,
     ids::PairId,
-    pair::MAX_PAIRS_PER_SESSION,
     refusal::RefusalKind,
     test_node::{Node, SECOND, endpoint, placement, refused},
     *,

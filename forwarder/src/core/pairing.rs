@@ -3,14 +3,14 @@
 //! A hop that changes is a new hop; the one before stays valid through the grace period, because slots that name it may be
 //! under way. A 5-tuple steers to one session only: the last one that ICE let in, or, once that has closed it, the one before.
 
-use forwarder_common::tables::{Member, PairKey, Steer};
+use forwarder_common::tables::{MAX_PAIRS_PER_SESSION, Member, PairKey, Steer};
 
 use super::{
     Core, Output,
     ids::PairId,
     mirror::Mirror,
     ops::{TableOp, Tables},
-    pair::{Consent, MAX_PAIRS_PER_SESSION, PairSpec, PairState},
+    pair::{Consent, PairSpec, PairState},
     placement::Placement,
     refusal::Refusal,
     store::{Item, Work},

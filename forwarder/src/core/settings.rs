@@ -1,6 +1,6 @@
 //! What the core is told at start: limits, table sizes, and what every packet carries.
 
-use super::pair::MAX_PAIRS_PER_SESSION;
+use forwarder_common::tables::MAX_PAIRS_PER_SESSION;
 
 /// How many of each the node takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,12 +29,21 @@ pub enum Reason {
     NewDecoder,
 }
 
+/// What of it a publisher reads (`a=rtcp-fb`, RFC 4585 §4.2, RFC 5104 §7.1). One that reads neither is asked for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Understands {
+    /// Picture loss indications (`nack pli`).
+    pub pli: bool,
+    /// Full intra requests (`ccm fir`).
+    pub fir: bool,
+}
+
 /// What is to be sent to the publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyframeRequest {
     /// A picture loss indication.
     PictureLoss,
-    /// A full intra request with this command sequence number, which a repetition keeps (RFC 5104 §4.3.1.1).
+    /// A full intra request with this command sequence number (RFC 5104 §4.3.1.1).
     FullIntra {
         /// The command sequence number.
         sequence: u8,
@@ -47,27 +56,28 @@ type Accepted = ArrayVec<u64, LIMIT>;
 /// The requests for keyframes of one publication.
 #[derive(Clone, Debug)]
 pub struct Keyframes {
-    full_intra: bool,
+    understands: Understands,
+    /// Of the last command.
     sequence: u8,
     receivers: HashMap<u32, Accepted>,
     /// The latest request that no keyframe has answered, and the strongest reason among them.
     wanted: Option<(u64, Reason)>,
-    /// Whether all that is wanted was passed on already, so that passing it on again is a repetition.
-    asked: bool,
+    /// How often all that is wanted was passed on already: to pass it on again is a repetition.
+    asked: u32,
     /// When the source was asked last.
     last: Option<u64>,
 }
 
 impl Keyframes {
-    /// For a publication whose publisher understands FIR (`ccm fir` in SDP), or PLI alone.
+    /// For a publication whose publisher understands this.
     #[must_use]
-    pub fn new(full_intra: bool) -> Self {
+    pub fn new(understands: Understands) -> Self {
         Self {
-            full_intra,
+            understands,
             sequence: 0,
             receivers: HashMap::new(),
             wanted: None,
-            asked: false,
+            asked: 0,
             last: None,
         }
     }
@@ -89,7 +99,7 @@ impl Keyframes {
             Some((_, Reason::NewDecoder)) => Reason::NewDecoder,
             _ => reason,
         };
-        (self.wanted, self.asked) = (Some((now, strongest)), false);
+        (self.wanted, self.asked) = (Some((now, strongest)), 0);
         true
     }
 
@@ -105,7 +115,7 @@ impl Keyframes {
     /// former source does not count against it.
     pub const fn source_changed(&mut self, now: u64) {
         self.wanted = Some((now, Reason::NewDecoder));
-        self.asked = false;
+        self.asked = 0;
         self.last = None;
     }
 
@@ -122,12 +132,17 @@ impl Keyframes {
         if now < self.poll_timeout() {
             return None;
         }
-        let repeated = std::mem::replace(&mut self.asked, true);
+        let before = self.asked;
+        self.asked = before.saturating_add(1);
         self.last = Some(now);
-        if reason == Reason::Loss || !self.full_intra {
+        // FIR is not for loss (RFC 5104 §4.3.1.2), unless the publisher reads nothing else.
+        let Understands { pli, fir } = self.understands;
+        if pli && (reason == Reason::Loss || !fir) {
             return Some(KeyframeRequest::PictureLoss);
         }
-        if !repeated {
+        // A repetition keeps its number (RFC 5104 §4.3.1.1), and a publisher ignores it if the first one arrived. Where that did
+        // not help, the keyframe was lost and not the request: the next one is a new command.
+        if before.is_multiple_of(2) {
             self.sequence = self.sequence.wrapping_add(1);
         }
         let sequence = self.sequence;
@@ -137,10 +152,12 @@ impl Keyframes {
     /// When [`Self::poll`] has something, if nothing happens until then.
     #[must_use]
     pub fn poll_timeout(&self) -> u64 {
+        let Understands { pli, fir } = self.understands;
         match (self.wanted, self.last) {
+            _ if !(pli || fir) => u64::MAX,
             (None, _) => u64::MAX,
             (Some(_), None) => 0,
-            (Some(_), Some(last)) if self.asked => last.saturating_add(RETRY),
+            (Some(_), Some(last)) if self.asked > 0 => last.saturating_add(RETRY),
             (Some(_), Some(last)) => last.saturating_add(APART),
         }
     }

@@ -2,9 +2,17 @@
 
 use proptest::prelude::*;
 
-use super::{KeyframeRequest, Keyframes, Reason};
+use super::{KeyframeRequest, Keyframes, Reason, Understands};
 
 const MS: u64 = 1_000_000;
+const BOTH: Understands = Understands {
+    pli: true,
+    fir: true,
+};
+const PLI_ALONE: Understands = Understands {
+    pli: true,
+    fir: false,
+};
 const PLI: Option<KeyframeRequest> = Some(KeyframeRequest::PictureLoss);
 
 fn fir(sequence: u8) -> Option<KeyframeRequest> {
@@ -13,7 +21,7 @@ fn fir(sequence: u8) -> Option<KeyframeRequest> {
 
 #[test]
 fn a_new_subscriber_asks_at_once() {
-    let mut keyframes = Keyframes::new(true);
+    let mut keyframes = Keyframes::new(BOTH);
     assert_eq!(
         (keyframes.poll(0), keyframes.poll_timeout()),
         (None, u64::MAX)
@@ -26,7 +34,7 @@ fn a_new_subscriber_asks_at_once() {
 
 #[test]
 fn many_are_one() {
-    let mut keyframes = Keyframes::new(false);
+    let mut keyframes = Keyframes::new(PLI_ALONE);
     for receiver in 0..100 {
         assert!(keyframes.request(0, receiver, Reason::NewDecoder, None));
     }
@@ -41,7 +49,7 @@ fn many_are_one() {
 
 #[test]
 fn a_keyframe_answers_what_was_asked_before_it() {
-    let mut keyframes = Keyframes::new(false);
+    let mut keyframes = Keyframes::new(PLI_ALONE);
     keyframes.request(0, 1, Reason::Loss, None);
     assert_eq!(keyframes.poll(0), PLI);
     keyframes.request(100 * MS, 2, Reason::Loss, None);
@@ -55,16 +63,16 @@ fn a_keyframe_answers_what_was_asked_before_it() {
 
 #[test]
 fn without_a_keyframe_it_is_asked_again() {
-    let mut keyframes = Keyframes::new(true);
+    let mut keyframes = Keyframes::new(BOTH);
     keyframes.request(0, 1, Reason::NewDecoder, None);
     assert_eq!(keyframes.poll(0), fir(1));
     assert_eq!(keyframes.poll_timeout(), 1000 * MS);
     assert_eq!(keyframes.poll(999 * MS), None);
-    // A repetition keeps its number, a new request has the next.
+    // A repetition keeps its number. If that does not help either, it is a new command, and so is a new request.
     assert_eq!(keyframes.poll(1000 * MS), fir(1));
-    assert_eq!(keyframes.poll(2000 * MS), fir(1));
+    assert_eq!(keyframes.poll(2000 * MS), fir(2));
     keyframes.request(2100 * MS, 2, Reason::Loss, None);
-    assert_eq!(keyframes.poll(2200 * MS), fir(2));
+    assert_eq!(keyframes.poll(2200 * MS), fir(3));
     keyframes.keyframe_seen(2300 * MS);
     keyframes.request(2400 * MS, 2, Reason::Loss, None);
     assert_eq!(keyframes.poll(2400 * MS), PLI);
@@ -72,7 +80,7 @@ fn without_a_keyframe_it_is_asked_again() {
 
 #[test]
 fn a_receiver_is_limited() {
-    let mut keyframes = Keyframes::new(false);
+    let mut keyframes = Keyframes::new(PLI_ALONE);
     let mut ask = |at: u64, rtt: Option<u64>| keyframes.request(at * MS, 1, Reason::Loss, rtt);
     assert!(ask(0, None));
     assert!(!ask(199, None));
@@ -89,8 +97,36 @@ fn a_receiver_is_limited() {
 }
 
 #[test]
+fn the_command_number_wraps() {
+    let mut keyframes = Keyframes::new(BOTH);
+    for command in 1..=600_u32 {
+        let now = u64::from(command) * 20_000 * MS;
+        assert!(keyframes.request(now, 1, Reason::NewDecoder, None));
+        assert_eq!(keyframes.poll(now), fir(command as u8));
+        keyframes.keyframe_seen(now);
+    }
+}
+
+#[test]
+fn a_publisher_is_asked_in_terms_that_it_understands() {
+    let asked = |pli, fir, reason| {
+        let mut keyframes = Keyframes::new(Understands { pli, fir });
+        keyframes.request(0, 1, reason, None);
+        (keyframes.poll_timeout(), keyframes.poll(0))
+    };
+    assert_eq!(asked(true, true, Reason::Loss), (0, PLI));
+    assert_eq!(asked(true, true, Reason::NewDecoder), (0, fir(1)));
+    assert_eq!(asked(true, false, Reason::Loss), (0, PLI));
+    assert_eq!(asked(true, false, Reason::NewDecoder), (0, PLI));
+    assert_eq!(asked(false, true, Reason::Loss), (0, fir(1)));
+    assert_eq!(asked(false, true, Reason::NewDecoder), (0, fir(1)));
+    assert_eq!(asked(false, false, Reason::Loss), (u64::MAX, None));
+    assert_eq!(asked(false, false, Reason::NewDecoder), (u64::MAX, None));
+}
+
+#[test]
 fn with_the_last_receiver_goes_the_request() {
-    let mut keyframes = Keyframes::new(false);
+    let mut keyframes = Keyframes::new(PLI_ALONE);
     keyframes.request(0, 1, Reason::Loss, None);
     keyframes.request(0, 2, Reason::Loss, None);
     keyframes.forget(1);
@@ -111,12 +147,12 @@ proptest! {
 
     /// Whatever is asked: the source and each receiver are limited, and what is open is asked about within a second.
     #[test]
-    fn limits_hold(full_intra: bool, steps in prop::collection::vec((0_u64..400, prop_oneof![
+    fn limits_hold(fir: bool, steps in prop::collection::vec((0_u64..400, prop_oneof![
         8 => (0_u32..4, any::<bool>()).prop_map(|(receiver, new)| Event::Request(receiver, new)),
         1 => Just(Event::Keyframe),
         1 => (0_u32..4).prop_map(Event::Forget),
     ]), 1..200)) {
-        let mut keyframes = Keyframes::new(full_intra);
+        let mut keyframes = Keyframes::new(Understands { pli: true, fir });
         let (mut now, mut sent) = (0, Vec::<u64>::new());
         let mut accepted = vec![Vec::<u64>::new(); 4];
         for (pause, event) in steps {

@@ -29,7 +29,7 @@ pub mod transport_cc;
 
 pub use datagrams::datagrams;
 pub use interval::ReportInterval;
-pub use keyframes::{KeyframeRequest, Keyframes, Reason};
+pub use keyframes::{KeyframeRequest, Keyframes, Reason, Understands};
 pub use ntp::media_units;
 pub use receiver_reports::{Jitter, ReceiverReports, SourceCounters};
 pub use reference_times::ReferenceTimes;

@@ -33,13 +33,14 @@ pub struct LegSequence {
 
 impl LegSequence {
     /// A leg whose first packet leaves under `first`. With a number below 2^15 a receiver that loses the first packets
-    /// still starts with the right rollover counter, 0.
+    /// still starts with the right rollover counter, 0. A leg that was served elsewhere under the same keys goes on at a
+    /// number past all that may have been used there.
     #[must_use]
-    pub const fn starting_at(first: u16) -> Self {
+    pub const fn starting_at(first: u64) -> Self {
         Self {
             offset: 0,
-            next: first as u64,
-            floor: first as u64,
+            next: first,
+            floor: first,
             splice: true,
             used: [0; (WINDOW / 64) as usize],
         }
@@ -121,21 +122,10 @@ impl LegSequence {
     }
 
     /// One more than the highest index used: what must be stored before it is sealed with, for another process to
-    /// [continue at](Self::continue_at).
+    /// [start at](Self::starting_at).
     #[inline]
     #[must_use]
     pub const fn next_index(&self) -> u64 {
         self.next
-    }
-
-    /// Continues a leg that was served elsewhere: the next packet leaves under `next`, or later if this one is further.
-    /// Give a number past all that may have been used there.
-    pub fn continue_at(&mut self, next: u64) {
-        if next > self.next {
-            self.next = next;
-            // The window moves with it; nothing in it can be used any more, since all of it is before the splice.
-            self.used = [0; (WINDOW / 64) as usize];
-        }
-        self.splice = true;
     }
 }

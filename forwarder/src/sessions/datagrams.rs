@@ -80,10 +80,11 @@ impl Sessions {
         self.outputs.push_back(Output::Transmit { pair, bytes });
         match event {
             IceEvent::RoleConflict => return,
-            IceEvent::Answered { new_pair: false } => {}
-            IceEvent::Answered { new_pair: true } => {
-                self.claim(now, number, pair);
-                self.open_first(now, number, pair);
+            IceEvent::Answered { new_pair } => {
+                if new_pair {
+                    self.claim(now, number, pair);
+                }
+                self.try_out(now, number, pair, new_pair);
             }
             IceEvent::Selected(pair) => {
                 self.claim(now, number, pair);
@@ -183,14 +184,15 @@ impl Sessions {
         self.reschedule(number);
     }
 
-    /// The first pair is opened as soon as it is valid: a peer sends DTLS when its first check has been answered, before it
-    /// nominates (RFC 8445 §12.1), and only what comes from open pairs is let in. Media follows the nomination.
-    fn open_first(&mut self, now: u64, number: u32, pair: Pair) {
+    /// A pair is opened as soon as it is valid: a peer sends DTLS on any whose check has been answered, before it nominates
+    /// (RFC 8445 §12.1), and only what comes from open pairs is let in. Until DTLS is through it stays as long as it is checked;
+    /// after that a new one has its time. Media follows the nomination.
+    fn try_out(&mut self, now: u64, number: u32, pair: Pair, new_pair: bool) {
         let Some(session) = self.table.at_mut(number) else {
             return;
         };
-        if session.ice.selected().is_none() && session.pairs.iter().next().is_none() {
-            let steps = session.pairs.select(now, pair);
+        if new_pair || session.keys.is_none() {
+            let steps = session.pairs.try_out(now, pair);
             self.carry_out(now, number, steps);
         }
     }

@@ -8,9 +8,9 @@ use super::{
     session::Keys,
 };
 use crate::{
-    srtp::{ReceiveKeys, SendKeys, SrtcpReceiver, SrtcpSender},
+    srtp::ReceiveKeys,
     transport::{CONSENT, Connected, DtlsEvent, Pair},
-    worker::command::{Command, Receiver, TransportSequence},
+    worker::command::{Command, Receiver},
 };
 
 impl Sessions {
@@ -49,18 +49,15 @@ impl Sessions {
 
     /// The peer is who was signalled: its keys go to its worker, and the way to it to all workers.
     fn connect(&mut self, now: u64, number: u32, connected: &Connected) {
-        let Some(session) = self.table.at_mut(number) else {
+        // There is a state for every number that a session can have.
+        let (Some(session), Some(state)) =
+            (self.table.at_mut(number), self.send_state.session(number))
+        else {
             return;
         };
-        let suite = connected.send.suite();
-        session.keys = Some(Box::new(Keys {
-            suite,
-            version: connected.version,
-            send: Arc::new(SendKeys::new(&connected.send)),
-            transport_sequence: Arc::new(TransportSequence::default()),
-            srtcp_sender: SrtcpSender::new(&connected.send),
-            srtcp_receiver: SrtcpReceiver::new(&connected.receive),
-        }));
+        let keys = Keys::new(connected, state);
+        let suite = keys.suite;
+        session.keys = Some(Box::new(keys));
         session.set_up_by = None;
         if session.ice.selected().is_none() {
             // Without a nomination there is no consent whose end would end the session.
@@ -86,6 +83,57 @@ impl Sessions {
             .push_back(Output::Event(Event::Connected { session: id, suite }));
         if let Some(reach) = reach {
             self.send_over(now, number, reach);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        sessions::session::Keys,
+        srtp::{MasterKey, SrtcpReceiver, Suite},
+        transport::{Connected, Version},
+        worker::send_state::SendState,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn another_process_goes_on_with_the_same_keys() {
+        let master = |suite: Suite| {
+            let salt = vec![2; suite.salt_len()];
+            MasterKey::new(suite, &vec![1; suite.key_len()], &salt).unwrap()
+        };
+        for suite in [Suite::AeadAes128Gcm, Suite::Aes128CmHmacSha1_80] {
+            let connected = Connected {
+                version: Version::Dtls12,
+                send: master(suite),
+                receive: master(suite),
+            };
+            let memory = Arc::new(SendState::heap(0, 2).unwrap());
+            let mut peer = SrtcpReceiver::new(&master(suite));
+            let mut numbers = Vec::new();
+            let receiver_report = [0x80, 201, 0, 1, 0, 0, 0, 9];
+            for process in 0..3 {
+                let place = memory.session(1).unwrap();
+                let mut keys = match process {
+                    0 => Keys::new(&connected, place),
+                    _ => Keys::resume(&connected, place),
+                };
+                for _ in 0..5 {
+                    let mut sealed = Vec::new();
+                    keys.protect(&receiver_report, &mut sealed).unwrap();
+                    // An index that was there before is a replay.
+                    assert!(peer.unprotect(&mut sealed).is_ok(), "{process}");
+                    numbers.push(keys.send_state.next_transport_sequence());
+                }
+                // A process that dies before the packet has left has used the index up.
+                let next = memory.session(1).unwrap().next_srtcp();
+                assert_eq!(next, 5 * (process + 1));
+            }
+            assert_eq!(numbers, (0..15).collect::<Vec<u16>>());
+            // Other keys begin anew.
+            let keys = Keys::new(&connected, memory.session(1).unwrap());
+            assert_eq!(keys.send_state.next_srtcp(), 0);
         }
     }
 }

@@ -151,7 +151,7 @@ impl Sessions {
             },
             // Below 2^15, so that a receiver that misses the first packets does not take a wrap for none (RFC 3711 §3.3.1
             // leaves it to guess the rollover counter as 0).
-            first_sequence: sequence as u16 & 0x7fff,
+            first_index: u64::from(sequence & 0x7fff),
             timestamp_offset,
             paused: subscription.paused,
             counters: Arc::clone(&subscription.counters),

@@ -38,7 +38,10 @@ pub mod views;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use self::{
     datagrams::Holder,
@@ -52,6 +55,7 @@ use self::{
 use crate::{
     core::refusal::Refusal,
     transport::{DtlsContext, Pair},
+    worker::send_state::SendState,
 };
 
 /// Fills bytes at random. Credentials come from it, so it must be a cryptographic generator.
@@ -65,6 +69,7 @@ pub struct Sessions {
     settings: Settings,
     dtls: DtlsContext,
     entropy: Entropy,
+    send_state: Arc<SendState>,
     table: Table,
     schedule: Schedule,
     outputs: VecDeque<Output>,
@@ -95,15 +100,29 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// A node without sessions. `dtls` holds the node's certificate.
+    /// A node without sessions. `dtls` holds the node's certificate, and `send_state` has room for as many
+    /// sessions as the settings allow; their numbers begin with 1.
     ///
     /// # Errors
     /// A [`Refusal`] that names the setting that cannot be.
-    pub fn new(settings: Settings, dtls: DtlsContext, entropy: Entropy) -> Result<Self, Refusal> {
+    pub fn new(
+        settings: Settings,
+        dtls: DtlsContext,
+        entropy: Entropy,
+        send_state: Arc<SendState>,
+    ) -> Result<Self, Refusal> {
         settings.check()?;
+        if send_state.session(settings.max_sessions).is_none() {
+            return Err(Refusal::invalid(
+                "max_sessions",
+                settings.max_sessions,
+                "as many as there is send state for",
+            ));
+        }
         Ok(Self {
             dtls,
             entropy,
+            send_state,
             table: Table::default(),
             schedule: Schedule::default(),
             outputs: VecDeque::new(),

@@ -1,18 +1,22 @@
 //! The pairs of one session that the data plane serves. Moving to another is make-before-break: the new pair is opened,
-//! media goes there once it is ready, and the former one is still read for a while, because packets are under way.
+//! media goes there once it is ready, and the former one is still read for a while, because packets are under way. Pairs that
+//! are valid and not selected are open on trial: a peer may begin DTLS on any of them (RFC 8445 §12.1).
 
 use arrayvec::ArrayVec;
+use forwarder_common::tables::MAX_PAIRS_PER_SESSION;
 
 use crate::{transport::Pair, worker::command::Reach};
 
 /// How long a pair is read after media has left it, in nanoseconds.
 pub const LINGER: u64 = 3_000_000_000;
+/// How long a valid pair is read without being selected, in nanoseconds.
+pub const TRIAL: u64 = 10_000_000_000;
 /// The least time between two renewals of a pair's lease, in nanoseconds.
 const RENEWAL: u64 = 1_000_000_000;
 /// The least time between two requests to open a pair, in nanoseconds: opening may fail where descriptors have run out.
 const RETRY: u64 = 2_000_000_000;
-/// Pairs that one session has open: the current one, its successor, and two that linger.
-const MAX_OPEN: usize = 4;
+/// Pairs that one session has open: the current one, its successor, and two that linger or are on trial.
+const MAX_OPEN: usize = MAX_PAIRS_PER_SESSION as usize;
 
 /// Something for the data plane to do.
 #[derive(Debug)]
@@ -39,6 +43,16 @@ struct Open {
     asked: u64,
     /// When it is closed; `None` while it is wanted.
     close_at: Option<u64>,
+}
+
+impl Open {
+    /// Asks the data plane again, if it could not serve the pair so far.
+    fn ask_again(&mut self, now: u64, steps: &mut Steps) {
+        if self.reach.is_none() && now >= self.asked.saturating_add(RETRY) {
+            self.asked = now;
+            steps.push(Step::Open(self.pair));
+        }
+    }
 }
 
 /// The open pairs of a session.
@@ -70,17 +84,44 @@ impl OpenPairs {
                     self.close_oldest(&mut steps);
                 }
                 // There is room: of four open pairs one can be closed.
-                let _ = self.open.try_push(Open {
-                    pair,
-                    reach: None,
-                    asked: now,
-                    close_at: None,
-                });
-                steps.push(Step::Open(pair));
+                self.open(now, pair, None, &mut steps);
             }
         }
         self.let_linger(now);
         steps
+    }
+
+    /// A pair is valid, and may be selected or not: what comes from it is read for a while, if there is room. The first one is
+    /// selected until ICE says otherwise.
+    pub fn try_out(&mut self, now: u64, pair: Pair) -> Steps {
+        if self.selected.is_none() {
+            return self.select(now, pair);
+        }
+        let mut steps = Steps::new();
+        let until = now.saturating_add(TRIAL);
+        match self.open.iter_mut().find(|open| open.pair == pair) {
+            Some(open) => {
+                if let Some(at) = &mut open.close_at {
+                    *at = until.max(*at);
+                }
+                open.ask_again(now, &mut steps);
+            }
+            None => self.open(now, pair, Some(until), &mut steps),
+        }
+        steps
+    }
+
+    /// Opens a pair, if there is room.
+    fn open(&mut self, now: u64, pair: Pair, close_at: Option<u64>, steps: &mut Steps) {
+        let open = Open {
+            pair,
+            reach: None,
+            asked: now,
+            close_at,
+        };
+        if self.open.try_push(open).is_ok() {
+            steps.push(Step::Open(pair));
+        }
     }
 
     /// The peer still wants the selected pair: asks for it again, if the data plane could not serve it so far.
@@ -88,12 +129,8 @@ impl OpenPairs {
         let mut steps = Steps::new();
         let selected = self.selected;
         let mut open = self.open.iter_mut();
-        if let Some(open) = open.find(|open| selected == Some(open.pair))
-            && open.reach.is_none()
-            && now >= open.asked.saturating_add(RETRY)
-        {
-            open.asked = now;
-            steps.push(Step::Open(open.pair));
+        if let Some(open) = open.find(|open| selected == Some(open.pair)) {
+            open.ask_again(now, &mut steps);
         }
         steps
     }
@@ -280,6 +317,42 @@ mod tests {
             assert!(pairs.open.len() <= MAX_OPEN);
             assert!(pairs.contains(pair(1)) && pairs.contains(pair(port)));
         }
+    }
+
+    #[test]
+    fn valid_pairs_are_open_before_one_of_them_is_selected() {
+        let mut pairs = OpenPairs::default();
+        assert_eq!(text(&pairs.try_out(0, pair(1))), "open 1");
+        assert_eq!(text(&pairs.ready(0, pair(1), reach(1))), "send 1");
+        for port in 2..=4 {
+            let opened = pairs.try_out(u64::from(port), pair(port));
+            assert_eq!(text(&opened), format!("open {port}"));
+            // They are read, and nothing is sent there.
+            assert_eq!(text(&pairs.ready(9, pair(port), reach(port.into()))), "");
+        }
+        assert_eq!(text(&pairs.try_out(9, pair(5))), "", "four are open");
+        assert_eq!(pairs.poll_timeout(), Some(2 + TRIAL));
+        // Who is still heard stays.
+        assert_eq!(text(&pairs.try_out(9, pair(2))), "");
+        // The selected one was open already.
+        assert_eq!(text(&pairs.select(10, pair(3))), "send 3");
+        assert_eq!(text(&pairs.handle_timeout(10 + LINGER)), "close 1");
+        assert_eq!(text(&pairs.handle_timeout(4 + TRIAL)), "close 4");
+        assert_eq!(text(&pairs.handle_timeout(9 + TRIAL)), "close 2");
+        assert_eq!(pairs.iter().collect::<Vec<_>>(), [pair(3)]);
+        assert_eq!(pairs.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_pair_on_trial_makes_room_for_the_selected_one() {
+        let mut pairs = OpenPairs::default();
+        for port in 1..=4 {
+            pairs.try_out(port.into(), pair(port));
+            pairs.ready(9, pair(port), reach(port.into()));
+        }
+        assert_eq!(text(&pairs.select(10, pair(9))), "close 2, open 9");
+        assert_eq!(pairs.current(), Some(pair(1)));
+        assert_eq!(text(&pairs.ready(11, pair(9), reach(9))), "send 9");
     }
 
     #[test]

@@ -8,12 +8,12 @@ use super::{
     codec::CodecSpec,
     extensions::Used,
     ids::{PublicationId, SubscriptionId},
-    specs::{EncodingSpec, Mid, PublicationSpec},
+    specs::{EncodingSpec, FeedbackSpec, Mid, PublicationSpec},
 };
 use crate::{
     feedback::{
         Keyframes, PublisherClock, ReceiverReports, ReportBlock, SenderInfo, SourceCounters,
-        StreamClock,
+        StreamClock, Understands,
     },
     media::{Codec, Kind},
     worker::{
@@ -35,6 +35,7 @@ pub struct Publication {
     /// The SSRC that it has: announced, or learnt.
     pub ssrc: Option<u32>,
     pub extensions: Used,
+    pub feedback: FeedbackSpec,
     pub counters: Arc<TrackCounters>,
     /// Who is subscribed: number of the session, and the subscription.
     pub subscribers: Vec<(u32, SubscriptionId)>,
@@ -71,10 +72,13 @@ impl Publication {
             announced,
             ssrc,
             extensions,
+            feedback: spec.feedback,
             counters: Arc::new(TrackCounters::default()),
             subscribers: Vec::new(),
-            // Every sender of video understands PLI; FIR would have to be negotiated (RFC 5104 §7.1), and does no more.
-            keyframes: Keyframes::new(false),
+            keyframes: Keyframes::new(Understands {
+                pli: spec.feedback.pli,
+                fir: spec.feedback.fir,
+            }),
             keyframe_requests: 0,
             clock: StreamClock::new(clock_rate),
             clock_rate,
@@ -221,6 +225,7 @@ mod tests {
                 rtx_ssrc: Some(8),
             }],
             header_extensions: Vec::new(),
+            feedback: FeedbackSpec::default(),
         };
         Publication::new(PublicationId(1), 1, &spec, None, Used::default())
     }

@@ -164,10 +164,12 @@ impl Session {
         let delays = reporting.references.take_delays(now);
         append::receiver_delays(packet, self.report_ssrc, &delays);
         let id = self.extensions.ids().id(Extension::TransportCc);
-        let without = |it: &&Publication| id.is_none_or(|id| !it.extensions.contains(&id));
+        let without = |it: &&Publication| {
+            !it.feedback.transport_cc || id.is_none_or(|id| !it.extensions.contains(&id))
+        };
         let publications = self.publications.iter();
         let ssrcs: Vec<u32> = publications
-            .filter(|it| it.kind == Kind::Video)
+            .filter(|it| it.kind == Kind::Video && it.feedback.remb)
             .filter(without)
             .filter_map(|it| it.ssrc)
             .collect();

@@ -19,11 +19,12 @@ use crate::{
     core::refusal::Refusal,
     feedback::{bye, datagrams},
     media::{Extension, ExtensionIds, Kind},
-    srtp::{SendKeys, SrtcpReceiver, SrtcpSender, Suite},
-    transport::{Dtls, IceLite, Pair, Version},
+    srtp::{SealError, SendKeys, SrtcpReceiver, SrtcpSender, Suite},
+    transport::{Connected, Dtls, IceLite, Pair, Version},
     worker::{
-        command::{Reach, Sender, TransportSequence},
+        command::{Reach, Sender},
         counters::SessionCounters,
+        send_state::SessionSendState,
     },
 };
 
@@ -38,9 +39,40 @@ pub struct Keys {
     pub suite: Suite,
     pub version: Version,
     pub send: Arc<SendKeys>,
-    pub transport_sequence: Arc<TransportSequence>,
-    pub srtcp_sender: SrtcpSender,
+    /// What they were used for.
+    pub send_state: SessionSendState,
+    srtcp_sender: SrtcpSender,
     pub srtcp_receiver: SrtcpReceiver,
+}
+
+impl Keys {
+    /// Keys that nothing was sealed with.
+    pub fn new(connected: &Connected, send_state: SessionSendState) -> Self {
+        send_state.begin();
+        Self::resume(connected, send_state)
+    }
+
+    /// Goes on sealing where their state says, which may have been written by another process.
+    pub fn resume(connected: &Connected, send_state: SessionSendState) -> Self {
+        let mut srtcp_sender = SrtcpSender::new(&connected.send);
+        srtcp_sender.continue_at(send_state.next_srtcp());
+        Self {
+            suite: connected.send.suite(),
+            version: connected.version,
+            send: Arc::new(SendKeys::new(&connected.send)),
+            send_state,
+            srtcp_sender,
+            srtcp_receiver: SrtcpReceiver::new(&connected.receive),
+        }
+    }
+
+    /// Appends the protected form of an RTCP packet to `out`.
+    pub fn protect(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+        // Before it is used: another process must never use it again (RFC 3711 §9.1).
+        let next = self.srtcp_sender.next_index().saturating_add(1);
+        self.send_state.store_srtcp(next);
+        self.srtcp_sender.protect(packet, out)
+    }
 }
 
 /// Datagrams of one session, as control counts them.
@@ -196,7 +228,7 @@ impl Session {
         let ids = self.extensions.ids();
         let transport_cc = ids.id(Extension::TransportCc).is_some_and(|id| {
             let mut publications = self.publications.iter();
-            publications.any(|publication| publication.extensions.contains(&id))
+            publications.any(|it| it.feedback.transport_cc && it.extensions.contains(&id))
         });
         (ids, transport_cc)
     }
@@ -223,7 +255,7 @@ impl Session {
             session: self.number,
             keys: Arc::clone(&keys.send),
             reach,
-            transport_sequence: Arc::clone(&keys.transport_sequence),
+            send_state: keys.send_state.clone(),
         }))
     }
 
@@ -240,7 +272,7 @@ impl Session {
         let Some(keys) = &mut self.keys else { return };
         for packet in datagrams(packets) {
             let mut bytes = Vec::with_capacity(packet.len() + 32);
-            if keys.srtcp_sender.protect(packet, &mut bytes).is_ok() {
+            if keys.protect(packet, &mut bytes).is_ok() {
                 self.control.rtcp_sent += 1;
                 outputs.push_back(Output::Transmit { pair, bytes });
             }

@@ -106,6 +106,37 @@ pub struct EncodingSpec {
     pub rtx_ssrc: Option<u32>,
 }
 
+/// The RTCP feedback that a publisher reads for an m-line (`a=rtcp-fb`, RFC 4585 §4.2): it is sent no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a line of its own in SDP"
+)]
+pub struct FeedbackSpec {
+    /// Requests for retransmission (`nack`). Kept for what will ask for them; nothing does yet.
+    pub nack: bool,
+    /// Picture loss indications (`nack pli`).
+    pub pli: bool,
+    /// Full intra requests (`ccm fir`, RFC 5104 §7.1).
+    pub fir: bool,
+    /// Transport-wide feedback (`transport-cc`).
+    pub transport_cc: bool,
+    /// Receiver estimated maximum bitrate (`goog-remb`).
+    pub remb: bool,
+}
+
+impl Default for FeedbackSpec {
+    fn default() -> Self {
+        Self {
+            nack: true,
+            pli: true,
+            fir: true,
+            transport_cc: true,
+            remb: true,
+        }
+    }
+}
+
 /// A publication as asked for.
 #[derive(Clone, Debug)]
 pub struct PublicationSpec {
@@ -119,6 +150,8 @@ pub struct PublicationSpec {
     pub encodings: Vec<EncodingSpec>,
     /// Its header extensions.
     pub header_extensions: Vec<ExtensionSpec>,
+    /// The RTCP feedback that the publisher reads.
+    pub feedback: FeedbackSpec,
 }
 
 impl PublicationSpec {

@@ -7,6 +7,7 @@ use super::{
     publication::Publication,
     session::{ControlCounters, Session},
     settings::Settings,
+    specs::FeedbackSpec,
     subscription::Subscription,
 };
 use crate::{
@@ -91,6 +92,8 @@ pub struct PublicationView<'a> {
     pub mid: Option<&'a str>,
     /// Its codecs, as the publisher numbers them.
     pub codecs: &'a [CodecSpec],
+    /// The RTCP feedback that the publisher reads.
+    pub feedback: FeedbackSpec,
     /// Its SSRC: announced, learnt, or not known yet.
     pub ssrc: Option<u32>,
     /// How many subscriptions there are to it.
@@ -201,6 +204,7 @@ impl Publication {
             kind: self.kind,
             mid: self.mid.as_deref().and_then(|mid| str::from_utf8(mid).ok()),
             codecs: &self.codecs,
+            feedback: self.feedback,
             ssrc: self.ssrc,
             subscribers: self.subscribers.len(),
             keyframe_requests: self.keyframe_requests,

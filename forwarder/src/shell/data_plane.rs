@@ -35,6 +35,8 @@ pub struct DataPlane {
     pub worker: Handle,
     /// The workers of sessions.
     pub workers: Workers,
+    /// What keys of sessions were used for.
+    pub send_state: Arc<SendState>,
     /// What those count, one row each.
     pub reasons: Arc<ReasonTable>,
     /// What it is, for those who ask.
@@ -68,16 +70,20 @@ pub async fn bring_up(config: &Config, sizes: &settings::Sizes) -> Result<DataPl
     let tables = SoftTables::new(sizes, sizes.routes)?;
     let worker = SocketWorker::spawn(tables.shared(), None)?;
     let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS)?);
+    // Numbers of both begin with 1.
+    let state = SendState::heap(legs(config) + 1, config.max_sessions + 1)?;
+    let send_state = Arc::new(state);
     let workers = Workers::spawn(worker::Options {
         ports: (0..workers(config)?).map(|_| None).collect(),
         cpus: media_cpus()?,
-        send_state: Arc::new(SendState::heap(legs(config))?),
+        send_state: Arc::clone(&send_state),
         reasons: Arc::clone(&reasons),
     })?;
     Ok(DataPlane {
         tables: Box::new(tables),
         worker,
         workers,
+        send_state,
         reasons,
         facts: parts::Facts {
             path: NodePath::Socket,
@@ -106,6 +112,7 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
         devices,
         sizes,
         workers: workers(config)?,
+        sessions: config.max_sessions,
         legs: legs(config),
     };
     // System calls and short-lived threads; nothing else runs yet.
@@ -113,11 +120,12 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
     let shared: Arc<SharedTables> = started.tables.shared();
     let punt: Box<dyn Punt> = Box::new(started.punt);
     let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS)?);
+    let send_state = Arc::new(started.send_state);
     let spawned = SocketWorker::spawn(shared, Some(punt)).and_then(|worker| {
         let workers = Workers::spawn(worker::Options {
             ports: started.ports.into_iter().map(Some).collect(),
             cpus: media_cpus()?,
-            send_state: Arc::new(started.send_state),
+            send_state: Arc::clone(&send_state),
             reasons: Arc::clone(&reasons),
         })?;
         Ok((worker, workers))
@@ -133,6 +141,7 @@ async fn kernel(config: &Config, sizes: Sizes) -> Result<DataPlane> {
         tables: Box::new(started.tables),
         worker,
         workers,
+        send_state,
         reasons,
         facts: parts::Facts {
             path: NodePath::Kernel,

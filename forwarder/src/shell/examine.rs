@@ -55,6 +55,7 @@ fn self_test(iface: &str, facts: &Facts) -> SelfTest {
                 cpus,
             },
             workers: 1,
+            sessions: 1,
             legs: 64,
         };
         Kernel::start(&options)?.kernel.stop()

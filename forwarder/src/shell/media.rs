@@ -16,12 +16,13 @@ use crate::{
     },
     sessions::{Entropy, Sessions, settings::Settings},
     transport::{Certificate, DtlsContext, Timebase},
-    worker::Workers,
+    worker::{Workers, send_state::SendState},
 };
 
 /// What sessions need before workers run: what can fail without a trace.
 pub struct Prepared {
-    sessions: Sessions,
+    settings: Settings,
+    dtls: DtlsContext,
     port: MediaPort,
     marks: Marks,
 }
@@ -52,9 +53,10 @@ pub fn prepare(config: &Config, resolver: &Resolver, workers: u32) -> Result<Pre
         candidates: port.candidates.clone(),
         ..Settings::default()
     };
-    let sessions = Sessions::new(settings, dtls, entropy())?;
+    settings.check()?;
     Ok(Prepared {
-        sessions,
+        settings,
+        dtls,
         port,
         marks,
     })
@@ -69,14 +71,22 @@ impl Prepared {
     }
 
     /// Hands everything to the node.
-    pub fn into_parts(self, workers: Workers, reasons: Arc<ReasonTable>) -> MediaParts {
-        MediaParts {
-            sessions: self.sessions,
+    ///
+    /// # Errors
+    /// There is less send state than the settings need.
+    pub fn into_parts(
+        self,
+        workers: Workers,
+        send_state: Arc<SendState>,
+        reasons: Arc<ReasonTable>,
+    ) -> Result<MediaParts> {
+        Ok(MediaParts {
+            sessions: Sessions::new(self.settings, self.dtls, entropy(), send_state)?,
             workers,
             reasons,
             listeners: self.port.listeners,
             marks: self.marks,
-        }
+        })
     }
 }
 

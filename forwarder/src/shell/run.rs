@@ -58,6 +58,7 @@ async fn run_locked(config: &Config) -> Result<()> {
         tables,
         worker,
         workers,
+        send_state,
         reasons,
         facts,
         kernel,
@@ -81,7 +82,7 @@ async fn run_locked(config: &Config) -> Result<()> {
         placer: placer.clone(),
         facts,
     };
-    let (handle, task) = assemble(parts, sessions.into_parts(workers, reasons))?;
+    let (handle, task) = assemble(parts, sessions.into_parts(workers, send_state, reasons)?)?;
     let fresh = tokio::spawn({
         let node = handle.clone();
         async move { placer.keep_fresh(node).await }

@@ -1,13 +1,12 @@
 //! The SSRCs of one peer: a bounded table that only authentic packets enter.
 
-use std::collections::{BTreeMap, btree_map};
-
 use super::{OpenError, ReceiveKeys, ReceiveStream, keys::fixed};
 
 /// Streams by SSRC, each with what its owner keeps about it.
 #[derive(Debug)]
 pub struct ReceiveStreams<T> {
-    streams: BTreeMap<u32, (ReceiveStream, T)>,
+    /// In the order of their SSRCs.
+    streams: Vec<(u32, (ReceiveStream, T))>,
     max: usize,
 }
 
@@ -27,9 +26,19 @@ impl<T> ReceiveStreams<T> {
     #[must_use]
     pub const fn new(max: usize) -> Self {
         Self {
-            streams: BTreeMap::new(),
+            streams: Vec::new(),
             max,
         }
+    }
+
+    /// Makes room for so many more, as far as there may be more: until they are there, no packet allocates.
+    pub fn reserve(&mut self, more: usize) {
+        let free = self.max.saturating_sub(self.streams.len());
+        self.streams.reserve_exact(more.min(free));
+    }
+
+    fn find(&self, ssrc: u32) -> Result<usize, usize> {
+        self.streams.binary_search_by_key(&ssrc, |(held, _)| *held)
     }
 
     /// Opens a packet in place, and notes it as received: index guessed, replay checked, tag verified, decrypted. The first
@@ -49,16 +58,16 @@ impl<T> ReceiveStreams<T> {
     ) -> Result<Opened<'_, T>, OpenError> {
         let header = fixed(packet).ok_or(OpenError::Malformed)?;
         let full = self.streams.len() >= self.max;
-        match self.streams.entry(header.ssrc()) {
-            btree_map::Entry::Occupied(known) => {
-                let (stream, value) = known.into_mut();
+        match self.find(header.ssrc()) {
+            Ok(at) => {
+                let (_, (stream, value)) = self.streams.get_mut(at).ok_or(OpenError::Malformed)?;
                 let index = stream.guess(header.sequence());
                 stream.check(index)?;
                 let len = keys.open(packet, header_len, index)?;
                 stream.accept(index);
                 Ok(Opened { len, index, value })
             }
-            btree_map::Entry::Vacant(place) => {
+            Err(at) => {
                 if full {
                     return Err(OpenError::TooManyStreams);
                 }
@@ -68,7 +77,8 @@ impl<T> ReceiveStreams<T> {
                 let plain = packet.get(..len).ok_or(OpenError::Malformed)?;
                 let value = admit(plain).ok_or(OpenError::Unwanted)?;
                 stream.accept(index);
-                let (_, value) = place.insert((stream, value));
+                self.streams.insert(at, (header.ssrc(), (stream, value)));
+                let (_, (_, value)) = self.streams.get_mut(at).ok_or(OpenError::Malformed)?;
                 Ok(Opened { len, index, value })
             }
         }
@@ -76,30 +86,37 @@ impl<T> ReceiveStreams<T> {
 
     /// The stream of an SSRC, with what is kept about it.
     pub fn stream_mut(&mut self, ssrc: u32) -> Option<&mut (ReceiveStream, T)> {
-        self.streams.get_mut(&ssrc)
+        let at = self.find(ssrc).ok()?;
+        self.streams.get_mut(at).map(|(_, stream)| stream)
     }
 
     /// All streams, by SSRC.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &ReceiveStream, &T)> {
         self.streams
             .iter()
-            .map(|(&ssrc, (stream, value))| (ssrc, stream, value))
+            .map(|(ssrc, (stream, value))| (*ssrc, stream, value))
     }
 
     /// Enters a stream that is known from elsewhere, in place of one that may be there; `false` if there is no room.
     pub fn insert(&mut self, ssrc: u32, stream: ReceiveStream, value: T) -> bool {
-        let room = self.streams.len() < self.max || self.streams.contains_key(&ssrc);
-        if room {
-            self.streams.insert(ssrc, (stream, value));
+        match self.find(ssrc) {
+            Ok(at) => {
+                let place = self.streams.get_mut(at);
+                place.map(|(_, known)| *known = (stream, value)).is_some()
+            }
+            Err(_) if self.streams.len() >= self.max => false,
+            Err(at) => {
+                self.streams.insert(at, (ssrc, (stream, value)));
+                true
+            }
         }
-        room
     }
 
     /// Changes what is kept about the streams. None is ever forgotten: under the same keys its packets could be replayed.
     pub fn for_each_value(&mut self, mut change: impl FnMut(&mut T)) {
         self.streams
-            .values_mut()
-            .for_each(|(_, value)| change(value));
+            .iter_mut()
+            .for_each(|(_, (_, value))| change(value));
     }
 
     /// How many streams are known.

@@ -1,13 +1,6 @@
 //! What workers are told. Commands may allocate: they are carried out between batches of packets, never within one.
 
-use std::{
-    fmt,
-    os::fd::OwnedFd,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::{fmt, os::fd::OwnedFd, sync::Arc};
 
 use arrayvec::ArrayVec;
 use forwarder_common::tables::Member;
@@ -15,6 +8,7 @@ use forwarder_common::tables::Member;
 use super::{
     counters::{LegCounters, SessionCounters, TrackCounters},
     pool::Door,
+    send_state::SessionSendState,
     tcp::Connection,
 };
 use crate::{
@@ -169,8 +163,8 @@ pub struct Sender {
     pub keys: Arc<SendKeys>,
     /// The way.
     pub reach: Reach,
-    /// Shared over replacements of the sender and between workers.
-    pub transport_sequence: Arc<TransportSequence>,
+    /// Where transport-wide sequence numbers come from.
+    pub send_state: SessionSendState,
 }
 
 impl fmt::Debug for Sender {
@@ -204,22 +198,6 @@ pub enum Reach {
         /// The worker that writes to it.
         worker: u32,
     },
-}
-
-/// The transport-wide sequence number of a session: one space over all streams to one peer
-/// (draft-holmer-rmcat-transport-wide-cc-extensions-01 §2). On a cache line of its own, since several workers may send to
-/// one peer.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-pub struct TransportSequence(AtomicU32);
-
-impl TransportSequence {
-    /// The number of the next packet.
-    pub fn next(&self) -> u16 {
-        // The counter wraps at 2^32 and the number at 2^16: the first is a multiple of the second, so no number is left
-        // out.
-        self.0.fetch_add(1, Relaxed) as u16
-    }
 }
 
 /// How what arrives from a session's peer is opened and read.
@@ -289,8 +267,9 @@ pub struct Leg {
     pub payload_types: ArrayVec<(u8, u8), MAX_PAYLOAD_TYPES>,
     /// The header extensions that the subscriber gets.
     pub profile: Profile,
-    /// Sequence number of the first packet that is sent.
-    pub first_sequence: u16,
+    /// Packet index of the first packet that is sent: a sequence number for a new leg, and for one that goes on under the same keys
+    /// [what its send state says](super::send_state::SendState::next_index).
+    pub first_index: u64,
     /// Added to RTP timestamps.
     pub timestamp_offset: u32,
     /// Whether nothing is sent at first.

@@ -99,7 +99,7 @@ impl Forwarder<'_> {
         // Before it is used: another process must never use it again (RFC 3711 §9.1).
         self.send_state.store(leg.leg, leg.sequence.next_index());
         let transport_sequence = if leg.transport_cc {
-            sender.transport_sequence.next()
+            sender.send_state.next_transport_sequence()
         } else {
             0
         };

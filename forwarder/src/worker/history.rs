@@ -13,8 +13,6 @@ const PACKET: usize = 1500;
 /// The packets of one track.
 #[derive(Debug)]
 pub struct History {
-    packets: usize,
-    /// Made at the first packet: a track that never sends costs nothing.
     bytes: Box<[u8]>,
     entries: Box<[Entry]>,
 }
@@ -37,28 +35,19 @@ pub struct Kept<'a> {
 }
 
 impl History {
-    /// Room for `packets` packets, a power of two.
+    /// Room for `packets` packets, a power of two. It is taken here and never while packets flow; what no packet has touched yet is
+    /// address space and not memory, since it comes zeroed from the kernel.
     #[must_use]
     pub fn new(packets: usize) -> Self {
         Self {
-            packets,
-            bytes: Box::default(),
-            entries: Box::default(),
-        }
-    }
-
-    /// Makes the room. Allocates once.
-    fn prepare(&mut self) {
-        if self.entries.is_empty() {
-            self.bytes = vec![0; self.packets * PACKET].into();
-            self.entries = vec![Entry::default(); self.packets].into();
+            bytes: vec![0; packets * PACKET].into(),
+            entries: vec![Entry::default(); packets].into(),
         }
     }
 
     /// Keeps a packet, in the place of one that is older by as many as are kept. One that is too long is not kept.
     #[inline]
     pub fn keep(&mut self, index: u64, packet: &[u8], header_len: usize) {
-        self.prepare();
         let place = self.place(index);
         let at = place * PACKET;
         let entry = self.entries.get_mut(place);
@@ -97,7 +86,7 @@ impl History {
     }
 
     fn place(&self, index: u64) -> usize {
-        (index % self.packets.max(1) as u64) as usize
+        (index % self.entries.len().max(1) as u64) as usize
     }
 }
 

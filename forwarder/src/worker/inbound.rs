@@ -59,6 +59,9 @@ pub struct Opened {
     pub learnt: bool,
 }
 
+/// SSRCs that a track has at least: of media, and of retransmissions.
+const SSRCS_OF_TRACK: usize = 2;
+
 impl Inbound {
     /// With these keys, and nothing received yet.
     #[must_use]
@@ -83,7 +86,7 @@ impl Inbound {
         self.receiver.transport_cc = transport_cc;
     }
 
-    /// A track to assign packets to.
+    /// A track to assign packets to. Room for its SSRCs is made here, announced or not, so that their first packets allocate nothing.
     pub fn add_track(&mut self, track: &Track) {
         if track.kind == Kind::Audio {
             let types = track.codecs.iter().map(|codec| codec.payload_type);
@@ -99,6 +102,8 @@ impl Inbound {
                 .map(|codec| codec.payload_type)
                 .collect(),
         });
+        let ssrcs = |claim: &Claim| claim.ssrcs.len().max(SSRCS_OF_TRACK);
+        self.streams.reserve(self.tracks.iter().map(ssrcs).sum());
     }
 
     /// A track that takes no packets any more.

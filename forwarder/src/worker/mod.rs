@@ -12,7 +12,7 @@
 //! | `inbound` | opening: whose packet it is |
 //! | `track`, `forward` | tracks and legs; replicas of a packet |
 //! | [`outlets`] | ways out: `slots` (XDP) with `payload_sum`, sockets, `tcp`, `relay` (to another worker's TCP) |
-//! | [`send_state`] | the next packet index of every leg, outside of the process |
+//! | [`send_state`] | what keys were used for, outside of the process |
 //! | `history` | what was sent lately, for retransmissions |
 
 pub mod command;
@@ -35,6 +35,8 @@ pub mod telling;
 mod thread;
 mod track;
 
+#[cfg(test)]
+mod allocations;
 #[cfg(test)]
 mod reference_tests;
 

@@ -35,7 +35,7 @@ pub struct Options {
     pub ports: Vec<Option<WorkerPort>>,
     /// The CPUs that workers stay on; those beyond float.
     pub cpus: Vec<usize>,
-    /// Next packet indices of all legs.
+    /// What keys were used for.
     pub send_state: Arc<SendState>,
     /// Where they count, one row each.
     pub reasons: Arc<ReasonTable>,

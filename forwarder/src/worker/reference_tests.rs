@@ -9,7 +9,8 @@ use nix::sys::eventfd::EventFd;
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec, TransportSequence},
+    allocations::allocations,
+    command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
     counters::LegCounters,
     outlets::Outlets,
     relay::Relays,
@@ -101,6 +102,9 @@ struct Expected {
 
 struct World {
     state: State,
+    send_state: Arc<SendState>,
+    suite: Suite,
+    senders: Vec<Arc<Sender>>,
     notes: Notes,
     publisher: SendKeys,
     subscribers: Vec<Subscriber>,
@@ -125,26 +129,9 @@ fn ssrc_of(leg: u32) -> u32 {
 
 impl World {
     fn new(suite: Suite) -> Self {
-        let (told, notes) = telling(Arc::new(EventFd::new().unwrap()));
-        let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS).unwrap());
-        let outlets = Outlets::new(0, None, TcpConnections::default(), Relays::default());
-        let send_state = Arc::new(SendState::heap(4096).unwrap());
-        let mut state = State::new(outlets, told, Tally::new(reasons, 0), send_state);
-        let keys = master(suite, 1);
-        for command in [
-            Command::PutReceiver {
-                session: PUBLISHER,
-                receiver: Receiver {
-                    keys: ReceiveKeys::new(&keys),
-                    ids: ids(&[(4, Extension::AudioLevel), (5, Extension::TransportCc)]),
-                    transport_cc: true,
-                    counters: Arc::default(),
-                },
-            },
-            Command::AddTrack(track()),
-        ] {
-            assert!(state.obey(command).is_none());
-        }
+        let send_state = Arc::new(SendState::heap(4096, 16).unwrap());
+        let (mut state, notes) = Self::worker(suite, &send_state);
+        let mut senders = Vec::new();
         let subscribers = (0..3)
             .map(|number| {
                 let session = 10 + number;
@@ -158,8 +145,9 @@ impl World {
                     session,
                     keys: Arc::new(SendKeys::new(&keys)),
                     reach: Reach::Socket(Arc::new(OwnedFd::from(ours))),
-                    transport_sequence: Arc::new(TransportSequence::default()),
+                    send_state: send_state.session(session).unwrap(),
                 });
+                senders.push(Arc::clone(&sender));
                 state.obey(Command::PutSender { session, sender });
                 Subscriber {
                     socket,
@@ -186,10 +174,52 @@ impl World {
             .collect();
         Self {
             state,
+            send_state,
+            suite,
+            senders,
             notes,
-            publisher: SendKeys::new(&keys),
+            publisher: SendKeys::new(&master(suite, 1)),
             subscribers,
             next_leg: 1,
+        }
+    }
+
+    /// A worker that opens what the publisher sends.
+    fn worker(suite: Suite, send_state: &Arc<SendState>) -> (State, Notes) {
+        let (told, notes) = telling(Arc::new(EventFd::new().unwrap()));
+        let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS).unwrap());
+        let outlets = Outlets::new(0, None, TcpConnections::default(), Relays::default());
+        let tally = Tally::new(reasons, 0);
+        let mut state = State::new(outlets, told, tally, Arc::clone(send_state));
+        let keys = master(suite, 1);
+        for command in [
+            Command::PutReceiver {
+                session: PUBLISHER,
+                receiver: Receiver {
+                    keys: ReceiveKeys::new(&keys),
+                    ids: ids(&[(4, Extension::AudioLevel), (5, Extension::TransportCc)]),
+                    transport_cc: true,
+                    counters: Arc::default(),
+                },
+            },
+            Command::AddTrack(track()),
+        ] {
+            assert!(state.obey(command).is_none());
+        }
+        (state, notes)
+    }
+
+    /// Another worker takes the place of this one, which has nothing of it but keys and send state.
+    fn restart(&mut self) {
+        (self.state, self.notes) = Self::worker(self.suite, &self.send_state);
+        for sender in &self.senders {
+            let (session, sender) = (sender.session, Arc::clone(sender));
+            self.state.obey(Command::PutSender { session, sender });
+        }
+        for number in 0..self.subscribers.len() {
+            if let Some(leg) = self.subscribers[number].leg {
+                self.add_leg(number, leg, self.send_state.next_index(leg));
+            }
         }
     }
 
@@ -202,9 +232,14 @@ impl World {
         let leg = self.next_leg;
         self.next_leg += 1;
         subscriber.leg = Some(leg);
+        self.add_leg(number, leg, first_sequence_of(leg).into());
+    }
+
+    fn add_leg(&mut self, number: usize, leg: u32, first_index: u64) {
+        let subscriber = &mut self.subscribers[number];
         subscriber.offset = None;
         subscriber.paused = false;
-        subscriber.next = first_sequence_of(leg).into();
+        subscriber.next = first_index;
         self.state.obey(Command::AddLeg(Leg {
             leg,
             track: TRACK,
@@ -216,7 +251,7 @@ impl World {
                 mid: Some(ArrayVec::from_iter(subscriber.mid.iter().copied())),
                 kind: Kind::Audio,
             },
-            first_sequence: first_sequence_of(leg),
+            first_index,
             timestamp_offset: timestamp_offset_of(leg),
             paused: false,
             counters: Arc::clone(&subscriber.counters),
@@ -253,8 +288,11 @@ impl World {
             sealed[at] ^= 1 << (at % 8);
         }
         let fresh = packet.tampered.is_none() && seen.insert(packet.index, ()).is_none();
+        let before = allocations();
         self.state
             .forward(PUBLISHER, &mut sealed, 5_000_000_000, 5_000_000_000);
+        // Neither does the first packet of the track.
+        assert_eq!(allocations(), before, "a packet allocates");
         if fresh {
             self.expect(packet);
         }
@@ -473,6 +511,39 @@ fn a_stream_goes_on_when_its_track_comes_again() {
         world.publish(&packet(index), &mut seen);
     }
     world.check();
+}
+
+/// No index of a leg is used twice, and no number of its session: the receivers would refuse the first and see the second.
+#[test]
+fn another_worker_goes_on_where_the_send_state_says() {
+    for suite in SUITES {
+        let mut world = World::new(suite);
+        let mut seen = BTreeMap::new();
+        (0..3).for_each(|number| world.toggle(number));
+        for index in 100..200 {
+            let packet = Packet {
+                index,
+                timestamp: 5,
+                marker: false,
+                level: 3,
+                payload: vec![9; 40],
+                tampered: None,
+            };
+            if index % 9 == 0 {
+                world.restart();
+            }
+            world.publish(&packet, &mut seen);
+            world.check();
+        }
+        for (sender, subscriber) in world.senders.iter().zip(&world.subscribers) {
+            let leg = subscriber.leg.unwrap();
+            assert_eq!(
+                world.send_state.next_index(leg),
+                u64::from(first_sequence_of(leg)) + 100
+            );
+            assert_eq!(sender.send_state.next_transport_sequence(), 100);
+        }
+    }
 }
 
 #[test]

@@ -1,36 +1,52 @@
-//! The next packet index of every leg, outside of what dies with the process: an SRTP index is used once, ever (RFC 3711 §9.1), so where
+//! What keys were used for, outside of what dies with the process: an SRTP or SRTCP index is used once, ever (RFC 3711 §9.1), so where
 //! another process is to go on with the same keys, it must find the number past the last one that may have been used.
 //!
-//! On the kernel path the words are a pinned BPF array; without XDP they are memory of this process, whose keys die with it too.
+//! On the kernel path these are two pinned BPF arrays, `SEND_STATE` and `SESSION_STATE`; without XDP it is memory of this process,
+//! whose keys die with it too.
 
-use std::{io, os::fd::BorrowedFd, sync::atomic::Ordering::Relaxed};
+use std::{
+    io,
+    os::fd::BorrowedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use crate::dataplane::region::{Region, WORD};
 
-/// One word per leg.
+/// Words of a session: a cache line, since several workers may send to one peer.
+const SESSION_WORDS: usize = 8;
+/// Bytes of a session.
+pub const SESSION_STRIDE: usize = SESSION_WORDS * WORD;
+
+/// One word per leg, one [`SESSION_STRIDE`] per session.
 #[derive(Debug)]
 pub struct SendState {
-    indices: Region,
+    legs: Region,
+    sessions: Region,
 }
 
 impl SendState {
-    /// Words for `legs` legs in memory of this process.
+    /// Room for the legs and sessions with numbers below these, in memory of this process.
     ///
     /// # Errors
     /// Out of memory.
-    pub fn heap(legs: u32) -> io::Result<Self> {
+    pub fn heap(legs: u32, sessions: u32) -> io::Result<Self> {
         Ok(Self {
-            indices: Region::heap(legs as usize * WORD)?,
+            legs: Region::heap(legs as usize * WORD)?,
+            sessions: Region::heap(sessions as usize * SESSION_STRIDE)?,
         })
     }
 
-    /// Words for `legs` legs in a BPF array of words.
+    /// Room for as many in BPF arrays, whose values have 8 and [`SESSION_STRIDE`] bytes.
     ///
     /// # Errors
     /// What `mmap` says.
-    pub fn map(fd: BorrowedFd<'_>, legs: u32) -> io::Result<Self> {
+    pub fn map(legs: (BorrowedFd<'_>, u32), sessions: (BorrowedFd<'_>, u32)) -> io::Result<Self> {
         Ok(Self {
-            indices: Region::map(fd, legs as usize * WORD)?,
+            legs: Region::map(legs.0, legs.1 as usize * WORD)?,
+            sessions: Region::map(sessions.0, sessions.1 as usize * SESSION_STRIDE)?,
         })
     }
 
@@ -38,12 +54,127 @@ impl SendState {
     #[inline]
     pub fn store(&self, leg: u32, next: u64) {
         // A leg outside is refused by control; there is nothing to store for it.
-        let _outside = self.indices.store_u64(leg as usize * WORD, next, Relaxed);
+        let _outside = self.legs.store_u64(leg as usize * WORD, next, Relaxed);
     }
 
     /// The first index that a leg has not used.
     #[must_use]
     pub fn next_index(&self, leg: u32) -> u64 {
-        self.indices.load_u64(leg as usize * WORD, Relaxed)
+        self.legs.load_u64(leg as usize * WORD, Relaxed)
+    }
+
+    /// The state of a session; `None` if there is no room for its number.
+    #[must_use]
+    pub fn session(self: &Arc<Self>, number: u32) -> Option<SessionSendState> {
+        let at = number as usize * SESSION_STRIDE;
+        self.sessions.words::<SESSION_WORDS>(at)?;
+        Some(SessionSendState {
+            all: Arc::clone(self),
+            at,
+        })
+    }
+}
+
+/// What the keys to one peer were used for, but for the indices of its legs.
+#[derive(Clone, Debug)]
+pub struct SessionSendState {
+    all: Arc<SendState>,
+    /// In bytes; the words there were seen to exist.
+    at: usize,
+}
+
+impl SessionSendState {
+    /// Begins with keys that nothing was sealed with.
+    pub fn begin(&self) {
+        for word in self.words() {
+            word.store(0, Relaxed);
+        }
+    }
+
+    /// Notes that SRTCP indices before `next` may be used, before any of them is. Control is the only writer.
+    pub fn store_srtcp(&self, next: u32) {
+        if let Some(word) = self.words().first() {
+            word.store(next.into(), Relaxed);
+        }
+    }
+
+    /// The first SRTCP index that was not used.
+    #[must_use]
+    pub fn next_srtcp(&self) -> u32 {
+        let next = self.words().first().map_or(0, |word| word.load(Relaxed));
+        u32::try_from(next).unwrap_or(u32::MAX)
+    }
+
+    /// Takes the next transport-wide sequence number: one space over all streams to one peer
+    /// (draft-holmer-rmcat-transport-wide-cc-extensions-01 §2). Any worker may.
+    #[inline]
+    pub fn next_transport_sequence(&self) -> u16 {
+        // The counter wraps at 2^64 and the number at 2^16: the first is a multiple of the second, so no number is left out.
+        self.words()
+            .get(1)
+            .map_or(0, |word| word.fetch_add(1, Relaxed) as u16)
+    }
+
+    #[inline]
+    fn words(&self) -> &[AtomicU64] {
+        self.all
+            .sessions
+            .words::<SESSION_WORDS>(self.at)
+            .map_or(&[], |words| words.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, os::fd::AsFd};
+
+    use nix::{
+        sys::memfd::{MFdFlags, memfd_create},
+        unistd::ftruncate,
+    };
+
+    use super::*;
+
+    #[test]
+    fn whoever_maps_it_later_goes_on() {
+        // What BPF maps do, without the privilege that they take.
+        let file = |name| {
+            let file = memfd_create(name, MFdFlags::MFD_CLOEXEC).unwrap();
+            ftruncate(&file, 4096).unwrap();
+            file
+        };
+        let (legs, sessions) = (file(c"legs"), file(c"sessions"));
+        let open = || SendState::map((legs.as_fd(), 8), (sessions.as_fd(), 4)).unwrap();
+        let (mut numbers, mut total) = (HashSet::new(), 0);
+        for process in 0..3_u64 {
+            let all = Arc::new(open());
+            let session = all.session(3).unwrap();
+            assert_eq!(
+                (all.next_index(7), session.next_srtcp()),
+                (process * 100, process as u32)
+            );
+            all.store(7, (process + 1) * 100);
+            session.store_srtcp(process as u32 + 1);
+            // Two workers at once.
+            let other = all.session(3).unwrap();
+            let taken = std::thread::spawn(move || {
+                let take = |_| other.next_transport_sequence();
+                (0..1000).map(take).collect::<Vec<_>>()
+            });
+            numbers.extend((0..1000).map(|_| session.next_transport_sequence()));
+            numbers.extend(taken.join().unwrap());
+            total += 2000;
+            assert_eq!(numbers.len(), total, "a number twice");
+        }
+        let all = Arc::new(open());
+        assert_eq!(all.session(2).unwrap().next_transport_sequence(), 0);
+        let session = all.session(3).unwrap();
+        session.begin();
+        assert_eq!(
+            (session.next_srtcp(), session.next_transport_sequence()),
+            (0, 0)
+        );
+        assert_eq!(all.next_index(7), 300);
+        assert!(all.session(4).is_none() && all.session(u32::MAX).is_none());
     }
 }

@@ -136,7 +136,7 @@ impl State {
             }
             Command::AddLeg(leg) => {
                 if let Some(track) = at(&mut self.tracks, leg.track) {
-                    self.send_state.store(leg.leg, leg.first_sequence.into());
+                    self.send_state.store(leg.leg, leg.first_index);
                     track.add(leg);
                 }
             }

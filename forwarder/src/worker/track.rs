@@ -137,7 +137,7 @@ impl TrackState {
             transport_cc: leg.profile.ids.id(Extension::TransportCc).is_some(),
             profile,
             timestamp_offset: leg.timestamp_offset,
-            sequence: LegSequence::starting_at(leg.first_sequence),
+            sequence: LegSequence::starting_at(leg.first_index),
             paused: leg.paused,
             waits: self.joins_at_keyframes(),
             records: Records::new(kept(self.track.kind)),

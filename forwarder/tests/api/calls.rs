@@ -72,6 +72,34 @@ fn sound_goes_from_udp_to_tcp_and_back() {
     });
 }
 
+/// What XDP does not take in it would drop, so the pair is not open, and asked for again.
+#[test]
+fn a_pair_that_the_data_plane_refuses_is_opened_later() {
+    let rig = Rig::start();
+    let (mut alice, mut bob) = (Peer::join(&rig, false), Peer::join(&rig, false));
+    let from_alice = alice.publish(&rig, 11);
+    bob.subscribe(&rig, &from_alice);
+    rig.world.refuse_pairs.store(true, Ordering::SeqCst);
+    let path = format!("/v0/sessions/{}", bob.id);
+    // DTLS goes by the listener as long as nobody keeps it out.
+    connect([&mut alice, &mut bob]);
+    let shown = rig.get(&path);
+    let why = shown["why"].as_str().unwrap();
+    assert!(why.contains("could not be opened"), "{shown}");
+    let steers = |rig: &Rig| {
+        let ops = rig.world.ops.lock().unwrap();
+        let put = |op: &&TableOp| matches!(op, TableOp::PutSteer { .. });
+        ops.iter().filter(put).count()
+    };
+    assert_eq!(steers(&rig), 0);
+    rig.world.refuse_pairs.store(false, Ordering::SeqCst);
+    until([&mut alice, &mut bob], |_| steers(&rig) == 2);
+    until([&mut alice, &mut bob], |_| {
+        rig.get(&path)["why"] == "on this host"
+    });
+    talk(&mut alice, &mut bob, 20);
+}
+
 #[test]
 fn a_call_follows_its_next_hop_from_path_to_path_without_a_loss() {
     let rig = Rig::start();

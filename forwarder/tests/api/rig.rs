@@ -51,6 +51,8 @@ pub struct World {
     /// MAC of the neighbour 10.0.0.9; 0 is none.
     pub neighbour: AtomicU32,
     pub fail_next: AtomicBool,
+    /// Whether there is no room for pairs.
+    pub refuse_pairs: AtomicBool,
     /// Whether XDP reaches this very host.
     pub loops: AtomicBool,
 }
@@ -64,6 +66,13 @@ impl Tables for MemoryTables {
             return Err(TableError::Full {
                 table: "routes",
                 allowed: 3,
+            });
+        }
+        let full = self.0.refuse_pairs.load(Ordering::SeqCst);
+        if full && matches!(op, TableOp::PutSteer { .. }) {
+            return Err(TableError::Full {
+                table: "pairs",
+                allowed: 0,
             });
         }
         self.0.ops.lock().unwrap().push(*op);
@@ -194,14 +203,16 @@ fn media(config: &Config) -> MediaParts {
     let dtls = DtlsContext::new(Certificate::self_signed().unwrap(), timebase).unwrap();
     let entropy = Box::new(|bytes: &mut [u8]| aws_lc_rs::rand::fill(bytes).unwrap());
     let reasons = Arc::new(ReasonTable::heap(1).unwrap());
+    let (legs, sessions) = (settings.max_subscriptions + 1, settings.max_sessions + 1);
+    let send_state = Arc::new(SendState::heap(legs, sessions).unwrap());
     let workers = Workers::spawn(Options {
         ports: vec![None],
         cpus: Vec::new(),
-        send_state: Arc::new(SendState::heap(settings.max_subscriptions + 1).unwrap()),
+        send_state: Arc::clone(&send_state),
         reasons: Arc::clone(&reasons),
     });
     MediaParts {
-        sessions: Sessions::new(settings, dtls, entropy).unwrap(),
+        sessions: Sessions::new(settings, dtls, entropy, send_state).unwrap(),
         workers: workers.unwrap(),
         reasons,
         listeners: vec![Listener { local, udp, tcp }],

@@ -63,6 +63,8 @@ pub struct Outbound {
     pub track: Track,
     /// When PLI or FIR asked for a keyframe.
     pub keyframe_requests: Vec<Instant>,
+    /// How many of those were FIR.
+    pub full_intra_requests: u64,
     payload_type: u8,
     position: usize,
     begun: Option<Instant>,
@@ -93,6 +95,7 @@ impl Outbound {
         Self {
             track,
             keyframe_requests: Vec::new(),
+            full_intra_requests: 0,
             payload_type,
             position: 0,
             begun: None,

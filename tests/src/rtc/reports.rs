@@ -50,6 +50,8 @@ pub struct OutboundReport {
     pub frames: u64,
     /// When PLI or FIR came.
     pub keyframe_requests: Vec<Instant>,
+    /// How many of those were FIR.
+    pub full_intra_requests: u64,
     /// Round trip by receiver reports (RFC 3550 §6.4.1).
     pub round_trip: Option<Duration>,
 }

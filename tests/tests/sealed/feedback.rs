@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use forwarder_tests::rtc::{AgentOptions, Participant};
+use str0m::media::KeyframeRequestKind::{Fir, Pli};
 
 use crate::hall::{Hall, Kind, LONG, Side, play, subscribe, wait_for_frames, wait_until};
 
 scenarios!(
     a_picture_loss_reaches_the_publisher,
+    a_full_intra_request_reaches_the_publisher_as_such,
     requests_are_coalesced,
     reports_are_the_forwarders_own
 );
@@ -27,8 +29,32 @@ fn a_picture_loss_reaches_the_publisher(kind: Kind) {
     let mid = subscribed[0].mid;
     subscriber
         .member
-        .ask(move |agent, now| agent.request_keyframe(mid, now).unwrap());
+        .ask(move |agent, now| agent.request_keyframe(mid, Pli, now).unwrap());
     assert!(wait_until(LONG, || requests(&publisher) > before));
+    publisher.stop_media();
+    hall.close();
+}
+
+/// FIR stays FIR, and PLI stays PLI.
+fn a_full_intra_request_reaches_the_publisher_as_such(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, tracks) = hall.call();
+    let subscriber = hall.subscriber(0);
+    let subscribed = subscribe(&subscriber, &tracks);
+    publisher.start_media();
+    wait_for_frames(&subscriber, &subscribed[0], 15);
+    let mid = subscribed[0].mid;
+    let by_fir = || publisher.report().outbound["0"].full_intra_requests;
+    for (asked, expected) in [(Pli, 0), (Fir, 1)] {
+        // Sooner after the one before, it would be one too many.
+        std::thread::sleep(Duration::from_millis(300));
+        let (all, fir) = (requests(&publisher), by_fir());
+        subscriber
+            .member
+            .ask(move |agent, now| agent.request_keyframe(mid, asked, now).unwrap());
+        assert!(wait_until(LONG, || requests(&publisher) > all));
+        assert_eq!(by_fir() - fir, expected);
+    }
     publisher.stop_media();
     hall.close();
 }
@@ -53,7 +79,7 @@ fn requests_are_coalesced(kind: Kind) {
             let mid = subscribed[0].mid;
             subscriber
                 .member
-                .ask(move |agent, now| agent.request_keyframe(mid, now).unwrap());
+                .ask(move |agent, now| agent.request_keyframe(mid, Pli, now).unwrap());
         }
         std::thread::sleep(Duration::from_millis(50));
     }

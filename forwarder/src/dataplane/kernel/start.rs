@@ -31,7 +31,7 @@ use crate::dataplane::{
     region::{Region, WORD},
     shared::SharedTables,
 };
-use crate::worker::send_state::SendState;
+use crate::worker::send_state::{SESSION_STRIDE, SendState};
 
 /// An interface that takes and sends media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct Options {
     pub sizes: Sizes,
     /// Workers of sessions, 1 to 16.
     pub workers: u32,
+    /// Sessions.
+    pub sessions: u32,
     /// Legs of sessions.
     pub legs: u32,
 }
@@ -88,7 +90,7 @@ pub struct Started {
     pub punt: PuntRing,
     /// For the workers of sessions, one each.
     pub ports: Vec<WorkerPort>,
-    /// The next packet indices of their legs, pinned.
+    /// What their keys were used for, pinned.
     pub send_state: SendState,
 }
 
@@ -256,7 +258,7 @@ fn bring_up(
         device_traffic,
         ifindexes.len() as u32,
     )?;
-    let send_state = send_state(options.legs, pins)?;
+    let send_state = send_state(options, pins)?;
     let punt = PuntRing::new(object.take_map("PUNT")?)?;
 
     if let Err(error) = attach::xmit(object, pins) {
@@ -284,14 +286,30 @@ fn bring_up(
     })
 }
 
-/// The next packet index of every leg, in a pinned map: it outlives this process as the keys may.
-fn send_state(legs: u32, pins: &Pins) -> Result<SendState> {
-    let words =
-        aya_obj::Map::new_from_params(ARRAY, size_of::<u32>() as u32, WORD as u32, legs, MMAPABLE);
-    let map = MapData::create(words, "SEND_STATE", None).context("cannot make SEND_STATE")?;
-    map.pin(pins.path("SEND_STATE"))
-        .context("cannot pin SEND_STATE")?;
-    Ok(SendState::map(fd(&map), legs)?)
+/// What keys were used for, in pinned maps: it outlives this process as the keys may.
+fn send_state(options: &Options, pins: &Pins) -> Result<SendState> {
+    // Numbers of both begin with 1.
+    let (legs, sessions) = (options.legs + 1, options.sessions + 1);
+    let make = |name: &str, value: usize, count| {
+        let array = aya_obj::Map::new_from_params(
+            ARRAY,
+            size_of::<u32>() as u32,
+            value as u32,
+            count,
+            MMAPABLE,
+        );
+        let map =
+            MapData::create(array, name, None).with_context(|| format!("cannot make {name}"))?;
+        map.pin(pins.path(name))
+            .with_context(|| format!("cannot pin {name}"))?;
+        anyhow::Ok(map)
+    };
+    let by_leg = make("SEND_STATE", WORD, legs)?;
+    let by_session = make("SESSION_STATE", SESSION_STRIDE, sessions)?;
+    Ok(SendState::map(
+        (fd(&by_leg), legs),
+        (fd(&by_session), sessions),
+    )?)
 }
 
 /// What each worker of sessions shares with XDP.

@@ -7,8 +7,8 @@ use aya::maps::{HashMap, Map, MapData, MapError};
 use forwarder_common::{
     reason::COUNT,
     tables::{
-        DeviceTraffic, Endpoint, EndpointKey, MAX_DEVICES, MAX_SESSIONS, PairKey, RouteKey, Steer,
-        Traffic,
+        DeviceTraffic, Endpoint, EndpointKey, MAX_DEVICES, MAX_PAIRS, MAX_SESSIONS, PairKey,
+        RouteKey, Steer, Traffic,
     },
 };
 
@@ -126,7 +126,7 @@ impl Tables for KernelTables {
             TableOp::PutSteer { key, steer } => {
                 self.pairs
                     .insert(key, steer, 0)
-                    .map_err(|error| refused("pairs", &error, 2 * u64::from(MAX_SESSIONS)))?;
+                    .map_err(|error| refused("pairs", &error, MAX_PAIRS.into()))?;
             }
             TableOp::DropSteer { key } => ignore_missing("pairs", self.pairs.remove(key))?,
             TableOp::AdmitUfrag { ufrag } => {

@@ -25,7 +25,7 @@ pub(super) struct OpenPair {
     socket: Option<Arc<OwnedFd>>,
     /// Whether the worker reads that socket for this session: another session of the same peer may have taken it over.
     read: bool,
-    /// Its name in the core; `None` over TCP, and where the data plane had no room.
+    /// Its name in the core; `None` over TCP.
     id: Option<PairId>,
 }
 
@@ -72,7 +72,12 @@ impl Node {
                 (open, Reach::Tcp { connection, worker })
             }
             Protocol::Udp => {
+                // What XDP does not take in it would drop: such a pair is not open, and is asked for again.
+                let Some(id) = self.enter_pair(pair, steer(session, worker, audio)) else {
+                    return;
+                };
                 let Some(socket) = self.pair_socket(pair) else {
+                    self.tell_core(Input::ClosePair(id));
                     return;
                 };
                 let add = Command::AddSocket {
@@ -85,7 +90,7 @@ impl Node {
                     worker,
                     socket: Some(Arc::clone(&socket)),
                     read: true,
-                    id: self.enter_pair(pair, steer(session, worker, audio)),
+                    id: Some(id),
                 };
                 (open, Reach::Socket(socket))
             }
@@ -139,7 +144,7 @@ impl Node {
             Ok(Outcome::Pair(id)) => Some(id),
             Ok(_) => None,
             Err(refusal) => {
-                log::warn!("XDP does not serve {pair}: {refusal}");
+                log::error!("{pair} cannot be opened: {refusal}");
                 None
             }
         }
@@ -238,7 +243,7 @@ impl Node {
             Some(state) => ("socket", state.placement.why.clone()),
             None => (
                 "socket",
-                Some("the data plane has no room for it".to_owned()),
+                Some("it could not be opened yet, and is asked for again".to_owned()),
             ),
         }
     }

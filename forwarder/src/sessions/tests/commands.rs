@@ -1,5 +1,7 @@
 //! Commands that are refused: each names field, value and what is allowed, and leaves nothing behind.
 
+use std::sync::Arc;
+
 use super::{
     parameters::{codec, publication, settings, subscription},
     world::{SECOND, World, entropy},
@@ -16,6 +18,7 @@ use crate::{
         settings::Settings,
         specs::{EncodingSpec, PeerRole, PublicationSpec, SessionSpec, SubscriptionSpec},
     },
+    worker::send_state::SendState,
 };
 
 /// How it is refused, the field at fault, and what is wrong.
@@ -194,10 +197,18 @@ fn settings_that_cannot_be() {
         max_sessions: 5000,
         ..settings()
     };
-    let refusal = crate::sessions::Sessions::new(wrong, dtls, entropy(1))
+    let send_state = Arc::new(SendState::heap(0, 5001).unwrap());
+    let refusal = crate::sessions::Sessions::new(wrong, dtls, entropy(1), send_state)
         .err()
         .unwrap();
     is(&refusal, RefusalKind::Invalid, "max_sessions");
     assert_eq!(refusal.value, "5000");
+    let certificate = crate::transport::Certificate::self_signed().unwrap();
+    let dtls = crate::transport::DtlsContext::new(certificate, timebase).unwrap();
+    let less = Arc::new(SendState::heap(0, settings().max_sessions).unwrap());
+    let refusal = crate::sessions::Sessions::new(settings(), dtls, entropy(1), less)
+        .err()
+        .unwrap();
+    is(&refusal, RefusalKind::Invalid, "max_sessions");
     assert!(base.now >= SECOND);
 }

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use str0m::rtp::rtcp::{Rtcp, SdesType, SenderInfo};
+use str0m::{
+    media::KeyframeRequestKind,
+    rtp::rtcp::{Rtcp, SdesType, SenderInfo},
+};
 
 use super::{
     parameters::{publication, settings, subscription},
@@ -43,7 +46,7 @@ fn a_new_subscriber_gets_a_keyframe_and_many_losses_ask_once() {
     let before = world.peers[publisher].keyframes_asked.len();
     for _ in 0..30 {
         for (subscriber, ssrc) in subscribers.iter().zip(&ssrcs) {
-            world.peers[*subscriber].ask_keyframe(*ssrc);
+            world.peers[*subscriber].ask_keyframe(*ssrc, KeyframeRequestKind::Pli);
         }
         world.run(100 * MILLISECOND);
     }
@@ -51,6 +54,59 @@ fn a_new_subscriber_gets_a_keyframe_and_many_losses_ask_once() {
     assert!((1..=9).contains(&asked.len()), "{asked:?}");
     let apart = asked.windows(2).map(|two| two[1] - two[0]);
     assert!(apart.clone().all(|apart| apart >= 190 * MILLISECOND));
+}
+
+/// FIR is for decoders that begin, PLI for loss, and both count against the same limits.
+#[test]
+fn full_intra_requests_stay_what_they_are() {
+    let mut world = World::new(settings());
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    let (_, ssrc) = world.subscribe(subscriber, video, Kind::Video, "0");
+    world.run(11 * SECOND);
+    let asked = |world: &World| {
+        let peer = &world.peers[publisher];
+        (peer.keyframes_asked.len(), peer.full_intra_asked.len())
+    };
+    // The subscription is a decoder that begins.
+    assert_eq!(asked(&world), (1, 1));
+    world.peers[subscriber].ask_keyframe(ssrc, KeyframeRequestKind::Pli);
+    world.run(SECOND);
+    assert_eq!(asked(&world), (2, 1));
+    world.peers[subscriber].ask_keyframe(ssrc, KeyframeRequestKind::Fir);
+    world.run(SECOND);
+    assert_eq!(asked(&world), (3, 2));
+    // A third in ten seconds is the last, of whatever kind.
+    for kind in [KeyframeRequestKind::Pli, KeyframeRequestKind::Fir] {
+        world.peers[subscriber].ask_keyframe(ssrc, kind);
+        world.run(SECOND);
+        world.peers[subscriber].ask_keyframe(ssrc, kind);
+        world.run(SECOND);
+    }
+    assert_eq!(asked(&world).0, 4);
+}
+
+#[test]
+fn a_publisher_without_full_intra_requests_is_sent_picture_losses() {
+    let mut world = World::new(settings());
+    let (publisher, subscriber) = (world.join(PeerRole::Auto), world.join(PeerRole::Auto));
+    world.run(SECOND);
+    let mut spec = publication(Kind::Video, "v", Some(42));
+    spec.feedback.fir = false;
+    let id = world.ids[publisher];
+    let video = world.sessions.publish(world.now, id, &spec).unwrap();
+    world.peers[publisher].send(world.now, "v", str0m::media::MediaKind::Video, 42);
+    world.carry_out();
+    let (_, ssrc) = world.subscribe(subscriber, video, Kind::Video, "0");
+    world.run(SECOND);
+    world.peers[subscriber].ask_keyframe(ssrc, KeyframeRequestKind::Fir);
+    world.run(SECOND);
+    let peer = &world.peers[publisher];
+    assert_eq!(
+        (peer.keyframes_asked.len(), peer.full_intra_asked.len()),
+        (2, 0)
+    );
 }
 
 #[test]
@@ -249,6 +305,16 @@ fn without_transport_wide_feedback_there_is_remb() {
             .iter()
             .any(|(_, rtcp)| matches!(rtcp, Rtcp::Twcc(_)))
     );
+    // Nor is it sent to one that has the extension and does not read the feedback.
+    let mut spec = publication(Kind::Video, "u", Some(41));
+    spec.feedback.transport_cc = false;
+    world.sessions.publish(world.now, id, &spec).unwrap();
+    world.peers[publisher].send(world.now, "u", str0m::media::MediaKind::Video, 41);
+    world.carry_out();
+    world.run(3 * SECOND);
+    let peer = &world.peers[publisher];
+    let twcc = |(_, rtcp): &(u64, Rtcp)| matches!(rtcp, Rtcp::Twcc(_));
+    assert!(!peer.rtcp.iter().any(twcc));
     // A second m-line with the extension, on the live session, brings it.
     world.publish(publisher, "w", Kind::Video, 43);
     world.run(SECOND);

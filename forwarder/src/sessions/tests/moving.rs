@@ -1,5 +1,10 @@
 //! Peers that move: roaming, ICE restart, consent, another session from the same address.
 
+use is::{
+    DefaultSha1HmacProvider, Sha1HmacProvider as _,
+    stun::{StunMessage, TransId},
+};
+
 use super::{
     parameters::settings,
     peer::Peer,
@@ -10,7 +15,7 @@ use crate::{
     sessions::{
         datagrams::HOLD,
         output::{CloseReason, Event},
-        pairs::LINGER,
+        pairs::{LINGER, TRIAL},
         specs::{PeerRole, credentials},
         views::State,
     },
@@ -68,6 +73,68 @@ fn a_roaming_peer_is_followed_make_before_break() {
         heard
             .windows(2)
             .all(|two| two[1].sequence == two[0].sequence + 1)
+    );
+}
+
+/// A check of a session's peer that does not nominate, from anywhere.
+fn check(world: &mut World, peer: usize) -> Vec<u8> {
+    let theirs = world.peers[peer].credentials().0;
+    let view = world.sessions.session(world.ids[peer]).unwrap();
+    let username = format!("{}:{theirs}", view.ice.ufrag());
+    let message = StunMessage::binding_request(&username, TransId::new(), true, 7, 100, false);
+    let mut buffer = [0; 512];
+    let hmac = |key: &[u8], parts: &[&[u8]]| DefaultSha1HmacProvider.sha1_hmac(key, parts);
+    let pwd = view.ice.pwd().as_bytes().to_vec();
+    let len = message.to_bytes(Some(&pwd), &mut buffer, hmac).unwrap();
+    buffer[..len].to_vec()
+}
+
+#[test]
+fn every_valid_pair_is_open_for_a_while() {
+    let (mut world, _, subscriber) = call();
+    let id = world.ids[subscriber];
+    let current = world.sessions.session(id).unwrap().pair;
+    let from = |port| ([198, 51, 100, 88], port).into();
+    world.pair_log.clear();
+    let start = world.now;
+    // Ten addresses, as those behind a network address translator may be.
+    for port in 1..=10 {
+        let bytes = check(&mut world, subscriber);
+        world.inject(from(port), SERVER, bytes);
+        world.run(50 * MILLISECOND);
+    }
+    let open = |port: u16| format!("open {}", from(port));
+    assert_eq!(world.pair_log, [open(1), open(2), open(3)]);
+    for port in 1..=3 {
+        assert!(world.open.contains_key(&Pair::udp(SERVER, from(port))));
+    }
+    world.run(TRIAL + SECOND);
+    assert_eq!(world.pair_log.len(), 6, "{:?}", world.pair_log);
+    assert!(!world.open.contains_key(&Pair::udp(SERVER, from(1))));
+    assert_eq!(world.sessions.session(id).unwrap().pair, current);
+    assert!(longest_pause(&world, subscriber, start) < 50 * MILLISECOND);
+}
+
+#[test]
+fn before_dtls_is_through_checks_keep_pairs_open() {
+    let mut world = World::new(settings());
+    // Nothing but checks, by hand.
+    world.loses = |_| true;
+    let peer = world.join(PeerRole::Auto);
+    world.loses = |_| false;
+    world.peers[peer].dead = true;
+    let from = |port| ([198, 51, 100, 88], port).into();
+    for _ in 0..20 {
+        for port in [1, 2] {
+            let bytes = check(&mut world, peer);
+            world.inject(from(port), SERVER, bytes);
+        }
+        world.run(SECOND);
+    }
+    assert_eq!(world.open.len(), 2);
+    assert_eq!(
+        world.pair_log,
+        [format!("open {}", from(1)), format!("open {}", from(2))]
     );
 }
 

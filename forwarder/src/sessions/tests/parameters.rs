@@ -12,7 +12,7 @@ use crate::{
         extensions::ExtensionSpec,
         ids::PublicationId,
         settings::Settings,
-        specs::{EncodingSpec, PublicationSpec, SubscriptionSpec},
+        specs::{EncodingSpec, FeedbackSpec, PublicationSpec, SubscriptionSpec},
     },
     transport::Protocol,
 };
@@ -65,6 +65,7 @@ pub fn publication(kind: Kind, mid: &str, ssrc: Option<u32>) -> PublicationSpec 
         codecs: vec![codec(kind)],
         encodings: ssrc.map(encoding).into_iter().collect(),
         header_extensions: header_extensions(),
+        feedback: FeedbackSpec::default(),
     }
 }
 

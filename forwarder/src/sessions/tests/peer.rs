@@ -6,7 +6,7 @@ use str0m::{
     Candidate, Event, IceCreds, Input, Output, Rtc,
     config::Fingerprint,
     format::Codec,
-    media::{MediaKind, Mid},
+    media::{KeyframeRequestKind, MediaKind, Mid},
     net::{Protocol, Receive},
     rtp::{ExtensionValues, RawPacket, RtpWrite, Ssrc, rtcp::Rtcp},
 };
@@ -47,6 +47,8 @@ pub struct Peer {
     pub heard: Vec<Heard>,
     pub rtcp: Vec<(u64, Rtcp)>,
     pub keyframes_asked: Vec<u64>,
+    /// Those by FIR among them.
+    pub full_intra_asked: Vec<u64>,
     pub estimate: Option<f64>,
     pub connected: bool,
     pub closed: bool,
@@ -72,6 +74,7 @@ impl Peer {
             heard: Vec::new(),
             rtcp: Vec::new(),
             keyframes_asked: Vec::new(),
+            full_intra_asked: Vec::new(),
             estimate: None,
             connected: false,
             closed: false,
@@ -169,10 +172,10 @@ impl Peer {
         self.rtcp.iter().flat_map(goodbye).collect()
     }
 
-    pub fn ask_keyframe(&mut self, ssrc: u32) {
+    pub fn ask_keyframe(&mut self, ssrc: u32, kind: KeyframeRequestKind) {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_rx(&Ssrc::from(ssrc)).unwrap();
-        stream.request_keyframe(str0m::media::KeyframeRequestKind::Pli);
+        stream.request_keyframe(kind);
     }
 
     pub fn poll_timeout(&self) -> u64 {
@@ -276,6 +279,9 @@ impl Peer {
             Event::Closed => self.closed = true,
             Event::KeyframeRequest(request) => {
                 self.keyframes_asked.push(now);
+                if request.kind == KeyframeRequestKind::Fir {
+                    self.full_intra_asked.push(now);
+                }
                 self.streams.get_mut(&request.mid).unwrap().keyframe = true;
             }
             Event::EgressBitrateEstimate(str0m::bwe::BweKind::Twcc { estimate, .. }) => {

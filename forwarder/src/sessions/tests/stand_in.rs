@@ -96,7 +96,7 @@ impl StandIn {
             }
             Command::AddLeg(leg) => {
                 let stream = self.streams.get_mut(&leg.track).unwrap();
-                let sequence = LegSequence::starting_at(leg.first_sequence);
+                let sequence = LegSequence::starting_at(leg.first_index);
                 let known = stream.legs.insert(leg.leg, (leg, sequence));
                 assert!(known.is_none(), "a leg is added once");
             }
@@ -230,7 +230,7 @@ fn forward(
             sequence: index as u16,
             timestamp,
             abs_send_time: abs_send_time(now),
-            transport_sequence: sender.transport_sequence.next(),
+            transport_sequence: sender.send_state.next_transport_sequence(),
             mid: leg.profile.mid(),
         },
     )?;

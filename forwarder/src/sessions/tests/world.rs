@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
+    sync::Arc,
     time::Instant,
 };
 
@@ -24,7 +25,7 @@ use crate::{
         specs::{PeerRole, SessionSpec},
     },
     transport::{Certificate, DtlsContext, Pair, Timebase},
-    worker::command::Reach,
+    worker::{command::Reach, send_state::SendState},
 };
 
 pub const MILLISECOND: u64 = 1_000_000;
@@ -90,11 +91,13 @@ impl World {
         let base = (1_000 * SECOND, Instant::now());
         let certificate = Certificate::self_signed().unwrap();
         let dtls = DtlsContext::new(certificate, Timebase::new(base.0, base.1)).unwrap();
+        let state = SendState::heap(0, settings.max_sessions + 1).unwrap();
+        let send_state = Arc::new(state);
         let workers = (0..settings.workers).map(|_| StandIn::default()).collect();
         Self {
             now: base.0,
             base,
-            sessions: Sessions::new(settings, dtls, entropy(1)).unwrap(),
+            sessions: Sessions::new(settings, dtls, entropy(1), send_state).unwrap(),
             workers,
             peers: Vec::new(),
             ids: Vec::new(),

@@ -20,6 +20,8 @@ use crate::subscribers::sizes;
 const RING: u32 = 256;
 /// Legs of sessions: those of every suite, path and fan-out.
 const LEGS: u32 = 16_384;
+/// Sessions of a stage.
+const SESSIONS: u32 = 16_384;
 
 /// What takes the packets of a publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +124,7 @@ impl Stage {
             devices,
             sizes: sizes(cores),
             workers: plan.workers,
+            sessions: SESSIONS,
             legs: LEGS,
         };
         let started = lab

@@ -306,16 +306,21 @@ impl Agent {
         }
     }
 
-    /// Sends a PLI.
+    /// Sends a PLI or a FIR.
     ///
     /// # Errors
     /// When there is no such track, or str0m fails.
-    pub fn request_keyframe(&mut self, mid: Mid, now: Instant) -> Result<()> {
+    pub fn request_keyframe(
+        &mut self,
+        mid: Mid,
+        kind: KeyframeRequestKind,
+        now: Instant,
+    ) -> Result<()> {
         self.rtc
             .direct_api()
             .stream_rx_by_mid(mid, None)
             .context("no such stream")?
-            .request_keyframe(KeyframeRequestKind::Pli);
+            .request_keyframe(kind);
         self.drive(Input::Timeout(now))
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use str0m::Event;
+use str0m::media::KeyframeRequestKind;
 use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::{Rtcp, SdesType};
 
@@ -19,6 +20,7 @@ impl Agent {
             let report = OutboundReport {
                 frames: outbound.track.ledger.len(),
                 keyframe_requests: outbound.keyframe_requests.clone(),
+                full_intra_requests: outbound.full_intra_requests,
                 round_trip: self.egress_round_trip.get(&mid).copied(),
             };
             (mid.to_string(), report)
@@ -75,6 +77,8 @@ impl Agent {
                     .find(|outbound| outbound.track.mid == request.mid);
                 if let Some(track) = track {
                     track.restart_clip(now);
+                    let full_intra = request.kind == KeyframeRequestKind::Fir;
+                    track.full_intra_requests += u64::from(full_intra);
                 }
             }
             Event::SenderFeedback(feedback) => {

@@ -15,6 +15,7 @@ use forwarder::media::{Codec, Kind};
 use forwarder::srtp::{ReceiveKeys, SendKeys, Suite};
 use forwarder::transport::Pair;
 use forwarder::worker::command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec};
+use forwarder::worker::send_state::SendState;
 use forwarder::worker::{Options, Workers};
 use forwarder_common::hop::{Addresses, Leg as HopLeg};
 use forwarder_common::tables::{Endpoint, EndpointKey, Member, PairKey, Steer};
@@ -63,6 +64,7 @@ struct Stream {
 /// Sessions and their workers.
 pub struct Room {
     workers: Workers,
+    send_state: Arc<SendState>,
     prepared: Array<MapData, [u8; crate::layout::PREPARED_LEN]>,
     streams: BTreeMap<(Suite, Way, u32, u32), Stream>,
     /// What goes to subscribers, by suite and way: the keys of the first, second, ...
@@ -94,6 +96,7 @@ impl Room {
         })?;
         Ok(Self {
             workers: Workers::spawn(options)?,
+            send_state: Arc::clone(&stage.send_state),
             prepared: stage.programs.take_array("PREPARED")?,
             streams: BTreeMap::new(),
             audience: BTreeMap::new(),
@@ -149,7 +152,7 @@ impl Room {
                     payload_types: [(PAYLOAD_TYPE, 100)].into_iter().collect(),
                     profile: packet::profile()?,
                     // As the publisher's, so that latencies can be told by the sequence number.
-                    first_sequence: 0,
+                    first_index: 0,
                     timestamp_offset: 90_000 + n,
                     paused: false,
                     counters: Arc::default(),
@@ -258,7 +261,10 @@ impl Room {
                 session,
                 keys,
                 reach,
-                transport_sequence: Arc::default(),
+                send_state: self
+                    .send_state
+                    .session(session)
+                    .context("more sessions than there is send state for")?,
             });
             self.workers
                 .tell(group.worker, Command::PutSender { session, sender });
