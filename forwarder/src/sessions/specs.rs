@@ -145,7 +145,7 @@ pub struct EncodingSpec {
 }
 
 /// A publication as asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicationSpec {
     /// Audio or video.
     pub kind: Kind,
