@@ -18,7 +18,7 @@ use fragment::Fragment;
 pub const ANSWERS_NACK: bool = false;
 
 /// Offers and answers of one session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Negotiation {}
 
 impl Negotiation {

@@ -147,7 +147,7 @@ impl Node {
         text: &str,
         dry_run: bool,
     ) -> Result<Option<String>, Refusal> {
-        self.in_rooms(|rooms, sessions, now| rooms.fragment(sessions, now, id, text, dry_run))
+        self.in_rooms(|rooms, sessions, _| rooms.fragment(sessions, id, text, dry_run))
     }
 
     /// What a session wants to receive.
@@ -168,7 +168,7 @@ impl Node {
         wishes: Wishes,
         dry_run: bool,
     ) -> Result<Changes, Refusal> {
-        self.in_rooms(|rooms, sessions, now| rooms.wish(sessions, now, id, wishes, dry_run))
+        self.in_rooms(|rooms, sessions, _| rooms.wish(sessions, id, wishes, dry_run))
     }
 
     /// Silences a publication, or no longer. Gives whether that changes something.

@@ -1,5 +1,5 @@
 //! What callers may look at: rooms and who is in them. Every view has a version that is another after every change that it shows
-//! (counters aside), and is never the same twice in the life of a node.
+//! (counters and who speaks aside), and is never the same twice in the life of a node.
 
 use serde_json::Value;
 

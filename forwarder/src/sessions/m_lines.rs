@@ -187,6 +187,7 @@ impl Sessions {
                 session: name,
                 subscription: id,
                 publication: spec.publication,
+                mid: spec.mid.clone(),
             }));
         self.ask_keyframe(now, number, id, Reason::NewDecoder);
         self.reschedule(number);

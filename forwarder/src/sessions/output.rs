@@ -139,6 +139,8 @@ pub enum Event {
         subscription: SubscriptionId,
         /// Of what.
         publication: PublicationId,
+        /// On which m-line.
+        mid: Option<String>,
     },
     /// Nothing is sent to a subscription for now, or again.
     SubscriptionPaused {

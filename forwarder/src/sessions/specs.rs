@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
+    jsep::Remote,
     media::{Extension, Kind},
     transport::{Credentials, Fingerprint},
     worker::command::MAX_MID,
@@ -82,6 +83,17 @@ impl Promise {
 }
 
 impl SessionSpec {
+    /// The session of a peer that has told its transport in a description, where an offer of ours may have promised some of it.
+    #[must_use]
+    pub fn of(remote: &Remote, promised: Option<Promise>) -> Self {
+        Self {
+            ice: remote.ice.clone(),
+            role: remote.role,
+            fingerprints: remote.fingerprints.clone(),
+            promised,
+        }
+    }
+
     /// Reads what signalling carries; `fingerprints` are pairs of hash function and value.
     ///
     /// # Errors

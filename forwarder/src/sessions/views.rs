@@ -176,6 +176,14 @@ impl Sessions {
         Some(&self.table.named(id).ok()?.cname)
     }
 
+    /// Whether media can flow between a session and us.
+    #[must_use]
+    pub fn is_connected(&self, id: SessionId) -> bool {
+        self.table
+            .named(id)
+            .is_ok_and(|session| session.keys.is_some())
+    }
+
     /// Whose a publication is.
     #[must_use]
     pub fn publisher(&self, id: PublicationId) -> Option<SessionId> {
