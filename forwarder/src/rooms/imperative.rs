@@ -102,9 +102,11 @@ impl Rooms {
         }
         let mut wishes = member.wishes.clone();
         match &mut wishes.publications {
-            Wanted::These(these) => drop(these.remove(&publication)),
+            Wanted::These(these) => {
+                these.remove(&publication);
+            }
             Wanted::All | Wanted::None | Wanted::Session(_) => {
-                drop(wishes.except.insert(publication))
+                wishes.except.insert(publication);
             }
         }
         self.wish(sessions, id, wishes, dry_run).map(drop)

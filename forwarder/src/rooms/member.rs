@@ -94,12 +94,6 @@ impl Signalling {
     pub fn carried(&self) -> impl Iterator<Item = &Carried> {
         self.lines.values().filter_map(|line| line.carries.as_ref())
     }
-
-    /// Whether an m-line carries a publication.
-    pub fn carries(&self, publication: PublicationId) -> bool {
-        self.carried()
-            .any(|carried| carried.publication == publication)
-    }
 }
 
 /// An m-line.

@@ -75,7 +75,8 @@ impl Rooms {
             let mut lines = signalling.lines.iter();
             let free = lines.find(|(at, line)| {
                 let open = line.receiving.is_some() || line.ours;
-                open && !taken.contains(*at) && line.suits(publication.kind, &publication.codecs)
+                open && !taken.contains(*at)
+                    && line.suits(publication.kind, sessions.codecs(publication.id))
             });
             let free = free.map(|(at, line)| (*at, line.publication.is_some()));
             if free.is_none() && signalling.lines.len() + added >= MAX_LINES {
@@ -89,7 +90,7 @@ impl Rooms {
             let wanted = Wanted {
                 receiving: free.is_some_and(|(_, receiving)| receiving),
                 sending: Some(sent(carry, publisher(sessions, carry), "")),
-                codecs: publication.codecs,
+                codecs: sessions.codecs(publication.id).to_vec(),
             };
             let carry = Some((publication.id, ssrc));
             match free {

@@ -1,22 +1,22 @@
 //! Makes what sessions are sent what they wish, as far as they have m-lines for it.
 
-use super::{Rooms, lines::forget, member::Carried};
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Rooms, lines::forget, wishes::Wanted};
 use crate::{
     core::refusal::RefusalKind,
     media::Kind,
     sessions::{
         Sessions,
-        codec::CodecSpec,
-        ids::{PublicationId, SessionId},
+        ids::{PublicationId, SessionId, SubscriptionId},
     },
 };
 
 /// A publication that a session wants.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wished {
     pub id: PublicationId,
     pub kind: Kind,
-    pub codecs: Vec<CodecSpec>,
 }
 
 impl Rooms {
@@ -36,6 +36,9 @@ impl Rooms {
         let Some(member) = self.members.get(&id).filter(|it| it.grants.subscribe) else {
             return wished;
         };
+        if member.wishes.publications == Wanted::None {
+            return wished;
+        }
         let room = member.room.as_ref().and_then(|room| self.rooms.get(room));
         for of in room.into_iter().flat_map(|room| &room.members) {
             let publications = sessions.publications(*of);
@@ -43,10 +46,9 @@ impl Rooms {
             wished.extend(wanted.map(|it| Wished {
                 id: it.id,
                 kind: it.kind,
-                codecs: it.codecs.to_vec(),
             }));
         }
-        wished.sort_by_key(|it| it.id);
+        wished.sort_unstable_by_key(|it| it.id);
         wished
     }
 
@@ -57,10 +59,14 @@ impl Rooms {
             .members
             .get(&id)
             .and_then(|it| it.signalling.as_deref());
+        let carried: BTreeSet<PublicationId> = signalling
+            .into_iter()
+            .flat_map(|it| it.carried())
+            .map(|it| it.publication)
+            .collect();
         wished.retain(|it| {
-            signalling.is_some_and(|signalling| {
-                !signalling.carries(it.id) && !signalling.declined.contains(&it.id)
-            })
+            !carried.contains(&it.id)
+                && signalling.is_some_and(|signalling| !signalling.declined.contains(&it.id))
         });
         wished
     }
@@ -74,13 +80,12 @@ impl Rooms {
         if signalling.is_none_or(|signalling| signalling.promise.is_some()) {
             return;
         }
-        self.end_unwished(sessions, now, id);
-        self.pause_as_wished(sessions, now, id);
-        let Some(signalling) = self
+        self.trim(sessions, now, id);
+        let signalling = self
             .members
             .get(&id)
-            .and_then(|it| it.signalling.as_deref())
-        else {
+            .and_then(|it| it.signalling.as_deref());
+        let Some(signalling) = signalling else {
             return;
         };
         if !signalling.takes_offers {
@@ -92,52 +97,42 @@ impl Rooms {
         }
     }
 
-    fn end_unwished(&mut self, sessions: &mut Sessions, now: u64, id: SessionId) {
+    /// Ends what a session does not want any more, and pauses what it wants paused.
+    fn trim(&mut self, sessions: &mut Sessions, now: u64, id: SessionId) {
         let wished = self.wished(sessions, id);
-        let Some(signalling) = self
-            .members
-            .get_mut(&id)
-            .and_then(|it| it.signalling.as_mut())
-        else {
+        let Some(member) = self.members.get_mut(&id) else {
             return;
         };
+        let Some(signalling) = member.signalling.as_deref_mut() else {
+            return;
+        };
+        let subscriptions = sessions.subscriptions(id);
+        let paused: HashMap<SubscriptionId, bool> =
+            subscriptions.map(|it| (it.id, it.paused)).collect();
         signalling
             .declined
             .retain(|it| sessions.publisher(*it).is_some());
         for line in signalling.lines.values_mut() {
-            let gone = |it: &PublicationId| sessions.publisher(*it).is_none();
-            line.publication.take_if(|it| gone(it));
+            line.publication
+                .take_if(|it| sessions.publisher(*it).is_none());
             let Some(carried) = line.carries else {
                 continue;
             };
-            let live = sessions
-                .subscriptions(id)
-                .any(|it| it.id == carried.subscription);
-            if live && wished.iter().any(|it| it.id == carried.publication) {
+            let (publication, subscription) = (carried.publication, carried.subscription);
+            let Some(paused) = paused.get(&subscription).copied() else {
+                line.carries = None;
                 continue;
+            };
+            let wanted = wished.binary_search_by_key(&publication, |it| it.id);
+            let pause = member.wishes.paused.contains(&publication);
+            if wanted.is_err() {
+                line.carries = None;
+                forget(sessions.unsubscribe(now, id, subscription));
+            } else if pause && !paused {
+                forget(sessions.pause(id, subscription));
+            } else if paused && !pause {
+                forget(sessions.resume(now, id, subscription));
             }
-            line.carries = None;
-            if live {
-                forget(sessions.unsubscribe(now, id, carried.subscription));
-            }
-        }
-    }
-
-    fn pause_as_wished(&self, sessions: &mut Sessions, now: u64, id: SessionId) {
-        let Some(member) = self.members.get(&id) else {
-            return;
-        };
-        let carried = member.signalling.iter().flat_map(|it| it.carried());
-        for Carried {
-            publication,
-            subscription,
-            ..
-        } in carried.copied()
-        {
-            forget(match member.wishes.paused.contains(&publication) {
-                true => sessions.pause(id, subscription),
-                false => sessions.resume(now, id, subscription),
-            });
         }
     }
 
@@ -153,7 +148,8 @@ impl Rooms {
             };
             let mut lines = signalling.lines.iter();
             let free = lines.find(|(_, line)| {
-                line.receiving.is_some() && line.suits(publication.kind, &publication.codecs)
+                line.receiving.is_some()
+                    && line.suits(publication.kind, sessions.codecs(publication.id))
             });
             let Some(at) = free.map(|(at, _)| *at) else {
                 continue;

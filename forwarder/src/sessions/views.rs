@@ -184,6 +184,14 @@ impl Sessions {
             .is_ok_and(|session| session.keys.is_some())
     }
 
+    /// The codecs of a publication, as its publisher numbers them; none if there is no such publication.
+    #[must_use]
+    pub fn codecs(&self, id: PublicationId) -> &[CodecSpec] {
+        let publisher = self.publishers.get(&id).and_then(|it| self.table.at(*it));
+        let publication = publisher.and_then(|it| it.publication(id).ok());
+        publication.map_or(&[], |it| &it.codecs)
+    }
+
     /// Whose a publication is.
     #[must_use]
     pub fn publisher(&self, id: PublicationId) -> Option<SessionId> {
