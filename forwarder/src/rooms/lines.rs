@@ -65,7 +65,7 @@ impl Rooms {
         else {
             return;
         };
-        let new = || Line::new(change.kind, false);
+        let new = || Line::new(change.kind);
         let line = signalling.lines.entry(change.line).or_insert_with(new);
         // Another line in the place of one that was closed (RFC 9429 §5.2.2).
         let other = line.kind != change.kind;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Rooms,
     member::{Line, Offer, Plan, Signalling, Told},
+    offering::release,
     specs::{MAX_CANDIDATES, Trickle},
     views::PendingOffer,
 };
@@ -67,9 +68,11 @@ impl Rooms {
         self.unsettled.insert(id);
         self.touch(id);
         let signalling = self.named_mut(id)?.signalling_mut(id)?;
-        with_local(sessions, id, None, |local| {
+        let answer = with_local(sessions, id, None, |local| {
             signalling.jsep.answer(local, &outcomes)
-        })
+        });
+        signalling.forget_closed();
+        answer
     }
 
     /// The outstanding offer of ours.
@@ -124,7 +127,7 @@ impl Rooms {
         let due = offer.as_ref().map(|offer| offer.due);
         let plans = offer.map(|offer| offer.plans).unwrap_or_default();
         for plan in &plans {
-            let new = || Line::new(plan.kind, plan.ours);
+            let new = || Line::new(plan.kind);
             signalling.lines.entry(plan.line).or_insert_with(new);
         }
         self.deadlines.remove(&(due.unwrap_or_default(), id));
@@ -132,6 +135,7 @@ impl Rooms {
         for plan in plans {
             self.carry_out_plan(sessions, now, id, &plan);
         }
+        self.named_mut(id)?.signalling_mut(id)?.forget_closed();
         self.unsettled.insert(id);
         self.touch(id);
         Ok(())
@@ -225,9 +229,7 @@ impl Rooms {
             return;
         };
         self.deadlines.remove(&(due, id));
-        for (_, ssrc) in plans.into_iter().filter_map(|plan| plan.carry) {
-            sessions.release_ssrc(id, ssrc);
-        }
+        release(sessions, id, &plans);
     }
 
     /// Candidates of a session's peer. A lite agent needs none (RFC 8445 §2.5): the peer's checks tell where it is.

@@ -36,7 +36,7 @@ mod table;
 pub mod views;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

@@ -38,6 +38,20 @@ pub struct Stream {
     pub sent: Vec<Vec<u8>>,
 }
 
+impl Stream {
+    const fn new(now: u64, kind: MediaKind) -> Self {
+        Self {
+            kind,
+            next: now,
+            // A few packets before a wrap.
+            sequence: 65_500,
+            timestamp: 0xffff_0000,
+            keyframe: true,
+            sent: Vec::new(),
+        }
+    }
+}
+
 pub struct Peer {
     pub rtc: Rtc,
     pub base: (u64, Instant),
@@ -127,6 +141,15 @@ impl Peer {
         api.start_dtls(active).unwrap();
     }
 
+    /// Begins to send on an m-line that was negotiated.
+    pub fn begin(&mut self, now: u64, mid: Mid, kind: MediaKind) {
+        let mut api = self.rtc.direct_api();
+        if let Some(stream) = api.stream_tx_by_mid(mid, None) {
+            stream.set_unpaced(true);
+        }
+        self.streams.insert(mid, Stream::new(now, kind));
+    }
+
     /// Begins to send an m-line.
     pub fn send(&mut self, now: u64, mid: &str, kind: MediaKind, ssrc: u32) {
         let mid = Mid::from(mid);
@@ -135,16 +158,7 @@ impl Peer {
         // Media leaves when it is written: the pacer would hold it back until the estimate has grown.
         api.declare_stream_tx(ssrc.into(), None, mid, None)
             .set_unpaced(true);
-        let stream = Stream {
-            kind,
-            next: now,
-            // A few packets before a wrap.
-            sequence: 65_500,
-            timestamp: 0xffff_0000,
-            keyframe: true,
-            sent: Vec::new(),
-        };
-        self.streams.insert(mid, stream);
+        self.streams.insert(mid, Stream::new(now, kind));
     }
 
     /// Expects an m-line.
@@ -211,7 +225,11 @@ impl Peer {
             payload.resize(if video { 1000 } else { 100 }, number as u8);
             stream.sent.push(payload.clone());
             let mut api = self.rtc.direct_api();
-            let writer = api.stream_tx_by_mid(*mid, None).unwrap();
+            // Negotiation may have ended it.
+            let Some(writer) = api.stream_tx_by_mid(*mid, None) else {
+                stream.next = u64::MAX;
+                continue;
+            };
             let write = RtpWrite::new(
                 if video { VP8 } else { OPUS }.into(),
                 stream.sequence.into(),
