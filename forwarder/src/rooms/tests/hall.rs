@@ -98,7 +98,8 @@ impl Hall {
             if !more && offers.is_empty() {
                 return;
             }
-            for (session, sdp, version) in offers.into_iter().filter(|_| self.obliging) {
+            offers.retain(|_| self.obliging);
+            for (session, sdp, version) in offers {
                 self.oblige(session, &sdp, version);
             }
         }

@@ -163,8 +163,8 @@ fn who_speaks_is_told_and_seen() {
     let (id, audio) = (hall.world.ids[ann], hall.publications(ann)[0]);
     let speak = |hall: &mut Hall, level: u64| {
         for _ in 0..20 {
-            let mut publications = hall.world.sessions.publications(id);
-            let counters = publications.next().unwrap().counters;
+            let published = hall.world.sessions.publications(id).next();
+            let counters = published.unwrap().counters;
             counters.levels.fetch_add(5, Relaxed);
             counters.loudness.fetch_add(5 * (127 - level), Relaxed);
             hall.run(SECOND / 10);

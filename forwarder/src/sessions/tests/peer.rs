@@ -294,7 +294,10 @@ impl Peer {
             Event::Closed => self.closed = true,
             Event::KeyframeRequest(request) => {
                 self.keyframes_asked.push(now);
-                self.streams.get_mut(&request.mid).unwrap().keyframe = true;
+                // It may not have begun to send.
+                if let Some(stream) = self.streams.get_mut(&request.mid) {
+                    stream.keyframe = true;
+                }
             }
             Event::EgressBitrateEstimate(str0m::bwe::BweKind::Twcc { estimate, .. }) => {
                 self.estimate = Some(estimate.as_f64());
