@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
+    jsep::{Change, LineChange},
     media::Kind,
     sessions::{Sessions, ids::SessionId, output::CloseReason, specs::SessionSpec},
 };
@@ -55,6 +56,12 @@ impl Rooms {
             } => {
                 let mut signalling = Signalling::new(takes_offers);
                 let incoming = signalling.jsep.handle_offer(sdp)?;
+                let starts = |change: &LineChange| matches!(change.sends, Change::Start(_));
+                let takes = |change: &LineChange| matches!(change.receives, Change::Start(_));
+                // Of an offer of nothing but what may not be sent, nothing would be left but closed lines.
+                if incoming.changes.iter().any(starts) && !incoming.changes.iter().any(takes) {
+                    self.check_publisher(sessions, spec.room.as_ref(), &spec.grants)?;
+                }
                 if dry_run {
                     return Ok(None);
                 }

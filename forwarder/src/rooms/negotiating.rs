@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Rooms,
+    lines::forget,
     member::{Line, Offer, Plan, Signalling, Told},
     offering::release,
     specs::{MAX_CANDIDATES, Trickle},
@@ -156,9 +157,11 @@ impl Rooms {
         if line.carries.is_some_and(|carried| carried.ssrc == ssrc) {
             return;
         }
-        if let Err(refusal) = self.carry(sessions, now, id, plan.line, publication, Some(ssrc)) {
+        if self
+            .carry(sessions, now, id, plan.line, publication, Some(ssrc))
+            .is_err()
+        {
             sessions.release_ssrc(id, ssrc);
-            log::info!("session {id} does not take publication {publication}: {refusal}");
             if let Some(signalling) = self
                 .members
                 .get_mut(&id)
@@ -206,7 +209,8 @@ impl Rooms {
         else {
             return;
         };
-        forget_rollback(signalling.jsep.rollback());
+        // It may be that none is outstanding any more.
+        forget(signalling.jsep.rollback());
         signalling.unanswered += 1;
         if signalling.promise.is_some() {
             // There never was a session to close.
@@ -302,12 +306,6 @@ fn check_outstanding(signalling: &Signalling, version: Option<u64>) -> Result<()
             version.map_or_else(|| "none".to_owned(), |version| version.to_string()),
             "nothing: no offer of the forwarder is outstanding",
         )),
-    }
-}
-
-fn forget_rollback(outcome: Result<(), Refusal>) {
-    if let Err(refusal) = outcome {
-        log::debug!("{refusal}");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
-    jsep::{OfferedLine, State, Wanted},
+    jsep::{OfferedLine, State, Wanted, is_known},
     media::Kind,
     sessions::{
         Sessions,
@@ -118,6 +118,10 @@ impl Draft {
         let mut taken = BTreeSet::new();
         for publication in publications {
             let codecs = sessions.codecs(publication.id);
+            if !codecs.iter().any(|codec| is_known(publication.kind, codec)) {
+                signalling.declined.insert(publication.id);
+                continue;
+            }
             let free = signalling.lines.iter().find(|(at, line)| {
                 line.receiving.is_some()
                     && !taken.contains(*at)

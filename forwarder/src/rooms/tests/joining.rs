@@ -86,7 +86,9 @@ fn a_player_that_was_there_first_is_sent_what_comes_without_another_word() {
     hall.come(&[(VIDEO, SEND)]);
     hall.run(SECOND);
     assert_eq!(hall.subscribed(player), hall.publications(bob));
-    assert!(!hall.names().contains(&"offer"));
+    let id = hall.world.ids[player];
+    let mut told = hall.told.iter().filter(|it| it.session == Some(id));
+    assert!(told.all(|it| it.what.name() != "offer"));
 }
 
 #[test]

@@ -92,6 +92,16 @@ impl Paper {
         sdp
     }
 
+    /// An offer of nothing but one of its m-lines, as if it had no others.
+    pub fn alone(&self, at: usize) -> String {
+        let Line {
+            kind, direction, ..
+        } = self.lines[at];
+        let mut paper = Self::new();
+        paper.add(kind, direction);
+        paper.offer()
+    }
+
     /// The answer that takes all that an offer of ours says. `declines` says by the index of a line whether it is not taken.
     pub fn mirror(&mut self, offer: &str, declines: impl Fn(usize) -> bool) -> String {
         self.version += 1;

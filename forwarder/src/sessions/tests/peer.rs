@@ -31,6 +31,7 @@ pub struct Heard {
 /// What a peer sends on one m-line.
 pub struct Stream {
     pub kind: MediaKind,
+    pub payload_type: u8,
     pub next: u64,
     pub sequence: u64,
     pub timestamp: u32,
@@ -42,6 +43,10 @@ impl Stream {
     const fn new(now: u64, kind: MediaKind) -> Self {
         Self {
             kind,
+            payload_type: match kind {
+                MediaKind::Audio => OPUS,
+                MediaKind::Video => VP8,
+            },
             next: now,
             // A few packets before a wrap.
             sequence: 65_500,
@@ -147,7 +152,19 @@ impl Peer {
         if let Some(stream) = api.stream_tx_by_mid(mid, None) {
             stream.set_unpaced(true);
         }
-        self.streams.insert(mid, Stream::new(now, kind));
+        let codec = if kind == MediaKind::Video {
+            Codec::Vp8
+        } else {
+            Codec::Opus
+        };
+        let config = self.rtc.codec_config();
+        let format = config.find(|params| params.spec().codec == codec).unwrap();
+        let payload_type = *format.pt();
+        let stream = Stream {
+            payload_type,
+            ..Stream::new(now, kind)
+        };
+        self.streams.insert(mid, stream);
     }
 
     /// Begins to send an m-line.
@@ -231,7 +248,7 @@ impl Peer {
                 continue;
             };
             let write = RtpWrite::new(
-                if video { VP8 } else { OPUS }.into(),
+                stream.payload_type.into(),
                 stream.sequence.into(),
                 stream.timestamp,
                 wallclock,
