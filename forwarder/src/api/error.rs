@@ -53,6 +53,24 @@ pub static FULL: Kind = Kind {
     name: "full",
     title: "There is no room for it",
 };
+/// A limit of the caller's or of the room's.
+pub static LIMITED: Kind = Kind {
+    status: StatusCode::TOO_MANY_REQUESTS,
+    name: "limited",
+    title: "A limit is reached",
+};
+/// Something the caller may not do.
+pub static DENIED: Kind = Kind {
+    status: StatusCode::FORBIDDEN,
+    name: "denied",
+    title: "The caller may not do this",
+};
+/// What the caller refers to has changed since.
+pub static STALE: Kind = Kind {
+    status: StatusCode::CONFLICT,
+    name: "stale",
+    title: "It has changed since",
+};
 /// The system refused.
 pub static FAILED: Kind = Kind {
     status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -130,6 +148,9 @@ impl From<Refusal> for Problem {
             RefusalKind::Unknown => &UNKNOWN,
             RefusalKind::Duplicate => &DUPLICATE,
             RefusalKind::Conflict => &CONFLICT,
+            RefusalKind::Forbidden => &DENIED,
+            RefusalKind::Limited => &LIMITED,
+            RefusalKind::Stale => &STALE,
             RefusalKind::Full => &FULL,
             RefusalKind::Failed => &FAILED,
         };

@@ -104,6 +104,7 @@ pub fn subscription(body: &[u8]) -> Result<SubscriptionSpec, Problem> {
         paused: fields
             .optional("paused", "true or false", Value::as_bool)?
             .unwrap_or(false),
+        ssrc: None,
     };
     fields.finish()?;
     Ok(spec)
