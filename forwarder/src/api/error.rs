@@ -45,6 +45,8 @@ kinds! {
     METHOD = METHOD_NOT_ALLOWED, "method", "The path does not take this method";
     /// There is one already.
     DUPLICATE = CONFLICT, "duplicate", "It is there already";
+    /// What the caller refers to has changed since.
+    STALE = CONFLICT, "stale", "It has changed since";
     /// What the caller has seen is not what is there.
     CHANGED = PRECONDITION_FAILED, "changed", "It has changed since";
     /// A body beyond the limit.
@@ -136,6 +138,9 @@ impl From<Refusal> for Problem {
             RefusalKind::Unknown => &UNKNOWN,
             RefusalKind::Duplicate => &DUPLICATE,
             RefusalKind::Conflict => &CONFLICT,
+            RefusalKind::Forbidden => &FORBIDDEN,
+            RefusalKind::Limited => &LIMIT,
+            RefusalKind::Stale => &STALE,
             RefusalKind::Full => &FULL,
             RefusalKind::Failed => &FAILED,
         };

@@ -261,6 +261,7 @@ impl Subscription {
             codecs: all(self.codecs),
             header_extensions: all(self.header_extensions),
             paused: self.paused.unwrap_or(false),
+            ssrc: None,
         })
     }
 }

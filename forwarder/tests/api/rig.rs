@@ -207,6 +207,7 @@ fn media(config: &Config) -> MediaParts {
         reasons,
         listeners: vec![Listener { local, udp, tcp }],
         marks,
+        rooms: forwarder::rooms::Settings::default(),
     }
 }
 
