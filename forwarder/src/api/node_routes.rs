@@ -26,7 +26,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "everything", body = model::State))
 )]
 async fn show_state(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| model::State::new(node)).await
+    ask(&node, StatusCode::OK, |node| Ok(model::State::new(node)?)).await
 }
 
 /// Shows what the node runs on.
