@@ -6,8 +6,13 @@ use super::{
 };
 use crate::{
     media::{Extension, Kind},
-    sdp::{self, Direction, Extmap, Format, WrittenBody, WrittenLine},
-    sessions::{codec::CodecSpec, extensions::ExtensionSpec, formats, specs::PublicationSpec},
+    sdp::{self, Direction, Extmap, Feedback, Format, WrittenBody, WrittenLine},
+    sessions::{
+        codec::CodecSpec,
+        extensions::ExtensionSpec,
+        formats,
+        specs::{FeedbackSpec, PublicationSpec},
+    },
 };
 
 /// An m-line.
@@ -107,6 +112,7 @@ impl Line {
             codecs: codecs().collect(),
             encodings: line.encoding.into_iter().collect(),
             header_extensions: self.extensions(|direction| direction.sends),
+            feedback: self.feedback(),
         });
         let receiving = (from_us && line.direction.receives).then(|| Receiving {
             mid: self.mid.clone(),
@@ -115,6 +121,20 @@ impl Line {
         });
         self.stream = publication.as_ref().and(line.stream.clone());
         (self.publication, self.receiving) = (publication, receiving);
+    }
+
+    /// What the peer reads of feedback, with any of the codecs.
+    fn feedback(&self) -> FeedbackSpec {
+        let formats = self.codecs.iter().map(|format| format.feedback);
+        let read = formats.reduce(Feedback::or).unwrap_or_default();
+        let reads = |message| read.and(message) == message;
+        FeedbackSpec {
+            nack: reads(Feedback::NACK),
+            pli: reads(Feedback::PLI),
+            fir: reads(Feedback::FIR),
+            transport_cc: reads(Feedback::TRANSPORT_CC),
+            remb: reads(Feedback::REMB),
+        }
     }
 
     /// The extensions of one direction, as the peer sees it.
