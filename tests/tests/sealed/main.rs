@@ -29,4 +29,5 @@ mod joining;
 mod leftovers;
 mod mixed;
 mod moving;
+mod pairs;
 mod suites;
