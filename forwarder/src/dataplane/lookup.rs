@@ -1,7 +1,9 @@
 //! Finds the route of a stream, and whether a local address takes media, without a lock: for whoever forwards in
 //! userspace. With XDP the same entries stand in BPF hashes too.
 
-use forwarder_common::tables::{Endpoint, EndpointKey, MAX_SESSIONS, PairKey, RouteKey, Steer};
+use forwarder_common::tables::{
+    Endpoint, EndpointKey, MAX_PAIRS, MAX_SESSIONS, PairKey, RouteKey, Steer,
+};
 use papaya::{HashMap, HashMapRef, LocalGuard};
 
 use crate::core::ops::TableError;
@@ -64,8 +66,8 @@ impl Lookup {
     /// [`TableError::Full`].
     pub fn put_steer(&self, key: PairKey, steer: Steer) -> Result<(), TableError> {
         let pairs = self.pairs.pin();
-        if pairs.len() >= 2 * MAX_SESSIONS as usize && !pairs.contains_key(&key) {
-            return Err(full("pairs", 2 * MAX_SESSIONS));
+        if pairs.len() >= MAX_PAIRS as usize && !pairs.contains_key(&key) {
+            return Err(full("pairs", MAX_PAIRS));
         }
         pairs.insert(key, steer);
         Ok(())

@@ -39,6 +39,7 @@ mod joining;
 mod leftovers;
 mod mixed;
 mod moving;
+mod pairs;
 mod sources;
 mod strays;
 mod suites;
