@@ -18,7 +18,7 @@ pub(super) const SALT_LEN: usize = 14;
 /// Session keys.
 pub(super) struct Cm {
     key: EncryptingKey,
-    wide: Option<Box<WideAes>>,
+    wide: Option<WideAes>,
     salt: [u8; SALT_LEN],
     hmac: HmacSha1,
 }
@@ -32,7 +32,7 @@ impl Cm {
     ) -> Option<Self> {
         Some(Self {
             key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?,
-            wide: WideAes::new(key).map(Box::new),
+            wide: WideAes::new(key),
             salt,
             hmac: HmacSha1::new(authentication_key),
         })

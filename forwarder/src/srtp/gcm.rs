@@ -10,8 +10,7 @@ pub(super) const TAG_LEN: usize = 16;
 /// A session key with its salt.
 pub(super) struct Gcm {
     key: LessSafeKey,
-    /// Boxed: it begins a cache line, and sealing needs nothing of the other.
-    wide: Option<Box<WideGcm>>,
+    wide: Option<WideGcm>,
     /// As a number, the first byte highest.
     salt: u128,
 }
@@ -26,7 +25,7 @@ impl Gcm {
         };
         Some(Self {
             key: LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?),
-            wide: WideGcm::new(key).map(Box::new),
+            wide: WideGcm::new(key),
             salt: salt
                 .into_iter()
                 .fold(0, |number, byte| number << 8 | u128::from(byte)),
@@ -40,7 +39,7 @@ impl Gcm {
         self.salt ^ (u128::from(ssrc) << 48 | u128::from(index))
     }
 
-    /// Encrypts `text`; the tag covers it and `clear`.
+    /// Encrypts `text`; `tag` becomes that of it and of `clear`.
     #[inline]
     pub(super) fn seal(
         &self,
@@ -48,17 +47,20 @@ impl Gcm {
         index: u64,
         clear: &[u8],
         text: &mut [u8],
-    ) -> Option<[u8; TAG_LEN]> {
+        tag: &mut [u8; TAG_LEN],
+    ) -> Option<()> {
         let nonce = self.nonce(ssrc, index);
         if let Some(wide) = &self.wide {
-            return Some(wide.seal(nonce, clear, text));
+            wide.seal(nonce, clear, text, tag);
+            return Some(());
         }
         let nonce = Nonce::assume_unique_for_key(bytes(nonce));
-        let tag = self
+        let sealed = self
             .key
             .seal_in_place_separate_tag(nonce, Aad::from(clear), text)
             .ok()?;
-        tag.as_ref().try_into().ok()
+        *tag = sealed.as_ref().try_into().ok()?;
+        Some(())
     }
 
     /// Verifies the tag at the end of `sealed`, and decrypts what is before it.

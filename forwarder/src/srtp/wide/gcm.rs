@@ -23,14 +23,20 @@ impl WideGcm {
         Some(Self { aes, hash })
     }
 
-    /// Encrypts `text`; the tag covers it and `clear`. Of the nonce 96 bits count, the first byte of which is the highest.
+    /// Encrypts `text`; `tag` becomes that of it and of `clear`. Of the nonce 96 bits count, the first byte of which is the highest.
     #[inline]
-    pub(in super::super) fn seal(&self, nonce: u128, clear: &[u8], text: &mut [u8]) -> [u8; BLOCK] {
+    pub(in super::super) fn seal(
+        &self,
+        nonce: u128,
+        clear: &[u8],
+        text: &mut [u8],
+        tag: &mut [u8; BLOCK],
+    ) {
         // SAFETY: without these instructions there is no key.
         unsafe {
             match self.aes.last() {
-                10 => self.seal_with::<10>(nonce, clear, text),
-                _ => self.seal_with::<14>(nonce, clear, text),
+                10 => self.seal_with::<10>(nonce, clear, text, tag),
+                _ => self.seal_with::<14>(nonce, clear, text, tag),
             }
         }
     }
@@ -42,7 +48,8 @@ impl WideGcm {
         nonce: u128,
         clear: &[u8],
         text: &mut [u8],
-    ) -> [u8; BLOCK] {
+        tag: &mut [u8; BLOCK],
+    ) {
         let first = nonce << 32 | 1;
         let mask = self.aes.encrypt::<LAST>(first);
         self.aes.apply::<LAST>(first + 1, text);
@@ -51,6 +58,6 @@ impl WideGcm {
         hash.pad(text);
         let bits = |bytes: &[u8]| bytes.len() as u128 * 8;
         let lengths = bits(clear) << 64 | bits(text);
-        (hash.end(lengths) ^ mask).to_be_bytes()
+        *tag = (hash.end(lengths) ^ mask).to_be_bytes();
     }
 }
