@@ -47,7 +47,7 @@ impl WideAes {
             let mut word = words[at - 1];
             if at % key_words == 0 {
                 word = substituted(word).rotate_right(8) ^ u32::from(constant);
-                constant = constant << 1 ^ (constant >> 7) * 0x1b;
+                constant = (constant << 1) ^ ((constant >> 7) * 0x1b);
             } else if key_words == 8 && at % key_words == 4 {
                 word = substituted(word);
             }

@@ -23,7 +23,7 @@ impl HashKey {
     /// From the hash subkey, which is the encrypted block of zeros.
     #[target_feature(enable = "pclmulqdq,sse4.1")]
     pub(super) fn new(key: u128) -> Self {
-        let first = key << 1 ^ (key >> 127) * POLYNOMIAL;
+        let first = (key << 1) ^ ((key >> 127) * POLYNOMIAL);
         let mut powers = [0; POWERS + 3];
         let mut power = first;
         for place in (0..POWERS).rev() {
