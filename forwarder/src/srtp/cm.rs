@@ -6,7 +6,7 @@ use aws_lc_rs::{
     iv::FixedLength,
 };
 
-use super::hmac::HmacSha1;
+use super::{hmac::HmacSha1, wide::WideAes};
 
 /// Bytes of the tag.
 pub(super) const TAG_LEN: usize = 10;
@@ -18,6 +18,7 @@ pub(super) const SALT_LEN: usize = 14;
 /// Session keys.
 pub(super) struct Cm {
     key: EncryptingKey,
+    wide: Option<WideAes>,
     salt: [u8; SALT_LEN],
     hmac: HmacSha1,
 }
@@ -31,6 +32,7 @@ impl Cm {
     ) -> Option<Self> {
         Some(Self {
             key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?,
+            wide: WideAes::new(key),
             salt,
             hmac: HmacSha1::new(authentication_key),
         })
@@ -44,6 +46,10 @@ impl Cm {
         let mut counter = packet.to_be_bytes();
         for (byte, salt) in counter.iter_mut().zip(self.salt) {
             *byte ^= salt;
+        }
+        if let Some(wide) = &self.wide {
+            wide.apply_keystream(u128::from_be_bytes(counter), text);
+            return Some(());
         }
         let context = EncryptionContext::Iv128(FixedLength::from(counter));
         self.key.less_safe_encrypt(text, context).ok().map(drop)

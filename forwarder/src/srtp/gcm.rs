@@ -1,6 +1,8 @@
-//! AES-GCM as RFC 7714 uses it.
+//! AES-GCM as RFC 7714 uses it: by aws-lc, but for sealing where the CPU can do that four blocks at a time.
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+
+use super::wide::WideGcm;
 
 /// Bytes of the tag.
 pub(super) const TAG_LEN: usize = 16;
@@ -8,7 +10,9 @@ pub(super) const TAG_LEN: usize = 16;
 /// A session key with its salt.
 pub(super) struct Gcm {
     key: LessSafeKey,
-    salt: [u8; NONCE_LEN],
+    wide: Option<WideGcm>,
+    /// As a number, the first byte highest.
+    salt: u128,
 }
 
 impl Gcm {
@@ -19,24 +23,23 @@ impl Gcm {
             32 => &AES_256_GCM,
             _ => return None,
         };
-        let key = LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?);
-        Some(Self { key, salt })
+        Some(Self {
+            key: LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?),
+            wide: WideGcm::new(key),
+            salt: salt
+                .into_iter()
+                .fold(0, |number, byte| number << 8 | u128::from(byte)),
+        })
     }
 
     /// The initialisation vector: SSRC and 48-bit index, SRTCP's with 17 leading zeros, under the salt (RFC 7714 §8.1,
     /// §9.1).
     #[inline]
-    fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
-        let packet = u128::from(ssrc) << 48 | u128::from(index);
-        let [_, _, _, _, low @ ..] = packet.to_be_bytes();
-        let mut nonce = self.salt;
-        for (byte, value) in nonce.iter_mut().zip(low) {
-            *byte ^= value;
-        }
-        Nonce::assume_unique_for_key(nonce)
+    fn nonce(&self, ssrc: u32, index: u64) -> u128 {
+        self.salt ^ (u128::from(ssrc) << 48 | u128::from(index))
     }
 
-    /// Encrypts `text`; the tag covers it and `clear`.
+    /// Encrypts `text`; `tag` becomes that of it and of `clear`.
     #[inline]
     pub(super) fn seal(
         &self,
@@ -44,13 +47,20 @@ impl Gcm {
         index: u64,
         clear: &[u8],
         text: &mut [u8],
-    ) -> Option<[u8; TAG_LEN]> {
+        tag: &mut [u8; TAG_LEN],
+    ) -> Option<()> {
         let nonce = self.nonce(ssrc, index);
-        let tag = self
+        if let Some(wide) = &self.wide {
+            wide.seal(nonce, clear, text, tag);
+            return Some(());
+        }
+        let nonce = Nonce::assume_unique_for_key(bytes(nonce));
+        let sealed = self
             .key
             .seal_in_place_separate_tag(nonce, Aad::from(clear), text)
             .ok()?;
-        tag.as_ref().try_into().ok()
+        *tag = sealed.as_ref().try_into().ok()?;
+        Some(())
     }
 
     /// Verifies the tag at the end of `sealed`, and decrypts what is before it.
@@ -62,10 +72,17 @@ impl Gcm {
         clear: &[u8],
         sealed: &mut [u8],
     ) -> Option<()> {
-        let nonce = self.nonce(ssrc, index);
+        let nonce = Nonce::assume_unique_for_key(bytes(self.nonce(ssrc, index)));
         self.key
             .open_in_place(nonce, Aad::from(clear), sealed)
             .ok()
             .map(drop)
     }
+}
+
+/// The 96 bits of a nonce.
+#[inline]
+fn bytes(nonce: u128) -> [u8; NONCE_LEN] {
+    let [_, _, _, _, nonce @ ..] = nonce.to_be_bytes();
+    nonce
 }

@@ -62,8 +62,7 @@ impl SendKeys {
             Cipher::Gcm(gcm) => {
                 let tag_to: &mut [u8; gcm::TAG_LEN] =
                     room.first_chunk_mut().ok_or(SealError::Room)?;
-                *tag_to = gcm
-                    .seal(ssrc, index, clear, text)
+                gcm.seal(ssrc, index, clear, text, tag_to)
                     .ok_or(SealError::Cipher)?;
             }
             Cipher::Cm(cm) => {

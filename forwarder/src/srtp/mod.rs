@@ -17,6 +17,7 @@ mod replay;
 mod srtcp;
 mod streams;
 mod suite;
+mod wide;
 
 #[cfg(test)]
 mod property_tests;

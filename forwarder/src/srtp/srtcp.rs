@@ -90,7 +90,8 @@ impl SrtcpSender {
         let text = out.get_mut(start + CLEAR_LEN..)?;
         match &self.cipher {
             Cipher::Gcm(gcm) => {
-                let tag = gcm.seal(ssrc, index, &additional(clear, word), text)?;
+                let mut tag = [0; gcm::TAG_LEN];
+                gcm.seal(ssrc, index, &additional(clear, word), text, &mut tag)?;
                 out.extend_from_slice(&tag);
                 out.extend_from_slice(&word);
             }

@@ -122,13 +122,15 @@ impl Forwarder<'_> {
             sender
                 .keys
                 .seal(room, header_len, len, index)
+                // The room has fewer bytes than that.
+                .map(|len| len as u16)
                 .map_err(|_| Reason::SealFailed)
         };
-        let sent = self.outlets.send(&sender.reach, video, self.tally, seal)?;
+        let sent = self.outlets.send(&sender.reach, video, self.tally, &seal)?;
         let counters = &leg.counters;
         add(&counters.packets, 1);
         add(&counters.octets, payload.len() as u64);
-        add(&counters.bytes, sent as u64);
+        add(&counters.bytes, u64::from(sent));
         counters.last_rtp.store(timestamp, Relaxed);
         // Last: whoever sees it sees the timestamp that belongs to it, or a newer one.
         counters.last_sent.store(self.now, Release);

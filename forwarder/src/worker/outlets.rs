@@ -54,8 +54,8 @@ impl Outlets {
         reach: &Reach,
         video: bool,
         tally: &mut Tally,
-        seal: impl FnOnce(&mut [u8; SLOT_PAYLOAD]) -> Result<usize, Reason>,
-    ) -> Result<usize, Reason> {
+        seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
+    ) -> Result<u16, Reason> {
         let socket = match reach {
             Reach::Xdp {
                 device,
@@ -79,7 +79,10 @@ impl Outlets {
             Reach::Tcp { connection, worker } => {
                 let len = seal(&mut self.scratch)?;
                 tally.count(Reason::Sealed);
-                let bytes = self.scratch.get(..len).ok_or(Reason::SealFailed)?;
+                let bytes = self
+                    .scratch
+                    .get(..usize::from(len))
+                    .ok_or(Reason::SealFailed)?;
                 let frame = if video { Frame::Video } else { Frame::Audio };
                 let taken = if *worker == self.worker {
                     self.tcp.queue(*connection, frame, bytes)
@@ -91,7 +94,10 @@ impl Outlets {
         };
         let len = seal(&mut self.scratch)?;
         tally.count(Reason::Sealed);
-        let bytes = self.scratch.get(..len).ok_or(Reason::SealFailed)?;
+        let bytes = self
+            .scratch
+            .get(..usize::from(len))
+            .ok_or(Reason::SealFailed)?;
         send_datagram(socket.as_raw_fd(), bytes).map_err(|_| Reason::SendFailed)?;
         tally.count(Reason::Sent);
         Ok(len)

@@ -6,6 +6,11 @@ use forwarder_common::checksum::Sum;
 #[inline]
 pub fn payload_sum(bytes: &[u8]) -> u16 {
     #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        // SAFETY: the CPU has what the function is compiled for.
+        return unsafe { wider(bytes) };
+    }
+    #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the CPU has what the function is compiled for.
         return unsafe { wide(bytes) };
@@ -17,6 +22,13 @@ pub fn payload_sum(bytes: &[u8]) -> u16 {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn wide(bytes: &[u8]) -> u16 {
+    Sum::default().bytes(bytes).fold()
+}
+
+/// The same sum, 64 bytes at a time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn wider(bytes: &[u8]) -> u16 {
     Sum::default().bytes(bytes).fold()
 }
 

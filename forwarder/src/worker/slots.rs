@@ -104,8 +104,8 @@ impl SlotSender {
         port: &mut WorkerPort,
         (device, member, socket): (u32, Member, &OwnedFd),
         tally: &mut Tally,
-        seal: impl FnOnce(&mut [u8; SLOT_PAYLOAD]) -> Result<usize, Reason>,
-    ) -> Result<usize, Reason> {
+        seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
+    ) -> Result<u16, Reason> {
         if self.pending() >= self.limit.min(self.window) || self.device != device {
             self.ring(port, tally);
             self.device = device;
@@ -114,17 +114,17 @@ impl SlotSender {
         let mut outcome = Err(Reason::SealFailed);
         port.slots.fill(self.next, |room| {
             outcome = seal(room);
-            let len = *outcome.as_ref().ok()?;
-            let rest = room.get(rtp::LEN..len)?;
+            let len = outcome.ok()?;
+            let rest = room.get(rtp::LEN..usize::from(len))?;
             Some(Filled {
                 member,
-                len: len as u16,
+                len,
                 sum: payload_sum(rest),
             })
         });
         if let Ok(len) = outcome {
             if self.pending() == 0 {
-                self.lone = (socket.as_raw_fd(), len);
+                self.lone = (socket.as_raw_fd(), usize::from(len));
             }
             self.next = self.next.wrapping_add(1);
         }

@@ -18,6 +18,10 @@ pub fn candidates(keys: usize, key_len: usize) -> Vec<Candidate> {
             seal: ring(keys, key_len),
         },
         Candidate {
+            name: name("graviola"),
+            seal: graviola(keys, key_len),
+        },
+        Candidate {
             name: name("openssl (system)"),
             seal: openssl(keys, key_len),
         },
@@ -71,6 +75,19 @@ fn ring(keys: usize, key_len: usize) -> crate::Seal {
             .seal_in_place_separate_tag(nonce, Aad::from(&*header), text)
             .unwrap();
         room[..16].copy_from_slice(tag.as_ref());
+    })
+}
+
+fn graviola(keys: usize, key_len: usize) -> crate::Seal {
+    use graviola::aead::AesGcm;
+    let keys: Vec<_> = (0..keys)
+        .map(|number| AesGcm::new(&key::<32>(number)[..key_len]))
+        .collect();
+    Box::new(move |number, Packet { bytes, payload }| {
+        let (header, rest) = bytes.split_at_mut(12);
+        let (text, room) = rest.split_at_mut(*payload);
+        let tag = room.first_chunk_mut().unwrap();
+        keys[number].encrypt(&[number as u8; 12], header, text, tag);
     })
 }
 
