@@ -93,7 +93,8 @@ fn answer(negotiation: &mut Negotiation, text: &str, how: u8) {
         assert_eq!((&answered.media, &answered.mid), (&asked.media, &asked.mid));
         let codecs = answered.codecs.iter().filter(|_| answered.is_open());
         for format in codecs {
-            assert!(asked.codecs.iter().any(|one| one.codec == format.codec));
+            let mut codecs = asked.codecs.iter();
+            assert!(codecs.any(|one| one.codec == format.codec), "{format:?}");
         }
     }
 }
