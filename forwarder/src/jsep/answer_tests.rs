@@ -402,3 +402,29 @@ fn names_of_others_cannot_break_a_line() {
     assert!(audio.contains(&"msid:a-b--a=x -"), "{audio:?}");
     assert!(audio.contains(&"ssrc:1 cname:c--a=ice-pwd:x"), "{audio:?}");
 }
+
+#[test]
+fn a_session_outlives_its_last_line() {
+    let mut negotiation = Negotiation::new();
+    let first = answered(&mut negotiation, offer("chromium-sendonly"));
+    let remote = negotiation.remote().cloned();
+    let ended = "v=0\r\no=- 1 3 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 111\r\nm=video 0 UDP/TLS/RTP/SAVPF 96\r\n";
+    let incoming = negotiation.handle_offer(ended).unwrap();
+    assert!(
+        incoming
+            .changes
+            .iter()
+            .all(|change| change.sends == Change::Stop)
+    );
+    assert_eq!(
+        (incoming.changes.len(), Some(&incoming.remote)),
+        (2, remote.as_ref())
+    );
+    let answer = negotiation.answer(&Side::new(1).local(), &[]).unwrap();
+    assert!(
+        !answer.contains("BUNDLE") && !answer.contains("candidate"),
+        "{answer}"
+    );
+    let again = answered(&mut negotiation, offer("chromium-sendonly"));
+    assert_eq!(again, first.replace(" 1 IN", " 3 IN"));
+}

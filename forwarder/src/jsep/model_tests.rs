@@ -155,7 +155,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn both_sides_always_come_to_agree(steps in prop::collection::vec((0..2_usize, step()), 0..60)) {
