@@ -1,7 +1,12 @@
 //! Random packets through a worker and through a naive reference: what every subscriber opens is what the reference says, in the same
 //! order, and nothing else ever leaves. Over real sockets, with real ciphers.
 
-use std::{collections::BTreeMap, net::UdpSocket, os::fd::OwnedFd, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::UdpSocket,
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use arrayvec::ArrayVec;
 use forwarder_common::{reason::Reason, slots::MAX_WORKERS};
@@ -11,7 +16,7 @@ use proptest::{collection::vec, prelude::*};
 use super::{
     allocations::allocations,
     command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
-    counters::LegCounters,
+    counters::{LegCounters, TrackCounters},
     outlets::Outlets,
     relay::Relays,
     send_state::SendState,
@@ -109,6 +114,10 @@ struct World {
     publisher: SendKeys,
     subscribers: Vec<Subscriber>,
     next_leg: u32,
+    muted: bool,
+    counters: Arc<TrackCounters>,
+    /// Packets, and how loud and how often voice they said that they are.
+    heard: (u64, u64, u64),
 }
 
 fn payload_type_of(leg: u32) -> u8 {
@@ -129,9 +138,9 @@ fn ssrc_of(leg: u32) -> u32 {
 
 impl World {
     fn new(suite: Suite) -> Self {
-        let send_state = Arc::new(SendState::heap(4096, 16).unwrap());
-        let (mut state, notes) = Self::worker(suite, &send_state);
-        let mut senders = Vec::new();
+    allocations::allocations,
+    command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
+    counters::{LegCounters, TrackCounters},
         let subscribers = (0..3)
             .map(|number| {
                 let session = 10 + number;
@@ -181,6 +190,9 @@ impl World {
             publisher: SendKeys::new(&master(suite, 1)),
             subscribers,
             next_leg: 1,
+            muted: false,
+            counters,
+            heard: (0, 0, 0),
         }
     }
 
@@ -272,6 +284,17 @@ impl World {
         });
     }
 
+    fn mute(&mut self) {
+        self.muted = !self.muted;
+        for subscriber in &mut self.subscribers {
+            subscriber.offset = None;
+        }
+        self.state.obey(Command::MuteTrack {
+            track: TRACK,
+            muted: self.muted,
+        });
+    }
+
     /// What a publisher sends, and what the reference makes of it.
     fn publish(&mut self, packet: &Packet, seen: &mut BTreeMap<u64, ()>) {
         let mut sealed = packet.plain();
@@ -294,6 +317,11 @@ impl World {
         // Neither does the first packet of the track.
         assert_eq!(allocations(), before, "a packet allocates");
         if fresh {
+            self.heard.0 += 1;
+            self.heard.1 += u64::from(127 - (packet.level & 0x7f));
+            self.heard.2 += u64::from(packet.level >= 0x80);
+        }
+        if fresh && !self.muted {
             self.expect(packet);
         }
     }
@@ -329,6 +357,13 @@ impl World {
     fn check(&mut self) {
         self.state.flush();
         self.notes.drain(1000, |_| ());
+        let counters = &self.counters;
+        let heard = (
+            counters.levels.load(Relaxed),
+            counters.loudness.load(Relaxed),
+            counters.voiced.load(Relaxed),
+        );
+        assert_eq!(heard, self.heard);
         for subscriber in &mut self.subscribers {
             let mut arrived = Vec::new();
             let mut buffer = [0; 2048];
@@ -399,6 +434,7 @@ enum Step {
     },
     Toggle(usize),
     Pause(usize),
+    Mute,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -409,6 +445,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(ahead, payload, tampered)| Step::Packet { ahead, payload, tampered }),
         2 => (0..3_usize).prop_map(Step::Toggle),
         1 => (0..3_usize).prop_map(Step::Pause),
+        1 => Just(Step::Mute),
     ]
 }
 
@@ -432,6 +469,7 @@ proptest! {
             match step {
                 Step::Toggle(number) => world.toggle(number),
                 Step::Pause(number) => world.pause(number),
+                Step::Mute => world.mute(),
                 Step::Packet { ahead, payload, tampered } => {
                     let index = highest.saturating_add_signed(ahead).max(start);
                     let packet = Packet {
@@ -504,8 +542,13 @@ fn a_stream_goes_on_when_its_track_comes_again() {
     world.state.obey(Command::RemoveTrack { track: TRACK });
     world.subscribers[0].leg = None;
     world.publish(&packet(65_540), &mut seen);
+    // It counts for no track, and the next one begins at 0.
+    (world.counters, world.heard) = (Arc::default(), (0, 0, 0));
     world.check();
-    world.state.obey(Command::AddTrack(track()));
+    world.state.obey(Command::AddTrack(Track {
+        counters: Arc::clone(&world.counters),
+        ..track()
+    }));
     world.toggle(0);
     for index in [65_541, 65_542, 65_535, 65_541, 65_543] {
         world.publish(&packet(index), &mut seen);

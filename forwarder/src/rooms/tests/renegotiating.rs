@@ -1,6 +1,9 @@
 //! Offers on live sessions, from both sides and at the same time.
 
-use super::hall::{AUDIO, Hall, RECEIVE, SEND, VIDEO, accept, propose};
+use super::{
+    hall::{AUDIO, Hall, RECEIVE, SEND, VIDEO, accept, offer, propose, spec},
+    paper::Paper,
+};
 use crate::{
     core::refusal::RefusalKind,
     rooms::{
@@ -124,6 +127,55 @@ fn an_offer_that_nobody_answers_is_made_again_a_few_times() {
         .unwrap();
     hall.settle();
     assert!(hall.subscribed(ann).contains(&hall.publications(caro)[0]));
+}
+
+#[test]
+fn what_an_answer_declines_is_not_offered_again_until_it_is_wished_again() {
+    let mut hall = Hall::new();
+    hall.obliging = false;
+    let ann = hall.come(&[(AUDIO, SEND), (VIDEO, SEND)]);
+    let mut paper = Paper::new();
+    paper.add("audio", "sendonly");
+    let id = hall.join(spec(offer(paper.offer(), true))).unwrap().id;
+    let published = hall.publications(ann);
+    let offers = |hall: &Hall| hall.rooms.pending_offer(id).unwrap();
+    let answer = |hall: &mut Hall, paper: &mut Paper, declines: fn(usize) -> bool| {
+        let offer = offers(hall).unwrap();
+        let sdp = paper.mirror(&offer.sdp, declines);
+        let (now, version) = (hall.world.now, offer.version);
+        let sessions = &mut hall.world.sessions;
+        let tried = hall.rooms.answer(sessions, now, id, version, &sdp, true);
+        assert_eq!(tried, Ok(()));
+        assert_eq!(sessions.subscriptions(id).count(), 0);
+        hall.rooms
+            .answer(sessions, now, id, version, &sdp, false)
+            .unwrap();
+        hall.settle();
+        let subscriptions = hall.world.sessions.subscriptions(id);
+        subscriptions.map(|it| it.publication).collect::<Vec<_>>()
+    };
+    // The line of the audio comes first after its own.
+    assert_eq!(
+        answer(&mut hall, &mut paper, |line| line != 1),
+        published[..1]
+    );
+    assert_eq!(offers(&hall), None);
+    let view = hall.rooms.wishes(&hall.world.sessions, id).unwrap();
+    assert_eq!(
+        (view.waiting, view.declined),
+        (vec![], published[1..].to_vec())
+    );
+    hall.rooms
+        .wish(&hall.world.sessions, id, Wishes::none(), false)
+        .unwrap();
+    hall.settle();
+    assert_eq!(answer(&mut hall, &mut paper, |_| false), []);
+    hall.rooms
+        .wish(&hall.world.sessions, id, Wishes::all(), false)
+        .unwrap();
+    hall.settle();
+    assert_eq!(answer(&mut hall, &mut paper, |_| false), published);
+    assert_eq!(offers(&hall), None);
 }
 
 #[test]
