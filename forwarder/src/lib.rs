@@ -10,6 +10,7 @@ pub mod feedback;
 pub mod media;
 pub mod net;
 pub mod node;
+pub mod page;
 pub mod sessions;
 mod shell;
 pub mod srtp;

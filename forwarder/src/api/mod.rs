@@ -3,6 +3,7 @@
 pub mod error;
 mod fields;
 mod model;
+mod process_model;
 mod requests;
 pub mod routes;
 mod session_model;

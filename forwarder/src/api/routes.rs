@@ -15,7 +15,9 @@ use serde::Serialize;
 
 use super::{
     error::{FORBIDDEN, INVALID, METHOD, Problem, TOO_LARGE, UNKNOWN},
-    model, requests, session_routes,
+    model,
+    process_model::Process,
+    requests, session_routes,
 };
 use crate::{
     core::{
@@ -24,6 +26,7 @@ use crate::{
         refusal::Refusal,
     },
     node::{Node, NodeHandle},
+    page,
 };
 
 /// Largest body, in bytes.
@@ -64,6 +67,7 @@ pub fn router(node: NodeHandle) -> Router {
         .route("/v0/node", get(show_node))
         .route("/v0/stop", post(stop))
         .merge(session_routes::routes())
+        .merge(page::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -289,7 +293,11 @@ async fn set_paused(
 }
 
 async fn show_state(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| model::State::new(node)).await
+    let process = Process::read();
+    ask(&node, StatusCode::OK, |node| {
+        model::State::new(node, process)
+    })
+    .await
 }
 
 async fn show_node(State(node): Owner) -> Result<Response, Problem> {
