@@ -9,6 +9,8 @@ import { People } from "./people.js";
 
 /** Milliseconds that a connection may be silent before its ways are looked for anew. */
 const PATIENCE = 2_000;
+/** Milliseconds of connection after which the next trouble is a new one. */
+const STEADY = 10_000;
 /** What can be sent: sound, a picture, and a screen beside it. */
 export const SLOTS = { sound: "audio", picture: "video", screen: "video" };
 
@@ -28,7 +30,7 @@ export class Call extends EventTarget {
   #api = new Api();
   #negotiation;
   #backoff = new Backoff();
-  #restarting;
+  #later;
 
   connection;
   session;
@@ -74,12 +76,14 @@ export class Call extends EventTarget {
     if (track === undefined) this.#tracks.delete(slot);
     else this.#tracks.set(slot, track);
     if (this.connection === undefined) return;
+    const { connection } = this;
     const transceiver = this.#transceivers.get(slot);
     if (transceiver === undefined) {
       if (track !== undefined) this.#add(slot, track);
       return;
     }
     await transceiver.sender.replaceTrack(track ?? null);
+    if (connection !== this.connection) return;
     // Who sends nothing says so: the publication ends, instead of standing still.
     transceiver.direction = track === undefined ? "recvonly" : "sendrecv";
   }
@@ -126,8 +130,7 @@ export class Call extends EventTarget {
   }
 
   #disconnect() {
-    clearTimeout(this.#restarting);
-    this.#restarting = undefined;
+    clearTimeout(this.#later);
     this.connection?.close();
     this.connection = undefined;
     this.dispatchEvent(new Event("tracks"));
@@ -176,8 +179,8 @@ export class Call extends EventTarget {
     } else if (type === "room.closed") {
       this.#attempt.abort(new Removed("The room was closed."));
     } else if (type === "session.closed" && String(data.session) === this.session) {
-      const asked = /^(removed|moderat|room)/.test(data.reason ?? "");
-      this.#attempt.abort(asked ? new Removed("You were removed from the room.") : new Error("The session has ended."));
+      // Whoever has the right to asked for it; all other reasons are trouble, and trouble passes.
+      this.#attempt.abort(data.reason === "asked" ? new Removed("You were removed from the room.") : new Error("The session has ended."));
     } else {
       const changes = this.people.apply(type, data);
       if (changes === undefined) void this.#readRoom();
@@ -203,8 +206,11 @@ export class Call extends EventTarget {
   #failed(error) {
     const { signal } = this.#attempt;
     if (signal.aborted) return;
+    console.warn("a negotiation did not come about:", error);
     const gone = error instanceof Problem && [401, 403, 404, 410].includes(error.status);
-    if (this.session === undefined || gone) {
+    // A description that the browser does not take leaves the two sides at odds: only a new session is sure to help.
+    const atOdds = error instanceof DOMException;
+    if (this.session === undefined || gone || atOdds) {
       this.#attempt.abort(error);
       return;
     }
@@ -215,9 +221,8 @@ export class Call extends EventTarget {
   #watch() {
     const { connectionState } = this.connection;
     if (connectionState === "connected") {
-      clearTimeout(this.#restarting);
-      this.#restarting = undefined;
-      this.#backoff.reset();
+      clearTimeout(this.#later);
+      this.#later = setTimeout(() => this.#backoff.reset(), STEADY);
       this.#set("joined");
     } else if (connectionState === "failed" || connectionState === "disconnected") {
       // `disconnected` often passes by itself.
@@ -227,8 +232,8 @@ export class Call extends EventTarget {
 
   /** ICE restart, again and again until there is a connection; a session that is gone meanwhile answers 404. */
   #restartIn(milliseconds) {
-    clearTimeout(this.#restarting);
-    this.#restarting = setTimeout(() => {
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => {
       if (this.connection?.connectionState === "connected") return;
       this.#set("reconnecting");
       this.connection?.restartIce();

@@ -7,6 +7,7 @@ import { deviceFields } from "./device_fields.js";
 import { openLobby } from "./lobby.js";
 import { LocalMedia } from "./local_media.js";
 import { announce, dismiss, notice } from "./notices.js";
+import { isMuted, isSpeaking } from "./people.js";
 import { listen } from "./shortcuts.js";
 import { StatisticsPanel } from "./statistics_panel.js";
 import { Tiles, tilesOf } from "./tiles.js";
@@ -77,10 +78,10 @@ function sentence(reason) {
 }
 
 function close() {
+  call = undefined;
   statistics.call = undefined;
   media.closeAll();
   tiles.clear();
-  call = undefined;
   byId("unblock").hidden = true;
   lobby.refresh();
   byId("join").focus();
@@ -89,11 +90,22 @@ function close() {
 
 function onPeople(changes) {
   for (const { type, session } of changes) {
-    if (session.own) continue;
+    if (session.own) {
+      sayMuted(isMuted(session));
+      continue;
+    }
     if (type === "joined") announce(`${session.name} is here`);
     if (type === "left") announce(`${session.name} left`);
   }
   show();
+}
+
+let silenced = false;
+
+function sayMuted(muted) {
+  if (muted && !silenced) notice("silenced", "Your sound was turned off for everyone by whoever runs the room.");
+  if (!muted) dismiss("silenced");
+  silenced = muted;
 }
 
 let asked = false;
@@ -120,8 +132,8 @@ function paint() {
     name: me.name,
     track: media.track("picture"),
     mirror: media.source === "camera",
-    muted: !media.soundOn,
-    speaking: [...(mine?.publications.values() ?? [])].some(({ speaking }) => speaking) && media.soundOn,
+    muted: !media.soundOn || (mine !== undefined && isMuted(mine)),
+    speaking: mine !== undefined && isSpeaking(mine) && media.soundOn,
   };
   const screen = media.track("screen");
   const screens = screen ? [{ ...own, key: "own screen", name: `${me.name}, screen`, track: screen, second: true }] : [];

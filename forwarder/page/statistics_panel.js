@@ -96,7 +96,7 @@ function sessionFacts(transport, session, connection) {
   const path = session?.path ? `${session.path}${session.why ? ` (${session.why})` : ""}` : "–";
   const pair = session?.pair ? `${session.pair.protocol} ${session.pair.remote}` : "–";
   return [
-    fact("connection", "Connection", connection.connectionState),
+    fact("connection", "State", connection.connectionState),
     fact("rtt", "Round trip", time(transport.rtt)),
     fact("sent", "Sent", bits(transport.sent)),
     fact("received", "Received", bits(transport.received)),

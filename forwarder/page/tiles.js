@@ -78,6 +78,9 @@ export class Tiles extends EventTarget {
       this.#pinned = this.#pinned === key ? undefined : key;
       this.#arrange();
     });
+    tile.addEventListener("pointerup", ({ target, pointerType }) => {
+      if (pointerType === "touch" && target.closest(".actions") === null) tile.toggleAttribute("data-open");
+    });
     const full = tile.querySelector(".full");
     full.hidden = tile.requestFullscreen === undefined;
     full.addEventListener("click", () => {

@@ -23,8 +23,13 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = files! {
-    "room.html" "node.html" "icon.svg"
-    "base.css" "room.css" "tiles.css" "node.css"
+    "node.html" "room.html" "icon.svg"
+    "base.css" "node.css" "room.css" "tiles.css"
+    "address.js" "api.js" "backoff.js" "call.js" "chart.js" "device_fields.js" "devices.js"
+    "event_parser.js" "events.js" "format.js" "generated.js" "grid.js" "lobby.js" "local_media.js"
+    "msids.js" "negotiation.js" "node.js" "node_tables.js" "notices.js" "people.js"
+    "picture_code.js" "rates.js" "reasons.js" "room.js" "series.js" "shortcuts.js" "statistics.js"
+    "statistics_panel.js" "ticker.js" "tiles.js"
 };
 
 static ALL: LazyLock<Vec<File>> = LazyLock::new(|| {
@@ -65,7 +70,19 @@ fn tag(text: &str) -> String {
 mod tests {
     use std::{collections::BTreeSet, fs};
 
+    use forwarder_common::reason::Reason;
+
     use super::*;
+
+    /// Without its line there an operator would see a bare name, and a flow as a drop.
+    #[test]
+    fn every_reason_is_explained_to_operators() {
+        let text = find("reasons.js").unwrap().text;
+        for reason in Reason::ALL {
+            let line = format!("\n  {}: [", reason.label());
+            assert!(text.contains(&line), "{}", reason.label());
+        }
+    }
 
     #[test]
     fn every_file_of_the_page_is_served() {
@@ -86,7 +103,11 @@ mod tests {
         let tags: BTreeSet<&str> = ALL.iter().map(|file| file.tag.as_str()).collect();
         assert_eq!(tags.len(), FILES.len());
         for file in ALL.iter() {
-            assert_ne!(file.content_type, "application/octet-stream", "{}", file.name);
+            assert_ne!(
+                file.content_type, "application/octet-stream",
+                "{}",
+                file.name
+            );
         }
     }
 

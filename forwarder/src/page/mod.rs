@@ -21,10 +21,7 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
 
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
     // Asked for again each time, which an unchanged file answers with 304: a page is never made of files of two versions.
-    (
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-cache"),
-    ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(CONTENT_POLICY),
@@ -133,7 +130,13 @@ mod tests {
 
     #[tokio::test]
     async fn only_files_of_the_page_are_there() {
-        for name in ["", "room", "tests/events.test.js", "../Cargo.toml", "package.json"] {
+        for name in [
+            "",
+            "room",
+            "tests/events.test.js",
+            "../Cargo.toml",
+            "package.json",
+        ] {
             let response = serve(HeaderMap::new(), name).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{name}");
         }
