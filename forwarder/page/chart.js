@@ -12,6 +12,7 @@ export class Chart {
   #series = new Series(SPAN / 1000 + 1);
   #format;
   #least;
+  #ceiling;
   #values = [];
   #paths = [];
   #scale = html("span", "scale");
@@ -19,10 +20,11 @@ export class Chart {
   #cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT });
   #pointed;
 
-  /** `names` are those of the lines, `format` writes a value, `least` is the smallest end of the scale. */
-  constructor(place, { id, title, names, format, least }) {
+  /** `names` are those of the lines, `format` writes a value; the scale ends at `end(max, least)`, which is `least` at least. */
+  constructor(place, { id, title, names, format, least, end = ceiling }) {
     this.#format = format;
     this.#least = least;
+    this.#ceiling = end;
     const figure = html("figure", "chart");
     figure.id = `chart-${id}`;
     const caption = html("figcaption", "");
@@ -37,12 +39,9 @@ export class Chart {
       box.dataset.series = at;
       const value = html("span", "value");
       value.textContent = "–";
-      box.append(value);
-      if (name !== "") {
-        const label = html("span", "series");
-        label.textContent = name;
-        box.append(label);
-      }
+      const label = html("span", "series");
+      label.textContent = name;
+      box.append(value, label);
       values.append(box);
       this.#values.push(value);
       const paths = { area: svg("path", { class: "area", "data-series": at }), line: svg("path", { class: "line", "data-series": at }) };
@@ -80,7 +79,7 @@ export class Chart {
   #draw() {
     const { points, max } = this.#series;
     const end = points.at(-1)?.at ?? 0;
-    const top = ceiling(max, this.#least);
+    const top = this.#ceiling(max, this.#least);
     const box = { width: WIDTH, height: HEIGHT, span: SPAN, top, end };
     this.#paths.forEach(({ line, area }, at) => {
       const path = pathOf(points, at, box);

@@ -6,6 +6,7 @@ import { bits, bytes, count, percent, rate, time } from "./format.js";
 import { drawDevices, drawReasons, drawRooms, drawSessions, drawThreads, drawTracks } from "./node_tables.js";
 import { dismiss, element, notice } from "./notices.js";
 import { rates } from "./rates.js";
+import { binaryCeiling } from "./series.js";
 import { listen } from "./shortcuts.js";
 
 const byId = (id) => document.getElementById(id);
@@ -17,30 +18,36 @@ const KEY = "forwarder.admin-key";
 const charts = {
   packets: chart("packets", "Packets", ["in", "out"], rate, 100),
   bits: chart("bits", "Media", ["in", "out"], bits, 1e5),
-  drops: chart("drops", "Drops", [""], rate, 1),
+  drops: chart("drops", "Drops", ["all reasons"], rate, 1),
   members: chart("members", "Sessions and subscriptions", ["sessions", "subscriptions"], count, 10),
-  cpu: chart("cpu", "CPU of the process", [""], percent, 0.1),
-  perPacket: chart("per-packet", "CPU per packet", [""], time, 1e-6),
-  memory: chart("memory", "Memory in use", [""], bytes, 2 ** 24),
-  device: chart("device", "Frames that interfaces did not take", [""], rate, 1),
+  cpu: chart("cpu", "CPU", ["workers", "control"], percent, 0.1),
+  perPacket: chart("per-packet", "CPU per packet", ["whole process"], time, 1e-6),
+  memory: chart("memory", "Memory", ["in use"], bytes, 2 ** 24, binaryCeiling),
+  device: chart("device", "Frames not taken", ["all interfaces"], rate, 1),
 };
 
 let api = new Api(storedKey());
 let before;
 let last;
+let hasRooms = true;
 let paused = false;
 let timer;
+/** Which look is the present one: an answer to an older one, from before a pause, is not used any more. */
+let turn = 0;
 
-function chart(id, title, names, format, least) {
-  return new Chart(byId("charts"), { id, title, names, format, least });
+function chart(id, title, names, format, least, end) {
+  return new Chart(byId("charts"), { id, title, names, format, least, end });
 }
 
 async function look() {
   clearTimeout(timer);
+  turn += 1;
   if (paused || document.hidden) return;
+  const mine = turn;
   const started = performance.now();
   try {
     const [state, rooms] = await Promise.all([api.ask("GET", "/v0/state"), askRooms()]);
+    if (mine !== turn) return;
     const now = { at: Date.now(), state };
     last = { now, before, rooms, told: rates(now, before) };
     before = now;
@@ -48,6 +55,7 @@ async function look() {
     live("Live", "good");
     dismiss("node");
   } catch (error) {
+    if (mine !== turn) return;
     if (error instanceof Problem && (error.status === 401 || error.status === 403)) {
       askKey(error);
       return;
@@ -60,14 +68,16 @@ async function look() {
   timer = setTimeout(() => void look(), Math.max(INTERVAL - took, took / SHARE - took, 0));
 }
 
-/** A node without rooms in its API says that there is no such path. */
+/** A node without rooms in its API says that there is no such path, and is not asked again. */
 async function askRooms() {
+  if (!hasRooms) return undefined;
   try {
     const list = await api.ask("GET", "/v0/rooms");
     return Array.isArray(list) ? list : list.rooms;
   } catch (error) {
-    if (error instanceof Problem && error.status === 404) return undefined;
-    throw error;
+    if (!(error instanceof Problem && error.status === 404)) throw error;
+    hasRooms = false;
+    return undefined;
   }
 }
 
@@ -78,7 +88,7 @@ function show(at, { now: { state }, told }) {
   charts.bits.push(at, [told?.bitsIn, told?.bitsOut]);
   charts.drops.push(at, [told?.drops]);
   charts.members.push(at, [state.sessions.length, subscriptions]);
-  charts.cpu.push(at, [told?.cpu]);
+  charts.cpu.push(at, [told?.cpuOfWorkers, told === undefined ? undefined : told.cpu - told.cpuOfWorkers]);
   charts.perPacket.push(at, [told?.cpuPerPacket]);
   charts.memory.push(at, [state.process?.resident_bytes]);
   charts.device.push(at, [told?.deviceDrops]);
@@ -142,8 +152,10 @@ function pause() {
   paused = !paused;
   byId("pause").setAttribute("aria-pressed", String(paused));
   byId("pause").textContent = paused ? "Go on" : "Pause";
-  if (paused) live("Paused", "warn");
-  else resume();
+  if (paused) {
+    live("Paused", "warn");
+    void look();
+  } else resume();
 }
 
 /** What was not looked at is a gap, not a rate. */
@@ -167,6 +179,6 @@ byId("key-form").addEventListener("submit", () => {
 byId("pause").addEventListener("click", pause);
 byId("all-reasons").addEventListener("change", drawTables);
 byId("filter").addEventListener("input", drawTables);
-document.addEventListener("visibilitychange", () => !document.hidden && !paused && resume());
+document.addEventListener("visibilitychange", () => (document.hidden ? void look() : !paused && resume()));
 listen({ p: pause });
 void look();

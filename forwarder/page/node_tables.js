@@ -4,7 +4,7 @@ import { bits, count, percent, rate, time } from "./format.js";
 import { element } from "./notices.js";
 import { isDrop, meaning } from "./reasons.js";
 
-/** Rows at most, the busiest first: a page that shows thousands is read by nobody. */
+/** Rows at most: a page that shows thousands is read by nobody. */
 const ROWS = 100;
 
 const number = (text) => ({ text, className: "number" });
@@ -58,9 +58,8 @@ export function drawDevices(state) {
     number(count(device.xmit_sent)),
     { text: count(device.xmit_drops), className: `number ${device.xmit_drops > 0 ? "bad" : ""}` },
     { text: count(device.xmit_errors), className: `number ${device.xmit_errors > 0 ? "bad" : ""}` },
-    number(count(device.egress_drops)),
   ]);
-  table("devices", ["Interface", "Driver", "#Sent", "#Not taken", "#Errors", "#Dropped"], rows, "XDP runs on none.");
+  table("devices", ["Interface", "Driver", "#Sent", "#Not taken", "#Errors"], rows, "XDP runs on none.");
 }
 
 export function drawSessions(state, before, seconds, filter) {
@@ -72,9 +71,9 @@ export function drawSessions(state, before, seconds, filter) {
       const per = (pick) => (then === undefined ? undefined : (Math.max(0, pick(session) - pick(then)) * 8) / seconds);
       return { session, received: per(({ bytes }) => bytes), sent: per(sent) };
     })
-    .filter(({ session }) => matches(session, filter))
-    .sort((one, other) => (other.sent ?? 0) + (other.received ?? 0) - (one.sent ?? 0) - (one.received ?? 0));
-  const rows = all.map(({ session, received, sent: out }) => {
+    .filter(({ session }) => matches(session, filter));
+  const busy = ({ received, sent: out }) => (received ?? 0) + (out ?? 0);
+  const rows = busiest(all, busy).map(({ session, received, sent: out }) => {
     const trips = session.subscriptions.map(({ rtt_us }) => rtt_us).filter(Number.isFinite);
     const lost = session.subscriptions.reduce((sum, subscription) => sum + Math.max(0, subscription.lost ?? 0), 0);
     return [
@@ -93,7 +92,7 @@ export function drawSessions(state, before, seconds, filter) {
     ];
   });
   const heads = ["Name", "Room", "State", "Path", "Suite", "Peer", "#From it", "#To it", "#Sends / gets", "#Round trip", "#Lost", "#Age"];
-  table("sessions", heads, rows, filter ? "No session fits." : "Nobody is connected.", state.sessions.length);
+  table("sessions", heads, rows, filter ? "No session fits." : "Nobody is connected.", all.length);
 }
 
 export function drawTracks(state, before, seconds) {
@@ -106,8 +105,7 @@ export function drawTracks(state, before, seconds) {
       return { session, publication, packets: per("packets"), bytes: per("bytes") };
     }),
   );
-  all.sort((one, other) => (other.bytes ?? 0) * other.publication.subscribers - (one.bytes ?? 0) * one.publication.subscribers);
-  const rows = all.map(({ session, publication, packets, bytes }) => [
+  const rows = busiest(all, ({ publication, bytes }) => (bytes ?? 0) * (1 + publication.subscribers)).map(({ session, publication, packets, bytes }) => [
     { text: session.name ?? session.id, title: session.id },
     session.room ?? "",
     publication.kind,
@@ -120,6 +118,13 @@ export function drawTracks(state, before, seconds) {
   ]);
   const heads = ["From", "Room", "Kind", "Codecs", "#Packets", "#Bitrate", "#Subscribers", "#Keyframes", "#Asked for"];
   table("tracks", heads, rows, "Nobody sends anything.", all.length);
+}
+
+/** The busiest ones, in the order in which they came: rows that change places each second cannot be read. */
+function busiest(all, busy) {
+  if (all.length <= ROWS) return all;
+  const least = all.map(busy).sort((one, other) => other - one)[ROWS - 1];
+  return all.filter((one) => busy(one) >= least);
 }
 
 function matches(session, filter) {

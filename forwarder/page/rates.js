@@ -31,6 +31,7 @@ export function rates(now, before) {
     reasons,
     threads,
     cpu: total,
+    cpuOfWorkers: threads.reduce((sum, thread) => sum + (/worker/.test(thread.name) ? thread.cpu : 0), 0),
     // Of very few packets it would say what idling costs.
     cpuPerPacket: packetsIn + packetsOut > 50 ? total / (packetsIn + packetsOut) : undefined,
     resident: now.state.process?.resident_bytes,

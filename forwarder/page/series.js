@@ -33,6 +33,11 @@ export function ceiling(max, least = 1) {
   return [1, 2, 5, 10].map((step) => step * power).find((end) => end >= max * (1 - 1e-9));
 }
 
+/** The same for amounts of memory: a power of two. */
+export function binaryCeiling(max, least = 1) {
+  return max > least ? 2 ** Math.ceil(Math.log2(max)) : least;
+}
+
 /**
  * Path of one value in a box, newest at the right edge, `span` milliseconds wide: `{ line, area }`. Where a point has no number,
  * the line is interrupted.

@@ -56,6 +56,7 @@ test("CPU time is summed by the name of the thread", () => {
     ],
   );
   assert.ok(Math.abs(told.cpuPerPacket - 0.0004) < 1e-9);
+  assert.ok(Math.abs(told.cpuOfWorkers - 0.1) < 1e-9);
 });
 
 test("CPU time per packet is not said of an idle node", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ceiling, pathOf, Series } from "../series.js";
+import { binaryCeiling, ceiling, pathOf, Series } from "../series.js";
 
 test("a series keeps the last points", () => {
   const series = new Series(3);
@@ -20,6 +20,7 @@ test("scales end at round numbers that hold the largest value", () => {
   assert.deepEqual(ends, [0.1, 0.5, 1, 2, 2, 5, 10, 10, 1000, 2000]);
   assert.equal(ceiling(3, 100), 100);
   assert.equal(ceiling(Number.NaN, 1), 1);
+  assert.deepEqual([0, 16, 17, 1000].map((max) => binaryCeiling(max, 16)), [16, 16, 32, 1024]);
 });
 
 test("the newest point is at the right edge, the largest at the upper one", () => {

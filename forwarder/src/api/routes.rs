@@ -67,11 +67,12 @@ pub fn router(node: NodeHandle) -> Router {
         .route("/v0/node", get(show_node))
         .route("/v0/stop", post(stop))
         .merge(session_routes::routes())
-        .merge(page::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(refuse_browsers))
+        // Modules of a page are asked for with an `Origin`.
+        .merge(page::routes())
         .with_state(node)
 }
 
