@@ -29,7 +29,9 @@ export class Call extends EventTarget {
   #attempt = new AbortController();
   #api = new Api();
   #negotiation;
-  #backoff = new Backoff();
+  // For a new session, and for what one session tries again.
+  #joins = new Backoff();
+  #tries = new Backoff({ most: 5_000 });
   #later;
 
   connection;
@@ -59,7 +61,7 @@ export class Call extends EventTarget {
       if (reason instanceof Removed) return this.#end("refused", reason);
       this.session = undefined;
       this.#set(this.state === "joining" ? "joining" : "reconnecting", reason);
-      await sleep(this.#backoff.next(), this.#over.signal).catch(() => undefined);
+      await sleep(this.#joins.next(), this.#over.signal).catch(() => undefined);
     }
   }
 
@@ -79,13 +81,18 @@ export class Call extends EventTarget {
     const { connection } = this;
     const transceiver = this.#transceivers.get(slot);
     if (transceiver === undefined) {
-      if (track !== undefined) this.#add(slot, track);
+      if (track === undefined) return;
+      this.#add(slot, track);
+      this.#negotiation.want();
       return;
     }
     await transceiver.sender.replaceTrack(track ?? null);
     if (connection !== this.connection) return;
     // Who sends nothing says so: the publication ends, instead of standing still.
-    transceiver.direction = track === undefined ? "recvonly" : "sendrecv";
+    const direction = track === undefined ? "recvonly" : "sendrecv";
+    if (transceiver.direction === direction) return;
+    transceiver.direction = direction;
+    this.#negotiation.want();
   }
 
   /** What comes: `{ mid, kind, track, session, publication }` of each m-line that the forwarder sends. */
@@ -164,6 +171,7 @@ export class Call extends EventTarget {
   async #follow(signal) {
     const refusal = await follow(this.#api, `/v0/sessions/${part(this.session)}/events`, {
       signal,
+      backoff: new Backoff({ most: 5_000 }),
       onEvent: (event) => this.#hear(event),
       onOpen: () => {
         this.#negotiation.look();
@@ -215,14 +223,15 @@ export class Call extends EventTarget {
       return;
     }
     if (error instanceof Problem && !error.passes) this.dispatchEvent(new CustomEvent("problem", { detail: error }));
-    else sleep(this.#backoff.next(), signal).then(() => this.#negotiation.want(), () => undefined);
+    else sleep(this.#tries.next(), signal).then(() => this.#negotiation.want(), () => undefined);
   }
 
   #watch() {
     const { connectionState } = this.connection;
     if (connectionState === "connected") {
       clearTimeout(this.#later);
-      this.#later = setTimeout(() => this.#backoff.reset(), STEADY);
+      this.#tries.reset();
+      this.#later = setTimeout(() => this.#joins.reset(), STEADY);
       this.#set("joined");
     } else if (connectionState === "failed" || connectionState === "disconnected") {
       // `disconnected` often passes by itself.
@@ -237,7 +246,8 @@ export class Call extends EventTarget {
       if (this.connection?.connectionState === "connected") return;
       this.#set("reconnecting");
       this.connection?.restartIce();
-      this.#restartIn(PATIENCE + this.#backoff.next());
+      this.#negotiation.want();
+      this.#restartIn(PATIENCE + this.#tries.next());
     }, milliseconds);
   }
 

@@ -1,6 +1,7 @@
 // The form by which people join, and what they see of themselves before.
 
 import { insecureAdvice, ROOM } from "./address.js";
+import { Api, Problem } from "./api.js";
 import { canCapture, canShareScreen } from "./devices.js";
 import { deviceFields } from "./device_fields.js";
 import { element, notice } from "./notices.js";
@@ -45,10 +46,11 @@ export function openLobby(address, media, onJoin) {
   void refresh();
   preview.update();
   if (form.name.value === "") form.name.focus();
-  if (address.join) {
+  void obeyAccess(address.token, form).then((may) => {
+    if (!may || !address.join) return;
     form.name.value ||= "Guest";
     form.requestSubmit();
-  }
+  });
   return { refresh: () => (refresh(), preview.update()) };
 }
 
@@ -97,6 +99,31 @@ class Preview {
     this.#button.textContent = labels[source] ?? "";
     this.#button.hidden = track !== undefined || labels[source] === undefined || (source === "camera" && !canCapture());
   }
+}
+
+/** Fills in what the token says, and offers nothing that it forbids; whether one may join. */
+async function obeyAccess(token, form) {
+  let access;
+  try {
+    access = await new Api(token).ask("GET", "/v0/access");
+  } catch (error) {
+    if (!(error instanceof Problem)) return true;
+    const wanting = error.status === 401 && token === "";
+    const text = wanting ? "This node wants a token: ask whoever runs the room for a link that holds one." : error.message;
+    notice("access", text, "bad");
+    return false;
+  }
+  if (access.name) form.name.value ||= access.name;
+  if (access.room && access.room !== "*") {
+    form.room.value = access.room;
+    form.room.readOnly = true;
+  }
+  if (access.publish === false) {
+    for (const choice of form.querySelectorAll('[name="source"]')) choice.disabled = choice.value !== "nothing";
+    choose(form, "nothing");
+    form.querySelector('[value="nothing"]').dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  return true;
 }
 
 function choose(form, source) {

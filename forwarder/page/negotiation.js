@@ -12,23 +12,26 @@ export class Negotiation {
   #tail = Promise.resolve();
   #waiting = 0;
   #wanted = false;
+  // An offer that was taken back is needed again at once; when it is made again is for the caller to say.
+  #failing = false;
   #version = 0;
 
   /**
    * `signalling` carries descriptions: `offer(sdp)` gives the answer, `answer(sdp, version)` takes one, `outstanding()` gives
    * the forwarder's offer `{ sdp, version }` if there is one. `onApplied()` is called after each exchange, `onFailed(error)`
-   * where one did not come about: what was wanted is then wanted still.
+   * where one did not come about: then nothing is offered before `want()`.
    */
   constructor(connection, signalling, { onApplied, onFailed }) {
     this.#connection = connection;
     this.#signalling = signalling;
     this.#onApplied = onApplied;
     this.#onFailed = onFailed;
-    connection.addEventListener("negotiationneeded", () => this.want());
+    connection.addEventListener("negotiationneeded", () => this.#failing || this.want());
   }
 
   /** Offers what is different here. */
   want() {
+    this.#failing = false;
     if (this.#wanted) return;
     this.#wanted = true;
     this.#queue(async () => {
@@ -75,6 +78,7 @@ export class Negotiation {
     try {
       sdp = await this.#signalling.offer(connection.localDescription.sdp);
     } catch (error) {
+      this.#failing = true;
       if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" });
       throw error;
     }

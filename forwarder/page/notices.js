@@ -14,7 +14,8 @@ export function notice(key, content, level = "warn") {
   const close = document.createElement("button");
   close.type = "button";
   close.className = "quiet";
-  close.textContent = "Dismiss";
+  close.textContent = "✕";
+  close.setAttribute("aria-label", "Dismiss");
   close.addEventListener("click", () => box.remove());
   box.append(text, close);
   area().append(box);

@@ -19,6 +19,8 @@ export function summarise(report, before) {
     const pair = pairs.find(({ selected, nominated, state }) => selected || (nominated && state === "succeeded"));
     if (pair) transport = { ...transport, ...ofPair(pair, before?.get(pair.id)) };
   }
+  transport.sent ??= sum(streams, "out");
+  transport.received ??= sum(streams, "in");
   return { transport, streams };
 }
 
@@ -71,6 +73,7 @@ function common(now, then, report) {
     kind: now.kind,
     mid: now.mid,
     ssrc: now.ssrc,
+    track: now.trackIdentifier,
     codec: codec?.mimeType?.replace(/^(audio|video)\//, ""),
     width: now.frameWidth,
     height: now.frameHeight,
@@ -107,6 +110,12 @@ function bitrate(now, then, field) {
   const seconds = (now.timestamp - (then?.timestamp ?? Number.NaN)) / 1000;
   const bytes = difference(now, then, field);
   return seconds > 0 && bytes >= 0 ? (bytes * 8) / seconds : undefined;
+}
+
+/** Of streams alone, where nothing is told of the whole. */
+function sum(streams, direction) {
+  const known = streams.filter((stream) => stream.direction === direction && stream.bitrate !== undefined);
+  return known.length > 0 ? known.reduce((total, { bitrate: one }) => total + one, 0) : undefined;
 }
 
 /** Which part of all is `some`; packets that come twice make losses negative. */

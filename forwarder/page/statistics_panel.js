@@ -45,13 +45,15 @@ export class StatisticsPanel {
     const told = summarise(report, this.#before);
     this.#before = report;
     document.getElementById("statistics-session").replaceChildren(...sessionFacts(told.transport, session, connection));
-    const names = new Map(this.#call.remoteTracks().map((track) => [track.mid, track]));
+    const remote = this.#call.remoteTracks();
+    // Firefox does not say on which m-line a stream comes.
+    const of = ({ mid, track }) => remote.find((held) => (mid === undefined ? held.track.id === track : held.mid === mid));
     const rank = ({ direction, kind }) => `${direction === "out" ? 0 : 1} ${kind}`;
-    const streams = told.streams.filter(({ direction, mid }) => direction === "out" || names.has(mid));
+    const streams = told.streams.filter((stream) => stream.direction === "out" || of(stream));
     streams.sort((one, other) => rank(one).localeCompare(rank(other)));
     document
       .getElementById("statistics-streams")
-      .replaceChildren(...streams.map((stream) => this.#article(stream, names.get(stream.mid))));
+      .replaceChildren(...streams.map((stream) => this.#article(stream, stream.direction === "in" ? of(stream) : undefined)));
   }
 
   #article(stream, remote) {

@@ -65,6 +65,7 @@ export class Tiles extends EventTarget {
     tile.dataset.key = key;
     const video = tile.querySelector("video");
     video.addEventListener("resize", () => {
+      tile.toggleAttribute("data-picture", video.srcObject !== null);
       // A picture of another shape is shown whole, a camera's may lose its edges.
       const shape = video.videoWidth / video.videoHeight;
       tile.dataset.fit = Math.abs(shape - 16 / 9) > 0.5 ? "contain" : "cover";
@@ -141,7 +142,7 @@ function paint(tile, { name, session, publication, track, own, second, mirror, m
   const data = tile.dataset;
   data.session = session;
   data.publication = publication ?? "";
-  for (const [mark, is] of Object.entries({ own, second, mirror, muted, speaking, picture: track !== undefined })) {
+  for (const [mark, is] of Object.entries({ own, second, mirror, muted, speaking })) {
     tile.toggleAttribute(`data-${mark}`, Boolean(is));
   }
   const shown = own ? `${name} (you)` : name;
@@ -153,6 +154,8 @@ function paint(tile, { name, session, publication, track, own, second, mirror, m
   const video = tile.querySelector("video");
   video.setAttribute("aria-label", `Picture of ${shown}`);
   if (video.srcObject?.getTracks()[0] === track) return;
+  // Until the first frame is there, the initials are.
+  tile.removeAttribute("data-picture");
   video.srcObject = track === undefined ? null : new MediaStream([track]);
   if (track !== undefined) void video.play().catch(() => undefined);
 }

@@ -1,41 +1,39 @@
-//! The control API, version 0: HTTP and JSON.
+//! The control API, version 0: HTTP and JSON, described by the OpenAPI document that it serves.
 
+pub mod access;
+mod answer;
+mod browsers;
+mod endpoint_routes;
 pub mod error;
-mod fields;
+mod extract;
 mod model;
+mod node_routes;
+mod openapi;
 mod process_model;
+mod read;
 mod requests;
-pub mod routes;
+mod router;
+pub mod serve;
 mod session_model;
 mod session_requests;
 mod session_routes;
 
-use std::{io, time::Duration};
+use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use axum::extract::FromRef;
 
+use self::access::Access;
 use crate::node::NodeHandle;
 
-/// How long requests that are being answered may take after the node was asked to stop.
-const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Api {
+    node: NodeHandle,
+    access: Arc<Access>,
+}
 
-/// Answers requests until the node is asked to stop.
-///
-/// # Errors
-/// Where the listener fails for good.
-pub async fn serve(listener: TcpListener, node: NodeHandle) -> io::Result<()> {
-    let stopped = {
-        let node = node.clone();
-        async move { node.stopped().await }
-    };
-    let server =
-        axum::serve(listener, routes::router(node.clone())).with_graceful_shutdown(stopped);
-    let give_up = async {
-        node.stopped().await;
-        tokio::time::sleep(LAST_ANSWERS).await;
-    };
-    tokio::select! {
-        outcome = server => outcome,
-        () = give_up => Ok(()),
+impl FromRef<Api> for NodeHandle {
+    fn from_ref(api: &Api) -> Self {
+        api.node.clone()
     }
 }

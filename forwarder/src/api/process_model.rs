@@ -2,9 +2,10 @@
 
 use procfs::process::Process as Entry;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The process.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Process {
     /// Memory that is in use and not swapped out, shared tables included.
     resident_bytes: u64,
@@ -12,7 +13,7 @@ pub struct Process {
 }
 
 /// A thread that lives.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Thread {
     name: String,
     /// Time on a CPU since it was started, that of the system calls included: what XDP sends within a worker's `send` is

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::model::Carried;
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 use forwarder_common::tables::Traffic;
 
 /// What a peer has to be told to reach its session. The only answer that holds the password.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CreatedSession {
     id: String,
     ice: Ice,
@@ -31,7 +32,7 @@ pub struct CreatedSession {
 }
 
 /// Our ICE parameters.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Ice {
     ufrag: String,
     pwd: String,
@@ -39,7 +40,7 @@ pub struct Ice {
     candidates: Vec<Candidate>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Candidate {
     foundation: String,
     component: u8,
@@ -52,20 +53,20 @@ struct Candidate {
     tcp_type: Option<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Dtls {
     role: &'static str,
     fingerprints: Vec<Fingerprint>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Fingerprint {
     algorithm: String,
     value: String,
 }
 
 /// A session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Session {
     id: String,
     state: &'static str,
@@ -97,15 +98,17 @@ pub struct Session {
     subscriptions: Vec<SessionSubscription>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Pair {
     protocol: &'static str,
+    #[schema(value_type = String, example = "192.0.2.1:5000")]
     local: SocketAddr,
+    #[schema(value_type = String, example = "192.0.2.1:5000")]
     remote: SocketAddr,
 }
 
 /// One m-line that a session sends.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SessionPublication {
     id: String,
     track: u32,
@@ -122,7 +125,7 @@ pub struct SessionPublication {
     carried: Carried,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Codec {
     payload_type: u8,
     name: String,
@@ -133,7 +136,7 @@ struct Codec {
 }
 
 /// One m-line that is sent to a session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SessionSubscription {
     id: String,
     publication: String,
@@ -157,7 +160,7 @@ pub struct SessionSubscription {
 }
 
 /// A payload type as published and as sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PayloadType {
     published: u8,
     sent: u8,

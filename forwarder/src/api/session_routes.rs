@@ -1,80 +1,72 @@
-//! The paths of sessions and what is done at each.
+//! Sessions and their m-lines, in the terms of ORTC.
 
-use axum::{
-    Router,
-    extract::{FromRequestParts, Path, State},
-    http::{StatusCode, request::Parts},
-    response::Response,
-    routing::{delete, get, post},
-};
+use axum::{extract::State, http::StatusCode, response::Response};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    error::{Problem, UNKNOWN},
-    routes::{Body, Id, Owner, PATHS, ask, body, id},
+    Api,
+    answer::{Owner, ask},
+    error::Problem,
+    extract::{Ids, Json, id},
     session_model as model, session_requests as requests,
 };
-use crate::{
-    node::NodeHandle,
-    sessions::ids::{PublicationId, SessionId, SubscriptionId},
-};
+use crate::sessions::ids::{PublicationId, SessionId, SubscriptionId};
 
 /// The paths of sessions.
-pub fn routes() -> Router<NodeHandle> {
-    Router::new()
-        .route("/v0/sessions", get(list).post(create))
-        .route("/v0/sessions/{id}", get(show).delete(close))
-        .route("/v0/sessions/{id}/ice", post(restart_ice))
-        .route("/v0/sessions/{id}/publications", post(publish))
-        .route(
-            "/v0/sessions/{id}/publications/{line}",
-            get(show_publication).merge(delete(unpublish)),
-        )
-        .route("/v0/sessions/{id}/subscriptions", post(subscribe))
-        .route(
-            "/v0/sessions/{id}/subscriptions/{line}",
-            get(show_subscription).merge(delete(unsubscribe)),
-        )
-        .route("/v0/sessions/{id}/subscriptions/{line}/pause", post(pause))
-        .route(
-            "/v0/sessions/{id}/subscriptions/{line}/resume",
-            post(resume),
-        )
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(list_sessions, create_session))
+        .routes(routes!(show_session, close_session))
+        .routes(routes!(restart_ice))
+        .routes(routes!(publish))
+        .routes(routes!(show_session_publication, unpublish))
+        .routes(routes!(subscribe))
+        .routes(routes!(show_session_subscription, unsubscribe))
+        .routes(routes!(pause_session_subscription))
+        .routes(routes!(resume_session_subscription))
 }
 
-/// The ids of a session and of one of its m-lines in a path, as they were written.
-struct Ids(String, String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Ids {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path((session, line))) => Ok(Self(session, line)),
-            // Percent-encoded bytes that are no text.
-            Err(_) => Err(Problem::new(&UNKNOWN, "path", parts.uri.path(), PATHS)),
-        }
-    }
-}
+/// The ids of a session and of one of its m-lines.
+type Pair = Ids<(String, String)>;
 
 fn session_id(text: &str) -> Result<SessionId, Problem> {
     id("session", "/v0/sessions", text)
 }
 
-fn publication_ids(Ids(session, line): &Ids) -> Result<(SessionId, PublicationId), Problem> {
+fn publication_ids(
+    (session, line): &(String, String),
+) -> Result<(SessionId, PublicationId), Problem> {
     let publication = id("publication", "/v0/sessions/ID", line)?;
     Ok((session_id(session)?, publication))
 }
 
-fn subscription_ids(Ids(session, line): &Ids) -> Result<(SessionId, SubscriptionId), Problem> {
+fn subscription_ids(
+    (session, line): &(String, String),
+) -> Result<(SessionId, SubscriptionId), Problem> {
     let subscription = id("subscription", "/v0/sessions/ID", line)?;
     Ok((session_id(session)?, subscription))
 }
 
-async fn list(State(node): Owner) -> Result<Response, Problem> {
+/// Lists sessions.
+#[utoipa::path(
+    get,
+    path = "/v0/sessions",
+    tag = "sessions",
+    responses((status = 200, description = "all sessions", body = [model::Session]))
+)]
+async fn list_sessions(State(node): Owner) -> Result<Response, Problem> {
     ask(&node, StatusCode::OK, |node| model::Session::all(node)).await
 }
 
-async fn show(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
+/// Shows a session.
+#[utoipa::path(
+    get,
+    path = "/v0/sessions/{id}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id")),
+    responses((status = 200, description = "the session", body = model::Session))
+)]
+async fn show_session(State(node): Owner, Ids(text): Ids<String>) -> Result<Response, Problem> {
     let id = session_id(&text)?;
     ask(&node, StatusCode::OK, move |node| {
         model::Session::find(node, id)
@@ -82,8 +74,19 @@ async fn show(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
     .await
 }
 
-async fn create(State(node): Owner, bytes: Body) -> Result<Response, Problem> {
-    let spec = requests::session(&body(bytes)?)?;
+/// Creates a session with a peer.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions",
+    tag = "sessions",
+    request_body = requests::Session,
+    responses((status = 201, description = "what the peer has to be told", body = model::CreatedSession))
+)]
+async fn create_session(
+    State(node): Owner,
+    Json(request): Json<requests::Session>,
+) -> Result<Response, Problem> {
+    let spec = request.spec()?;
     ask(&node, StatusCode::CREATED, move |node| {
         let id = node.command(|sessions, now| sessions.create(now, spec))?;
         model::CreatedSession::find(node, id)
@@ -91,16 +94,37 @@ async fn create(State(node): Owner, bytes: Body) -> Result<Response, Problem> {
     .await
 }
 
-async fn close(State(node): Owner, Id(text): Id) -> Result<StatusCode, Problem> {
+/// Closes a session.
+#[utoipa::path(
+    delete,
+    path = "/v0/sessions/{id}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id")),
+    responses((status = 204, description = "it is closed"))
+)]
+async fn close_session(State(node): Owner, Ids(text): Ids<String>) -> Result<StatusCode, Problem> {
     let id = session_id(&text)?;
     let closed = node.call(move |node| node.command(|sessions, now| sessions.close(now, id)));
     closed.await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn restart_ice(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Response, Problem> {
+/// Restarts ICE.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions/{id}/ice",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id")),
+    request_body = requests::Ice,
+    responses((status = 200, description = "our new credentials", body = model::Ice))
+)]
+async fn restart_ice(
+    State(node): Owner,
+    Ids(text): Ids<String>,
+    Json(request): Json<requests::Ice>,
+) -> Result<Response, Problem> {
     let id = session_id(&text)?;
-    let remote = requests::ice(&body(bytes)?)?;
+    let remote = request.credentials()?;
     ask(&node, StatusCode::OK, move |node| {
         let local = node.command(|sessions, _| sessions.restart_ice(id, remote))?;
         Ok(model::Ice::new(node, &local))
@@ -108,9 +132,22 @@ async fn restart_ice(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Re
     .await
 }
 
-async fn publish(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Response, Problem> {
+/// Publishes an m-line of the session.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions/{id}/publications",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id")),
+    request_body = requests::Publication,
+    responses((status = 201, description = "the publication", body = model::SessionPublication))
+)]
+async fn publish(
+    State(node): Owner,
+    Ids(text): Ids<String>,
+    Json(request): Json<requests::Publication>,
+) -> Result<Response, Problem> {
     let session = session_id(&text)?;
-    let spec = requests::publication(&body(bytes)?)?;
+    let spec = request.into();
     ask(&node, StatusCode::CREATED, move |node| {
         let id = node.command(|sessions, now| sessions.publish(now, session, &spec))?;
         model::SessionPublication::find(node, session, id)
@@ -118,7 +155,15 @@ async fn publish(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Respon
     .await
 }
 
-async fn show_publication(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
+/// Shows a publication of a session.
+#[utoipa::path(
+    get,
+    path = "/v0/sessions/{id}/publications/{line}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its publication")),
+    responses((status = 200, description = "the publication", body = model::SessionPublication))
+)]
+async fn show_session_publication(State(node): Owner, Ids(ids): Pair) -> Result<Response, Problem> {
     let (session, id) = publication_ids(&ids)?;
     ask(&node, StatusCode::OK, move |node| {
         model::SessionPublication::find(node, session, id)
@@ -126,7 +171,15 @@ async fn show_publication(State(node): Owner, ids: Ids) -> Result<Response, Prob
     .await
 }
 
-async fn unpublish(State(node): Owner, ids: Ids) -> Result<StatusCode, Problem> {
+/// Ends a publication, with its subscriptions.
+#[utoipa::path(
+    delete,
+    path = "/v0/sessions/{id}/publications/{line}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its publication")),
+    responses((status = 204, description = "it is gone"))
+)]
+async fn unpublish(State(node): Owner, Ids(ids): Pair) -> Result<StatusCode, Problem> {
     let (session, id) = publication_ids(&ids)?;
     let ended =
         node.call(move |node| node.command(|sessions, now| sessions.unpublish(now, session, id)));
@@ -134,9 +187,22 @@ async fn unpublish(State(node): Owner, ids: Ids) -> Result<StatusCode, Problem> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn subscribe(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Response, Problem> {
+/// Subscribes a session to a publication.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions/{id}/subscriptions",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id")),
+    request_body = requests::Subscription,
+    responses((status = 201, description = "the subscription", body = model::SessionSubscription))
+)]
+async fn subscribe(
+    State(node): Owner,
+    Ids(text): Ids<String>,
+    Json(request): Json<requests::Subscription>,
+) -> Result<Response, Problem> {
     let session = session_id(&text)?;
-    let spec = requests::subscription(&body(bytes)?)?;
+    let spec = request.spec()?;
     ask(&node, StatusCode::CREATED, move |node| {
         let id = node.command(|sessions, now| sessions.subscribe(now, session, &spec))?;
         model::SessionSubscription::find(node, session, id)
@@ -144,7 +210,18 @@ async fn subscribe(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Resp
     .await
 }
 
-async fn show_subscription(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
+/// Shows a subscription of a session.
+#[utoipa::path(
+    get,
+    path = "/v0/sessions/{id}/subscriptions/{line}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
+    responses((status = 200, description = "the subscription", body = model::SessionSubscription))
+)]
+async fn show_session_subscription(
+    State(node): Owner,
+    Ids(ids): Pair,
+) -> Result<Response, Problem> {
     let (session, id) = subscription_ids(&ids)?;
     ask(&node, StatusCode::OK, move |node| {
         model::SessionSubscription::find(node, session, id)
@@ -152,7 +229,15 @@ async fn show_subscription(State(node): Owner, ids: Ids) -> Result<Response, Pro
     .await
 }
 
-async fn unsubscribe(State(node): Owner, ids: Ids) -> Result<StatusCode, Problem> {
+/// Ends a subscription.
+#[utoipa::path(
+    delete,
+    path = "/v0/sessions/{id}/subscriptions/{line}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
+    responses((status = 204, description = "it is gone"))
+)]
+async fn unsubscribe(State(node): Owner, Ids(ids): Pair) -> Result<StatusCode, Problem> {
     let (session, id) = subscription_ids(&ids)?;
     let ended =
         node.call(move |node| node.command(|sessions, now| sessions.unsubscribe(now, session, id)));
@@ -160,7 +245,18 @@ async fn unsubscribe(State(node): Owner, ids: Ids) -> Result<StatusCode, Problem
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn pause(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
+/// Stops sending it.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions/{id}/subscriptions/{line}/pause",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
+    responses((status = 200, description = "the subscription", body = model::SessionSubscription))
+)]
+async fn pause_session_subscription(
+    State(node): Owner,
+    Ids(ids): Pair,
+) -> Result<Response, Problem> {
     let (session, id) = subscription_ids(&ids)?;
     ask(&node, StatusCode::OK, move |node| {
         node.command(|sessions, _| sessions.pause(session, id))?;
@@ -169,7 +265,18 @@ async fn pause(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
     .await
 }
 
-async fn resume(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
+/// Sends it again.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions/{id}/subscriptions/{line}/resume",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
+    responses((status = 200, description = "the subscription", body = model::SessionSubscription))
+)]
+async fn resume_session_subscription(
+    State(node): Owner,
+    Ids(ids): Pair,
+) -> Result<Response, Problem> {
     let (session, id) = subscription_ids(&ids)?;
     ask(&node, StatusCode::OK, move |node| {
         node.command(|sessions, now| sessions.resume(now, session, id))?;
