@@ -173,17 +173,22 @@ export class Call extends EventTarget {
       signal,
       backoff: new Backoff({ most: 5_000 }),
       onEvent: (event) => this.#hear(event),
-      onOpen: () => {
-        this.#negotiation.look();
-        void this.#readRoom();
-      },
+      onOpen: () => this.#catchUp(),
     });
     if (refusal !== undefined) this.#attempt.abort(refusal);
+  }
+
+  #catchUp() {
+    this.#negotiation.look();
+    void this.#readRoom();
   }
 
   #hear({ type, data }) {
     if (type === "offer") {
       this.#negotiation.hear(data);
+    } else if (type === "reset") {
+      // The stream was broken for longer than the forwarder remembers.
+      this.#catchUp();
     } else if (type === "room.closed") {
       this.#attempt.abort(new Removed("The room was closed."));
     } else if (type === "session.closed" && String(data.session) === this.session) {
@@ -198,9 +203,8 @@ export class Call extends EventTarget {
 
   async #readRoom() {
     const { signal } = this.#attempt;
-    const api = this.#token ? new Api(this.#token) : this.#api;
     try {
-      const room = await api.ask("GET", `/v0/rooms/${part(this.#room)}`, { signal });
+      const room = await this.#api.ask("GET", `/v0/rooms/${part(this.#room)}`, { signal });
       this.#tell(this.people.replace(room));
     } catch (error) {
       if (!signal.aborted) this.dispatchEvent(new CustomEvent("problem", { detail: error }));

@@ -29,7 +29,8 @@ export function deviceFields(place, media, onChoice) {
     fill(camera, videoinput, media.camera, "No camera");
     fill(microphone, audioinput, media.microphone, "No microphone");
     for (const choice of switches) choice.checked = media.processing[choice.name];
-    const shown = { "for-camera": media.source === "camera", "for-microphone": /camera|screen/.test(media.source) };
+    const none = /generated|nothing/.test(media.source);
+    const shown = { "for-camera": media.source === "camera", "for-microphone": !none, "no-devices": none };
     for (const [name, show] of Object.entries(shown)) {
       for (const field of place.querySelectorAll(`.${name}`)) field.hidden = !show;
     }

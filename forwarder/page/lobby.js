@@ -113,7 +113,10 @@ async function obeyAccess(token, form) {
     notice("access", text, "bad");
     return false;
   }
-  if (access.name) form.name.value ||= access.name;
+  if (access.name) {
+    form.name.value = access.name;
+    form.name.readOnly = !access.admin;
+  }
   if (access.room && access.room !== "*") {
     form.room.value = access.room;
     form.room.readOnly = true;

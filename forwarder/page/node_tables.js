@@ -31,7 +31,7 @@ export function drawThreads(state, told) {
     bar.setAttribute("aria-label", `CPU of ${name}`);
     return [name, number(percent(cpu)), { node: bar }, number(sessions.has(name) ? count(sessions.get(name)) : "")];
   });
-  table("threads", ["Thread", "#CPU", "", "#Sessions"], rows, "The second look at the node shows them.");
+  table("threads", ["Thread", "#CPU", "Load", "#Sessions"], rows, "The second look at the node shows them.");
 }
 
 export function drawRooms(rooms, state) {
