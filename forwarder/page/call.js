@@ -29,6 +29,7 @@ export class Call extends EventTarget {
   #attempt = new AbortController();
   #api = new Api();
   #negotiation;
+  #paused = [];
   // For a new session, and for what one session tries again.
   #joins = new Backoff();
   #tries = new Backoff({ most: 5_000 });
@@ -106,6 +107,17 @@ export class Call extends EventTarget {
       .map(({ mid, receiver }) => ({ mid, kind: receiver.track.kind, track: receiver.track, ...msids.get(mid) }));
   }
 
+  /** Wants everything but these publications, which are subscribed to, and not sent for now. */
+  pause(publications) {
+    const paused = [...publications].sort();
+    if (this.session === undefined || paused.join() === this.#paused.join()) return;
+    this.#paused = paused;
+    const body = { publications: "all", paused };
+    this.#api
+      .ask("PUT", `/v0/sessions/${part(this.session)}/wishes`, { body, signal: this.#attempt.signal })
+      .catch((error) => this.#tellOf(error));
+  }
+
   /** Which slot an m-line sends. */
   slotOf(mid) {
     return [...this.#transceivers].find(([, transceiver]) => transceiver.mid === mid)?.[0];
@@ -164,6 +176,7 @@ export class Call extends EventTarget {
     // What the session may do, its own key may.
     this.#api = new Api(made.key ?? this.#token);
     this.people = new People(this.session);
+    this.#paused = [];
     this.#follow(signal);
     return made.answer;
   }
@@ -207,8 +220,12 @@ export class Call extends EventTarget {
       const room = await this.#api.ask("GET", `/v0/rooms/${part(this.#room)}`, { signal });
       this.#tell(this.people.replace(room));
     } catch (error) {
-      if (!signal.aborted) this.dispatchEvent(new CustomEvent("problem", { detail: error }));
+      this.#tellOf(error);
     }
+  }
+
+  #tellOf(error) {
+    if (!this.#attempt.signal.aborted) this.dispatchEvent(new CustomEvent("problem", { detail: error }));
   }
 
   #tell(changes) {
@@ -226,7 +243,7 @@ export class Call extends EventTarget {
       this.#attempt.abort(error);
       return;
     }
-    if (error instanceof Problem && !error.passes) this.dispatchEvent(new CustomEvent("problem", { detail: error }));
+    if (error instanceof Problem && !error.passes) this.#tellOf(error);
     else sleep(this.#tries.next(), signal).then(() => this.#negotiation.want(), () => undefined);
   }
 

@@ -23,6 +23,8 @@ const address = readFragment(location.hash);
 const media = new LocalMedia(address.number ?? Math.floor(Math.random() * 1000));
 const tiles = new Tiles(byId("tiles"), byId("tile-template"));
 const statistics = new StatisticsPanel();
+/** Sessions whose pictures are not wanted for now. */
+const paused = new Set();
 let call;
 let me;
 
@@ -138,13 +140,22 @@ function paint() {
   const screen = media.track("screen");
   const screens = screen ? [{ ...own, key: "own screen", name: `${me.name}, screen`, track: screen, second: true }] : [];
   tiles.show(
-    tilesOf(call.people, remote, [picture, ...screens]),
+    tilesOf(call.people, remote, [picture, ...screens], paused),
     remote.filter(({ kind }) => kind === "audio"),
   );
+  call.pause(picturesOf(paused));
   const others = [...call.people.sessions.values()].filter((person) => !person.own).length;
   byId("people-count").textContent = others === 0 ? "only you" : `${others + 1} people`;
   byId("alone").hidden = others > 0 || call.state !== "joined";
   paintControls();
+}
+
+function picturesOf(sessions) {
+  return [...call.people.sessions.values()]
+    .filter(({ id }) => sessions.has(id))
+    .flatMap(({ publications }) => [...publications.values()])
+    .filter(({ kind }) => kind === "video")
+    .map(({ id }) => id);
 }
 
 function paintControls() {
@@ -204,6 +215,10 @@ media.addEventListener("change", ({ detail: slot }) => {
 media.addEventListener("problem", ({ detail }) => notice("media", detail));
 tiles.addEventListener("blocked", () => {
   byId("unblock").hidden = false;
+});
+tiles.addEventListener("pause", ({ detail: session }) => {
+  if (!paused.delete(session)) paused.add(session);
+  show();
 });
 byId("unblock").addEventListener("click", () => {
   byId("unblock").hidden = true;

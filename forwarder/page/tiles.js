@@ -7,7 +7,7 @@ import { isMuted, isSpeaking } from "./people.js";
 const GAP = 8;
 const LEAST = 148;
 
-/** Events: `blocked`, when the browser holds the sound back. */
+/** Events: `blocked`, when the browser holds the sound back; `pause` (detail: session), when a picture is not wanted, or is again. */
 export class Tiles extends EventTarget {
   #list;
   #template;
@@ -23,7 +23,7 @@ export class Tiles extends EventTarget {
   }
 
   /**
-   * Shows what is to be seen: `tiles` is a list of `{ key, name, session, publication, track, own, second, mirror, muted, speaking }`,
+   * Shows what is to be seen: `tiles` is a list of `{ key, name, session, publication, track, own, second, mirror, muted, speaking, paused }`,
    * `sounds` one of `{ mid, session, track }`.
    */
   show(tiles, sounds) {
@@ -74,6 +74,9 @@ export class Tiles extends EventTarget {
     volume.addEventListener("input", () => {
       this.#volumes.set(tile.dataset.session, volume.valueAsNumber / 100);
       this.#setVolumes();
+    });
+    tile.querySelector(".pause").addEventListener("click", () => {
+      this.dispatchEvent(new CustomEvent("pause", { detail: tile.dataset.session }));
     });
     tile.querySelector(".pin").addEventListener("click", () => {
       this.#pinned = this.#pinned === key ? undefined : key;
@@ -138,17 +141,20 @@ export class Tiles extends EventTarget {
   }
 }
 
-function paint(tile, { name, session, publication, track, own, second, mirror, muted, speaking }) {
+function paint(tile, { name, session, publication, track, own, second, mirror, muted, speaking, paused }) {
   const data = tile.dataset;
   data.session = session;
   data.publication = publication ?? "";
-  for (const [mark, is] of Object.entries({ own, second, mirror, muted, speaking })) {
+  for (const [mark, is] of Object.entries({ own, second, mirror, muted, speaking, paused })) {
     tile.toggleAttribute(`data-${mark}`, Boolean(is));
   }
   const shown = own ? `${name} (you)` : name;
   tile.querySelector(".name").textContent = shown;
   tile.querySelector(".initials").textContent = initials(name);
   tile.querySelector("input").setAttribute("aria-label", `Volume of ${name}`);
+  const pause = tile.querySelector(".pause");
+  pause.setAttribute("aria-label", `Pause the picture of ${shown}`);
+  pause.setAttribute("aria-pressed", String(Boolean(paused)));
   tile.querySelector(".pin").setAttribute("aria-label", `Pin ${shown}`);
   tile.querySelector(".full").setAttribute("aria-label", `Full screen, ${shown}`);
   const video = tile.querySelector("video");
@@ -168,7 +174,7 @@ export function initials(name) {
 }
 
 /** The tiles of a room: each person's first picture, further pictures beside it, and one's own at the end. */
-export function tilesOf(people, remote, own) {
+export function tilesOf(people, remote, own, paused) {
   const pictures = new Map();
   for (const track of remote.filter(({ kind }) => kind === "video")) {
     pictures.set(track.session, [...(pictures.get(track.session) ?? []), track]);
@@ -180,11 +186,11 @@ export function tilesOf(people, remote, own) {
     held.sort((one, other) => one.publication.localeCompare(other.publication, "en", { numeric: true }));
     const [first, ...others] = held;
     const common = { name: session.name, session: session.id };
-    const marks = { muted: isMuted(session), speaking: isSpeaking(session) };
+    const marks = { muted: isMuted(session), speaking: isSpeaking(session), paused: paused.has(session.id) };
     tiles.push({ key: session.id, ...common, ...marks, publication: first?.publication, track: first?.track });
     for (const { publication, track } of others) {
       const key = `${session.id} ${publication}`;
-      tiles.push({ key, ...common, name: `${session.name}, screen`, publication, track, second: true });
+      tiles.push({ key, ...common, name: `${session.name}, screen`, publication, track, second: true, paused: marks.paused });
     }
   }
   return [...tiles, ...own];
