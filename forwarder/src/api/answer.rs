@@ -9,10 +9,7 @@ use axum::{
 use serde::Serialize;
 
 use super::error::Problem;
-use crate::{
-    core::refusal::Refusal,
-    node::{Node, NodeHandle},
-};
+use crate::node::{Node, NodeHandle};
 
 /// The node, as handlers take it.
 pub type Owner = State<NodeHandle>;
@@ -21,8 +18,25 @@ pub type Owner = State<NodeHandle>;
 pub async fn ask<T: Serialize + Send + 'static>(
     node: &NodeHandle,
     status: StatusCode,
-    question: impl FnOnce(&mut Node) -> Result<T, Refusal> + Send + 'static,
+    question: impl FnOnce(&mut Node) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let answer = node.call(question).await??;
+    let answer = call(node, question).await?;
     Ok((status, Json(answer)).into_response())
+}
+
+/// The same, for what is not told as JSON.
+pub async fn call<T: Send + 'static>(
+    node: &NodeHandle,
+    question: impl FnOnce(&mut Node) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    node.call(question).await?
+}
+
+/// What is told where nothing is: it is done, or would have been.
+pub async fn done(
+    node: &NodeHandle,
+    order: impl FnOnce(&mut Node) -> Result<(), Problem> + Send + 'static,
+) -> Result<StatusCode, Problem> {
+    call(node, order).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

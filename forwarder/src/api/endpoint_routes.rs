@@ -80,7 +80,7 @@ async fn list_endpoints(State(node): Owner) -> Result<Response, Problem> {
 async fn show_endpoint(State(node): Owner, Ids(text): Ids<String>) -> Result<Response, Problem> {
     let id = endpoint_id(&text)?;
     ask(&node, StatusCode::OK, move |node| {
-        model::Endpoint::find(node, id)
+        Ok(model::Endpoint::find(node, id)?)
     })
     .await
 }
@@ -101,7 +101,7 @@ async fn create_endpoint(
     let placed = node.place(&spec).await?;
     ask(&node, StatusCode::CREATED, move |node| {
         let id = node.create_endpoint(spec, placed)?;
-        model::Endpoint::find(node, id)
+        Ok(model::Endpoint::find(node, id)?)
     })
     .await
 }
@@ -146,7 +146,7 @@ async fn list_publications(State(node): Owner) -> Result<Response, Problem> {
 async fn show_publication(State(node): Owner, Ids(text): Ids<String>) -> Result<Response, Problem> {
     let id = publication_id(&text)?;
     ask(&node, StatusCode::OK, move |node| {
-        model::Publication::find(node, id)
+        Ok(model::Publication::find(node, id)?)
     })
     .await
 }
@@ -166,8 +166,8 @@ async fn create_publication(
     let spec = request.spec()?;
     ask(&node, StatusCode::CREATED, move |node| {
         match node.handle(Input::CreatePublication(spec))? {
-            Output::Publication(id) => model::Publication::find(node, id),
-            other => Err(unexpected(other)),
+            Output::Publication(id) => Ok(model::Publication::find(node, id)?),
+            other => Err(unexpected(other).into()),
         }
     })
     .await
@@ -196,7 +196,10 @@ async fn delete_publication(
     responses((status = 200, description = "all subscriptions", body = [model::Subscription]))
 )]
 async fn list_subscriptions(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| model::Subscription::all(node)).await
+    ask(&node, StatusCode::OK, |node| {
+        Ok(model::Subscription::all(node)?)
+    })
+    .await
 }
 
 /// Shows a subscription.
@@ -213,7 +216,7 @@ async fn show_subscription(
 ) -> Result<Response, Problem> {
     let id = subscription_id(&text)?;
     ask(&node, StatusCode::OK, move |node| {
-        model::Subscription::find(node, id)
+        Ok(model::Subscription::find(node, id)?)
     })
     .await
 }
@@ -233,8 +236,8 @@ async fn create_subscription(
     let spec = request.spec()?;
     ask(&node, StatusCode::CREATED, move |node| {
         match node.handle(Input::CreateSubscription(spec))? {
-            Output::Subscription(id) => model::Subscription::find(node, id),
-            other => Err(unexpected(other)),
+            Output::Subscription(id) => Ok(model::Subscription::find(node, id)?),
+            other => Err(unexpected(other).into()),
         }
     })
     .await
@@ -293,7 +296,7 @@ async fn set_paused(
     let input = input(id);
     ask(node, StatusCode::OK, move |node| {
         node.handle(input)?;
-        model::Subscription::find(node, id)
+        Ok(model::Subscription::find(node, id)?)
     })
     .await
 }

@@ -1,28 +1,40 @@
 //! The control API, version 0: HTTP and JSON, described by the OpenAPI document that it serves.
 
 pub mod access;
+mod access_routes;
 mod answer;
 mod browsers;
+mod conditions;
 mod endpoint_routes;
 pub mod error;
+mod event_routes;
 mod extract;
+mod idempotency;
+mod line_routes;
 mod model;
+mod negotiation_routes;
 mod node_routes;
 mod openapi;
 mod process_model;
 mod read;
 mod requests;
+mod room_model;
+mod room_routes;
 mod router;
 pub mod serve;
 mod session_model;
 mod session_requests;
 mod session_routes;
+mod webhook_routes;
+mod webhooks;
+mod whip;
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use tokio::sync::Semaphore;
 
-use self::access::Access;
+use self::{access::Access, idempotency::Answers, webhooks::Webhooks};
 use crate::node::NodeHandle;
 
 /// What handlers share.
@@ -30,6 +42,10 @@ use crate::node::NodeHandle;
 pub(crate) struct Api {
     node: NodeHandle,
     access: Arc<Access>,
+    answers: Answers,
+    webhooks: Webhooks,
+    /// A permit for each listener of events.
+    listeners: Arc<Semaphore>,
 }
 
 impl FromRef<Api> for NodeHandle {

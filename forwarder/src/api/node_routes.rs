@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 async fn show_state(State(node): Owner) -> Result<Response, Problem> {
     let process = Process::read();
     ask(&node, StatusCode::OK, |node| {
-        model::State::new(node, process)
+        Ok(model::State::new(node, process)?)
     })
     .await
 }

@@ -17,10 +17,13 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     Api,
     access::{authenticate, require_admin},
-    browsers, endpoint_routes,
+    access_routes, browsers, endpoint_routes,
     error::{INVALID, METHOD, Problem},
+    event_routes,
     extract::{BODY_LIMIT, unknown_path},
-    node_routes, openapi, session_routes,
+    idempotency::once,
+    line_routes, negotiation_routes, node_routes, openapi, room_routes, session_routes,
+    webhook_routes, whip,
 };
 
 /// Where the document is.
@@ -33,10 +36,17 @@ pub fn router(api: Api) -> Router {
     let operator = OpenApiRouter::default()
         .merge(endpoint_routes::routes())
         .merge(node_routes::routes())
-        .merge(session_routes::routes())
+        .merge(webhook_routes::routes())
         .route_layer(middleware::from_fn(require_admin));
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(operator)
+        .merge(access_routes::routes())
+        .merge(room_routes::routes())
+        .merge(session_routes::routes())
+        .merge(negotiation_routes::routes())
+        .merge(line_routes::routes())
+        .merge(event_routes::routes())
+        .merge(whip::routes())
         .split_for_parts();
     openapi::complete(&mut document);
     let queries = Arc::new(queries(&document));
@@ -46,10 +56,12 @@ pub fn router(api: Api) -> Router {
         .external_url_unchecked(DOCUMENT, serde_json::Value::Null);
     routes
         .route_layer(middleware::from_fn_with_state(queries, check_query))
+        .route_layer(middleware::from_fn_with_state(api.clone(), once))
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
         .route(DOCUMENT, get(move || async move { Json(served) }))
         .merge(page)
         .merge(crate::page::routes())
+        .merge(whip::preflights())
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(name_methods))

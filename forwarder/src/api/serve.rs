@@ -16,10 +16,13 @@ use axum_server::{
 use super::{
     Api,
     access::{Access, AccessError},
+    event_routes::listeners,
+    idempotency::Answers,
     router::router,
+    webhooks::Webhooks,
 };
 use crate::{
-    config::{Control, Tls},
+    config::{Control, Tls, Webhook},
     node::NodeHandle,
 };
 
@@ -33,6 +36,7 @@ pub struct Server {
     listener: TcpListener,
     access: Access,
     tls: Option<RustlsConfig>,
+    webhooks: Vec<Webhook>,
 }
 
 impl Server {
@@ -46,6 +50,7 @@ impl Server {
             access: Access::new(control, address).map_err(ServerError::Access)?,
             tls: tls(control, address).await.map_err(ServerError::Tls)?,
             listener,
+            webhooks: control.webhooks.clone(),
         })
     }
 
@@ -65,9 +70,22 @@ impl Server {
     /// # Errors
     /// Where the listener fails for good.
     pub async fn run(self, node: NodeHandle) -> io::Result<()> {
+        let webhooks = Webhooks::new(node.clone());
+        for hook in self.webhooks {
+            let url = hook.url.clone();
+            if let Err(problem) = webhooks.add(hook, false) {
+                let (field, allowed) = (problem.field, problem.allowed);
+                return Err(io::Error::other(format!(
+                    "webhook {url}: {field}; allowed: {allowed}"
+                )));
+            }
+        }
         let api = Api {
             node: node.clone(),
             access: Arc::new(self.access),
+            answers: Answers::default(),
+            webhooks,
+            listeners: listeners(),
         };
         let app = router(api).into_make_service();
         let handle = Handle::<SocketAddr>::new();

@@ -1,11 +1,20 @@
 //! What callers ask for about sessions, in the terms of ORTC.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::error::{INVALID, Problem};
+use super::{
+    access::Caller,
+    error::{INVALID, Problem},
+    room_model::WishesDocument,
+};
 use crate::{
     media::Kind,
+    rooms::{
+        ids::RoomId,
+        specs::{Entry, JoinSpec},
+    },
     sessions::{
         codec::CodecSpec,
         extensions::ExtensionSpec,
@@ -16,13 +25,32 @@ use crate::{
     transport::Credentials,
 };
 
-/// A peer's ICE and DTLS parameters.
+const ICE: &str = "an object with the peer's ufrag and pwd";
+const DTLS: &str = "an object with the peer's role and fingerprints";
+const WAYS: &str = "one of offer, receive, and ice with dtls";
+
+/// A session as asked for: with `offer`, with `receive`, or with `ice` and `dtls`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PeerParameters)]
+#[schema(as = SessionRequest)]
 pub struct Session {
-    ice: Ice,
-    dtls: Dtls,
+    /// the name of a room, 1 to 64 of A-Z a-z 0-9 . _ ~ -
+    room: Option<String>,
+    /// what others see of it, 1 to 128 bytes of text
+    name: Option<String>,
+    /// whatever its owner keeps there, at most 1024 bytes of JSON
+    metadata: Option<Value>,
+    #[schema(nullable = false)]
+    wishes: Option<WishesDocument>,
+    /// the peer's SDP offer, "v=0...", to be answered
+    offer: Option<String>,
+    /// a list of at most 64 of "audio" and "video": what the peer may send, where the forwarder offers
+    #[schema(max_items = 64)]
+    receive: Option<Vec<MediaKind>>,
+    #[schema(nullable = false)]
+    ice: Option<Ice>,
+    #[schema(nullable = false)]
+    dtls: Option<Dtls>,
 }
 
 /// an object with the peer's ufrag and pwd
@@ -113,7 +141,7 @@ pub struct Subscription {
 }
 
 /// "audio" or "video"
-#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaKind {
     Audio,
@@ -171,18 +199,59 @@ pub struct HeaderExtension {
 }
 
 impl Session {
-    /// In the terms of the session core.
-    pub fn spec(&self) -> Result<SessionSpec, Problem> {
-        let role = match self.dtls.role {
-            None | Some(Role::Auto) => PeerRole::Auto,
-            Some(Role::Active) => PeerRole::Active,
-            Some(Role::Passive) => PeerRole::Passive,
+    /// In the terms of rooms.
+    pub fn spec(self, caller: &Caller) -> Result<JoinSpec, Problem> {
+        let room = self.room.as_deref().map(RoomId::new).transpose()?;
+        let (ice, dtls) = (self.ice.as_ref(), self.dtls.as_ref());
+        let entry = match (self.offer, self.receive, ice, dtls) {
+            (Some(sdp), None, None, None) => Entry::Offer {
+                sdp,
+                takes_offers: true,
+            },
+            (None, Some(kinds), None, None) => Entry::Offered {
+                receive: all(kinds),
+            },
+            (None, None, Some(ice), Some(dtls)) => {
+                Entry::Parameters(Box::new(parameters(ice, dtls)?))
+            }
+            (None, None, Some(_), None) => return Err(missing("dtls", DTLS)),
+            (None, None, None, Some(_)) => return Err(missing("ice", ICE)),
+            (None, None, None, None) => return Err(missing("offer", WAYS)),
+            _ => return Err(Problem::new(&INVALID, "offer", "beside another", WAYS)),
         };
-        let fingerprints = self.dtls.fingerprints.iter();
-        let fingerprints = fingerprints.map(|print| (&*print.algorithm, &*print.value));
-        let ice = (&*self.ice.ufrag, &*self.ice.pwd);
-        Ok(SessionSpec::new(ice, role, fingerprints)?)
+        let wishes = self
+            .wishes
+            .as_ref()
+            .map(WishesDocument::wishes)
+            .transpose()?;
+        Ok(JoinSpec {
+            grants: caller.grants(room.as_ref())?,
+            name: caller.name(self.name)?,
+            room,
+            metadata: self.metadata,
+            wishes: wishes.unwrap_or_default(),
+            entry,
+        })
     }
+}
+
+fn missing(field: &str, allowed: &str) -> Problem {
+    Problem::new(&INVALID, field, Value::Null, allowed)
+}
+
+fn parameters(ice: &Ice, dtls: &Dtls) -> Result<SessionSpec, Problem> {
+    let role = match dtls.role {
+        None | Some(Role::Auto) => PeerRole::Auto,
+        Some(Role::Active) => PeerRole::Active,
+        Some(Role::Passive) => PeerRole::Passive,
+    };
+    let fingerprints = dtls.fingerprints.iter();
+    let fingerprints = fingerprints.map(|print| (&*print.algorithm, &*print.value));
+    Ok(SessionSpec::new(
+        (&*ice.ufrag, &*ice.pwd),
+        role,
+        fingerprints,
+    )?)
 }
 
 impl Ice {
@@ -268,7 +337,7 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::api::read::read;
@@ -285,7 +354,13 @@ mod tests {
             "ice": {"ufrag": "abcd", "pwd": pwd},
             "dtls": {"role": "passive", "fingerprints": [fingerprint]},
         });
-        let read = |body: &Value| read::<Session>(body.to_string().as_bytes())?.spec();
+        let read = |body: &Value| {
+            let join = read::<Session>(body.to_string().as_bytes())?.spec(&Caller::Open)?;
+            match join.entry {
+                Entry::Parameters(spec) => Ok(spec),
+                other => panic!("{other:?}"),
+            }
+        };
         let spec = read(&whole).unwrap();
         assert_eq!((spec.role, spec.fingerprints.len()), (PeerRole::Passive, 1));
         let without = |path: &str, value: Value| {

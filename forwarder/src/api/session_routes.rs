@@ -1,50 +1,39 @@
-//! Sessions and their m-lines, in the terms of ORTC.
+//! Sessions: how they come to be, are looked at and end.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
-    answer::{Owner, ask},
+    access::{Caller, require_admin},
+    answer::{Owner, ask, call, done},
+    conditions::{DryRun, etag, with},
     error::Problem,
     extract::{Ids, Json, id},
     session_model as model, session_requests as requests,
 };
-use crate::sessions::ids::{PublicationId, SessionId, SubscriptionId};
+use crate::{node::Node, sessions::ids::SessionId};
 
 /// The paths of sessions.
 pub fn routes() -> OpenApiRouter<Api> {
+    let listed = OpenApiRouter::default()
+        .routes(routes!(list_sessions))
+        .route_layer(axum::middleware::from_fn(require_admin));
     OpenApiRouter::default()
-        .routes(routes!(list_sessions, create_session))
+        .merge(listed)
+        .routes(routes!(create_session))
         .routes(routes!(show_session, close_session))
         .routes(routes!(restart_ice))
-        .routes(routes!(publish))
-        .routes(routes!(show_session_publication, unpublish))
-        .routes(routes!(subscribe))
-        .routes(routes!(show_session_subscription, unsubscribe))
-        .routes(routes!(pause_session_subscription))
-        .routes(routes!(resume_session_subscription))
 }
 
-/// The ids of a session and of one of its m-lines.
-type Pair = Ids<(String, String)>;
-
-fn session_id(text: &str) -> Result<SessionId, Problem> {
+/// Reads the id of a session in a path.
+pub fn session_id(text: &str) -> Result<SessionId, Problem> {
     id("session", "/v0/sessions", text)
-}
-
-fn publication_ids(
-    (session, line): &(String, String),
-) -> Result<(SessionId, PublicationId), Problem> {
-    let publication = id("publication", "/v0/sessions/ID", line)?;
-    Ok((session_id(session)?, publication))
-}
-
-fn subscription_ids(
-    (session, line): &(String, String),
-) -> Result<(SessionId, SubscriptionId), Problem> {
-    let subscription = id("subscription", "/v0/sessions/ID", line)?;
-    Ok((session_id(session)?, subscription))
 }
 
 /// Lists sessions.
@@ -55,7 +44,7 @@ fn subscription_ids(
     responses((status = 200, description = "all sessions", body = [model::Session]))
 )]
 async fn list_sessions(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| model::Session::all(node)).await
+    ask(&node, StatusCode::OK, |node| Ok(model::Session::all(node)?)).await
 }
 
 /// Shows a session.
@@ -66,32 +55,64 @@ async fn list_sessions(State(node): Owner) -> Result<Response, Problem> {
     params(("id" = String, Path, description = "the session's id")),
     responses((status = 200, description = "the session", body = model::Session))
 )]
-async fn show_session(State(node): Owner, Ids(text): Ids<String>) -> Result<Response, Problem> {
+async fn show_session(
+    State(node): Owner,
+    caller: Caller,
+    Ids(text): Ids<String>,
+) -> Result<Response, Problem> {
     let id = session_id(&text)?;
-    ask(&node, StatusCode::OK, move |node| {
-        model::Session::find(node, id)
-    })
-    .await
+    let look = move |node: &mut Node| {
+        caller.may_act(node, id)?;
+        Ok(model::Session::find(node, id)?)
+    };
+    ask(&node, StatusCode::OK, look).await
 }
 
-/// Creates a session with a peer.
+/// Creates a session with a peer: by its SDP offer, by an offer of the forwarder, or by parameters.
+///
+/// The answer holds a key that is good for this session alone.
 #[utoipa::path(
     post,
     path = "/v0/sessions",
     tag = "sessions",
+    params(("dry_run" = Option<bool>, Query, description = "only check")),
     request_body = requests::Session,
-    responses((status = 201, description = "what the peer has to be told", body = model::CreatedSession))
+    responses(
+        (
+            status = 201,
+            description = "what the peer has to be told",
+            body = model::CreatedSession,
+            headers(("Location" = String), ("ETag" = String))
+        ),
+        (status = 204, description = "it could be created (dry run)"),
+    )
 )]
 async fn create_session(
-    State(node): Owner,
+    State(api): State<Api>,
+    caller: Caller,
+    DryRun(dry_run): DryRun,
     Json(request): Json<requests::Session>,
 ) -> Result<Response, Problem> {
-    let spec = request.spec()?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        let id = node.command(|sessions, now| sessions.create(now, spec))?;
-        model::CreatedSession::find(node, id)
-    })
-    .await
+    let spec = request.spec(&caller)?;
+    let access = std::sync::Arc::clone(&api.access);
+    let join = move |node: &mut Node| {
+        let Some(joined) = node.join(spec, dry_run)? else {
+            return Ok(None);
+        };
+        let key = access.sessions().key(joined.id);
+        let version = node.member(joined.id)?.version;
+        Ok(Some((
+            model::CreatedSession::new(node, joined, key)?,
+            version,
+        )))
+    };
+    let Some((created, version)) = call(&api.node, join).await? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let location = format!("/v0/sessions/{}", created.id());
+    let answer = (StatusCode::CREATED, Answer(created)).into_response();
+    let answer = with(answer, header::LOCATION, &location);
+    Ok(with(answer, header::ETAG, &etag(version)))
 }
 
 /// Closes a session.
@@ -99,17 +120,27 @@ async fn create_session(
     delete,
     path = "/v0/sessions/{id}",
     tag = "sessions",
-    params(("id" = String, Path, description = "the session's id")),
+    params(
+        ("id" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     responses((status = 204, description = "it is closed"))
 )]
-async fn close_session(State(node): Owner, Ids(text): Ids<String>) -> Result<StatusCode, Problem> {
+async fn close_session(
+    State(node): Owner,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
+) -> Result<StatusCode, Problem> {
     let id = session_id(&text)?;
-    let closed = node.call(move |node| node.command(|sessions, now| sessions.close(now, id)));
-    closed.await??;
-    Ok(StatusCode::NO_CONTENT)
+    let close = move |node: &mut Node| {
+        caller.may_act(node, id)?;
+        Ok(node.leave(id, dry_run)?)
+    };
+    done(&node, close).await
 }
 
-/// Restarts ICE.
+/// Restarts ICE of a session that was created by parameters.
 #[utoipa::path(
     post,
     path = "/v0/sessions/{id}/ice",
@@ -120,167 +151,16 @@ async fn close_session(State(node): Owner, Ids(text): Ids<String>) -> Result<Sta
 )]
 async fn restart_ice(
     State(node): Owner,
+    caller: Caller,
     Ids(text): Ids<String>,
     Json(request): Json<requests::Ice>,
 ) -> Result<Response, Problem> {
     let id = session_id(&text)?;
     let remote = request.credentials()?;
-    ask(&node, StatusCode::OK, move |node| {
+    let restart = move |node: &mut Node| {
+        caller.may_act(node, id)?;
         let local = node.command(|sessions, _| sessions.restart_ice(id, remote))?;
         Ok(model::Ice::new(node, &local))
-    })
-    .await
-}
-
-/// Publishes an m-line of the session.
-#[utoipa::path(
-    post,
-    path = "/v0/sessions/{id}/publications",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id")),
-    request_body = requests::Publication,
-    responses((status = 201, description = "the publication", body = model::SessionPublication))
-)]
-async fn publish(
-    State(node): Owner,
-    Ids(text): Ids<String>,
-    Json(request): Json<requests::Publication>,
-) -> Result<Response, Problem> {
-    let session = session_id(&text)?;
-    let spec = request.into();
-    ask(&node, StatusCode::CREATED, move |node| {
-        let id = node.command(|sessions, now| sessions.publish(now, session, &spec))?;
-        model::SessionPublication::find(node, session, id)
-    })
-    .await
-}
-
-/// Shows a publication of a session.
-#[utoipa::path(
-    get,
-    path = "/v0/sessions/{id}/publications/{line}",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its publication")),
-    responses((status = 200, description = "the publication", body = model::SessionPublication))
-)]
-async fn show_session_publication(State(node): Owner, Ids(ids): Pair) -> Result<Response, Problem> {
-    let (session, id) = publication_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        model::SessionPublication::find(node, session, id)
-    })
-    .await
-}
-
-/// Ends a publication, with its subscriptions.
-#[utoipa::path(
-    delete,
-    path = "/v0/sessions/{id}/publications/{line}",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its publication")),
-    responses((status = 204, description = "it is gone"))
-)]
-async fn unpublish(State(node): Owner, Ids(ids): Pair) -> Result<StatusCode, Problem> {
-    let (session, id) = publication_ids(&ids)?;
-    let ended =
-        node.call(move |node| node.command(|sessions, now| sessions.unpublish(now, session, id)));
-    ended.await??;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Subscribes a session to a publication.
-#[utoipa::path(
-    post,
-    path = "/v0/sessions/{id}/subscriptions",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id")),
-    request_body = requests::Subscription,
-    responses((status = 201, description = "the subscription", body = model::SessionSubscription))
-)]
-async fn subscribe(
-    State(node): Owner,
-    Ids(text): Ids<String>,
-    Json(request): Json<requests::Subscription>,
-) -> Result<Response, Problem> {
-    let session = session_id(&text)?;
-    let spec = request.spec()?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        let id = node.command(|sessions, now| sessions.subscribe(now, session, &spec))?;
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
-}
-
-/// Shows a subscription of a session.
-#[utoipa::path(
-    get,
-    path = "/v0/sessions/{id}/subscriptions/{line}",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
-    responses((status = 200, description = "the subscription", body = model::SessionSubscription))
-)]
-async fn show_session_subscription(
-    State(node): Owner,
-    Ids(ids): Pair,
-) -> Result<Response, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
-}
-
-/// Ends a subscription.
-#[utoipa::path(
-    delete,
-    path = "/v0/sessions/{id}/subscriptions/{line}",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
-    responses((status = 204, description = "it is gone"))
-)]
-async fn unsubscribe(State(node): Owner, Ids(ids): Pair) -> Result<StatusCode, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    let ended =
-        node.call(move |node| node.command(|sessions, now| sessions.unsubscribe(now, session, id)));
-    ended.await??;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Stops sending it.
-#[utoipa::path(
-    post,
-    path = "/v0/sessions/{id}/subscriptions/{line}/pause",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
-    responses((status = 200, description = "the subscription", body = model::SessionSubscription))
-)]
-async fn pause_session_subscription(
-    State(node): Owner,
-    Ids(ids): Pair,
-) -> Result<Response, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        node.command(|sessions, _| sessions.pause(session, id))?;
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
-}
-
-/// Sends it again.
-#[utoipa::path(
-    post,
-    path = "/v0/sessions/{id}/subscriptions/{line}/resume",
-    tag = "sessions",
-    params(("id" = String, Path, description = "the session's id"), ("line" = String, Path, description = "the id of its subscription")),
-    responses((status = 200, description = "the subscription", body = model::SessionSubscription))
-)]
-async fn resume_session_subscription(
-    State(node): Owner,
-    Ids(ids): Pair,
-) -> Result<Response, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        node.command(|sessions, now| sessions.resume(now, session, id))?;
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
+    };
+    ask(&node, StatusCode::OK, restart).await
 }

@@ -159,7 +159,13 @@ impl Access {
             return Ok(Caller::Session(session));
         }
         match keys.claims(token) {
-            Ok(claims) => Ok(Caller::Token(claims)),
+            Ok(claims) => Ok(Caller::Token {
+                // Tokens that do not say whose they are are told apart by themselves.
+                holder: claims
+                    .holder()
+                    .unwrap_or_else(|| format!("{:?}", sha256(token))),
+                claims: Box::new(claims),
+            }),
             Err(error) => {
                 let (given, description) = reason(&error);
                 Err(unauthorized(given, WANTED, Some(description)))
