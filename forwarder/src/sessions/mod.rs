@@ -14,6 +14,7 @@ pub mod candidate;
 pub mod codec;
 mod datagrams;
 pub mod extensions;
+pub mod formats;
 pub mod ids;
 mod keyframes;
 mod keying;
@@ -36,7 +37,7 @@ mod table;
 pub mod views;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
