@@ -3,12 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use utoipa::openapi::{OpenApi, RefOr, path::ParameterIn};
 use utoipa_axum::router::OpenApiRouter;
@@ -50,16 +49,15 @@ pub fn router(api: Api) -> Router {
         .split_for_parts();
     openapi::complete(&mut document);
     let queries = Arc::new(queries(&document));
-    let served = Arc::new(document.clone());
     let page = SwaggerUi::new(PAGE)
         .config(utoipa_swagger_ui::Config::new([DOCUMENT]).validator_url("none"))
-        .external_url_unchecked(DOCUMENT, serde_json::Value::Null);
+        .url(DOCUMENT, document);
     routes
         .route_layer(middleware::from_fn_with_state(queries, check_query))
         .route_layer(middleware::from_fn_with_state(api.clone(), once))
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
-        .route(DOCUMENT, get(move || async move { Json(served) }))
         .merge(page)
+        .merge(crate::page::routes())
         .merge(whip::preflights())
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
