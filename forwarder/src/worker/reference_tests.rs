@@ -138,9 +138,10 @@ fn ssrc_of(leg: u32) -> u32 {
 
 impl World {
     fn new(suite: Suite) -> Self {
-    allocations::allocations,
-    command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
-    counters::{LegCounters, TrackCounters},
+        let send_state = Arc::new(SendState::heap(4096, 16).unwrap());
+        let counters = Arc::<TrackCounters>::default();
+        let (mut state, notes) = Self::worker(suite, &send_state, &counters);
+        let mut senders = Vec::new();
         let subscribers = (0..3)
             .map(|number| {
                 let session = 10 + number;
@@ -197,7 +198,11 @@ impl World {
     }
 
     /// A worker that opens what the publisher sends.
-    fn worker(suite: Suite, send_state: &Arc<SendState>) -> (State, Notes) {
+    fn worker(
+        suite: Suite,
+        send_state: &Arc<SendState>,
+        counters: &Arc<TrackCounters>,
+    ) -> (State, Notes) {
         let (told, notes) = telling(Arc::new(EventFd::new().unwrap()));
         let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS).unwrap());
         let outlets = Outlets::new(0, None, TcpConnections::default(), Relays::default());
@@ -214,7 +219,10 @@ impl World {
                     counters: Arc::default(),
                 },
             },
-            Command::AddTrack(track()),
+            Command::AddTrack(Track {
+                counters: Arc::clone(counters),
+                ..track()
+            }),
         ] {
             assert!(state.obey(command).is_none());
         }
@@ -223,7 +231,11 @@ impl World {
 
     /// Another worker takes the place of this one, which has nothing of it but keys and send state.
     fn restart(&mut self) {
-        (self.state, self.notes) = Self::worker(self.suite, &self.send_state);
+        (self.state, self.notes) = Self::worker(self.suite, &self.send_state, &self.counters);
+        self.state.obey(Command::MuteTrack {
+            track: TRACK,
+            muted: self.muted,
+        });
         for sender in &self.senders {
             let (session, sender) = (sender.session, Arc::clone(sender));
             self.state.obey(Command::PutSender { session, sender });
