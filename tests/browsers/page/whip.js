@@ -1,0 +1,42 @@
+// WHIP (RFC 9725) and WHEP from a page: one POST of an offer, the answer in its reply.
+
+// Publishes what the peer sends. `url` is the endpoint; `family` 4 or 6 drops candidates of the other one.
+export function whip(peer, given) {
+  return call(peer, given);
+}
+
+// Plays. The time of the first picture after the POST is in the peer's report.
+export function whep(peer, given) {
+  peer.subscribe({ kinds: given.kinds ?? ['audio', 'video'], codec: given.codec });
+  return call(peer, given);
+}
+
+async function call(peer, { url, token, family, wait }) {
+  const { connection } = peer;
+  await connection.setLocalDescription();
+  const offer = wait ? await peer.gathered() : connection.localDescription.sdp;
+  const posted = Date.now();
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/sdp', ...(token && { authorization: `Bearer ${token}` }) },
+    body: offer,
+  });
+  const body = await response.text();
+  const outcome = {
+    status: response.status,
+    posted,
+    answered: Date.now(),
+    type: response.headers.get('content-type'),
+    location: response.headers.get('location'),
+    etag: response.headers.get('etag'),
+    body: response.ok ? null : body,
+  };
+  if (response.ok) await peer.accept(only(body, family));
+  return outcome;
+}
+
+function only(sdp, family) {
+  if (!family) return sdp;
+  const other = line => line.startsWith('a=candidate:') && line.split(' ')[4].includes(':') !== (family === 6);
+  return sdp.split('\r\n').filter(line => !other(line)).join('\r\n');
+}

@@ -1,0 +1,15 @@
+//! Other people's WebRTC clients, driven by the tests: Chromium and Firefox without a window, each in a namespace.
+//!
+//! A browser is started by a program for Node.js (`tests/browsers/driver.mjs`), which takes commands as lines of JSON. Its page
+//! (`tests/browsers/page`) publishes pictures that carry a number and tones of a given frequency, and reads both back.
+
+mod browser;
+mod peer;
+mod process;
+mod programs;
+mod report;
+
+pub use browser::{Browser, Options};
+pub use peer::{Candidates, Media, Peer, Picture};
+pub use programs::{Kind, artefacts, missing};
+pub use report::{Codecs, Glance, Posted, Report, Seen, Sound, Stats};
