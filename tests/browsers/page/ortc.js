@@ -1,3 +1,5 @@
+import { isWanted } from './candidates.js';
+
 // From SDP to the parameters of ORTC that sessions are made of, and back: what a page does that talks to the control API of
 // the forwarder without offers and answers.
 
@@ -53,9 +55,9 @@ function encodings(lines) {
 
 // The answer that the forwarder would have given to an offer. `session` is what it answered to POST /v0/sessions, `accepted`
 // names per mid the payload types and feedback, and for a line that it sends on, SSRC and CNAME.
-export function answer(offer, { session, accepted, family }) {
+export function answer(offer, { session, accepted, candidates }) {
   const { lines } = parameters(offer);
-  const mine = session.ice.candidates.filter(one => !family || one.address.includes(':') === (family === 6));
+  const mine = session.ice.candidates.filter(one => isWanted(one, candidates));
   const text = [
     'v=0',
     'o=- 1 1 IN IP4 127.0.0.1',
@@ -67,7 +69,10 @@ export function answer(offer, { session, accepted, family }) {
   for (const line of lines) {
     const taken = accepted[line.mid];
     const chosen = line.codecs.filter(codec => taken.payload_types.includes(codec.payload_type));
-    text.push(`m=${line.kind} 9 UDP/TLS/RTP/SAVPF ${chosen.map(codec => codec.payload_type).join(' ')}`);
+    // The forwarder takes retransmissions, if only as probes of the bandwidth; it sends none.
+    const repairs = taken.ssrc === undefined ? chosen.filter(codec => codec.rtx_payload_type !== undefined) : [];
+    const types = [...chosen.map(codec => codec.payload_type), ...repairs.map(codec => codec.rtx_payload_type)];
+    text.push(`m=${line.kind} 9 UDP/TLS/RTP/SAVPF ${types.join(' ')}`);
     text.push('c=IN IP4 0.0.0.0', `a=mid:${line.mid}`, 'a=rtcp-mux', 'a=rtcp-rsize');
     text.push(`a=ice-ufrag:${session.ice.ufrag}`, `a=ice-pwd:${session.ice.pwd}`);
     const [fingerprint] = session.dtls.fingerprints;
@@ -79,6 +84,9 @@ export function answer(offer, { session, accepted, family }) {
       if (codec.parameters) text.push(`a=fmtp:${codec.payload_type} ${codec.parameters}`);
       const feedback = line.kind === 'video' ? ['transport-cc', 'goog-remb', 'ccm fir', 'nack pli'] : ['transport-cc'];
       for (const kind of feedback) text.push(`a=rtcp-fb:${codec.payload_type} ${kind}`);
+    }
+    for (const { payload_type: original, rtx_payload_type: type, clock_rate: rate } of repairs) {
+      text.push(`a=rtpmap:${type} rtx/${rate}`, `a=fmtp:${type} apt=${original}`);
     }
     for (const { id, uri } of line.header_extensions) text.push(`a=extmap:${id} ${uri}`);
     if (taken.ssrc !== undefined) text.push(`a=msid:${taken.cname} ${line.mid}`, `a=ssrc:${taken.ssrc} cname:${taken.cname}`);

@@ -1,6 +1,8 @@
+import { only } from './candidates.js';
+
 // WHIP (RFC 9725) and WHEP from a page: one POST of an offer, the answer in its reply.
 
-// Publishes what the peer sends. `url` is the endpoint; `family` 4 or 6 drops candidates of the other one.
+// Publishes what the peer sends. `url` is the endpoint; `candidates` tells which of the forwarder's it is to learn.
 export function whip(peer, given) {
   return call(peer, given);
 }
@@ -11,7 +13,7 @@ export function whep(peer, given) {
   return call(peer, given);
 }
 
-async function call(peer, { url, token, family, wait }) {
+async function call(peer, { url, token, candidates, wait }) {
   const { connection } = peer;
   await connection.setLocalDescription();
   const offer = wait ? await peer.gathered() : connection.localDescription.sdp;
@@ -31,12 +33,6 @@ async function call(peer, { url, token, family, wait }) {
     etag: response.headers.get('etag'),
     body: response.ok ? null : body,
   };
-  if (response.ok) await peer.accept(only(body, family));
+  if (response.ok) await peer.accept(only(body, candidates));
   return outcome;
-}
-
-function only(sdp, family) {
-  if (!family) return sdp;
-  const other = line => line.startsWith('a=candidate:') && line.split(' ')[4].includes(':') !== (family === 6);
-  return sdp.split('\r\n').filter(line => !other(line)).join('\r\n');
 }

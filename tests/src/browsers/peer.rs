@@ -44,15 +44,17 @@ pub struct Media {
     pub codec: Option<String>,
 }
 
-/// Of which family the candidates are that a peer learns.
+/// Which candidates of the forwarder a peer learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Candidates {
     /// All of them.
     All,
-    /// IPv4.
+    /// UDP over IPv4.
     V4,
-    /// IPv6.
+    /// UDP over IPv6.
     V6,
+    /// TCP, of either.
+    Tcp,
 }
 
 impl Media {
@@ -96,11 +98,12 @@ impl Media {
 
 impl Candidates {
     /// As the page knows it.
-    fn family(self) -> Option<u8> {
+    fn wanted(self) -> Option<&'static str> {
         match self {
             Self::All => None,
-            Self::V4 => Some(4),
-            Self::V6 => Some(6),
+            Self::V4 => Some("udp4"),
+            Self::V6 => Some("udp6"),
+            Self::Tcp => Some("tcp"),
         }
     }
 }
@@ -171,19 +174,19 @@ impl Peer {
         accepted: &Value,
         candidates: Candidates,
     ) -> Result<()> {
-        let given = json!({ "session": session, "accepted": accepted, "family": candidates.family() });
+        let given = json!({ "session": session, "accepted": accepted, "candidates": candidates.wanted() });
         self.act("accept_session", given)
     }
 
     /// Publishes at a WHIP endpoint.
     pub fn whip(&self, url: &str, token: Option<&str>, candidates: Candidates) -> Result<Posted> {
-        let given = json!({ "url": url, "token": token, "family": candidates.family() });
+        let given = json!({ "url": url, "token": token, "candidates": candidates.wanted() });
         self.act("whip", given)
     }
 
     /// Plays from a WHEP endpoint, picture and sound.
     pub fn whep(&self, url: &str, token: Option<&str>, candidates: Candidates) -> Result<Posted> {
-        let given = json!({ "url": url, "token": token, "family": candidates.family() });
+        let given = json!({ "url": url, "token": token, "candidates": candidates.wanted() });
         self.act("whep", given)
     }
 

@@ -1,5 +1,7 @@
 //! Browsers against each other over a veth pair, without a forwarder: what the rig sees when nothing is in between.
 
+use std::fmt;
+
 use forwarder_tests::browsers::{Browser, Media, Peer};
 
 use crate::Scenario;
@@ -31,29 +33,59 @@ fn call(from: &Browser, to: &Browser) {
     let answer = receiver.answer(&sender.offer().unwrap()).unwrap();
     sender.accept(&answer).unwrap();
     receiver.wait_for_stream(7, SOME, LONG).unwrap();
-    assert_whole(&receiver, 7);
+    println!("{}", Quality::of(&receiver, 7));
 }
 
-/// Every picture that was read is of this stream, in order.
-pub fn assert_whole(receiver: &Peer, stream: u8) {
-    let report = receiver.report().unwrap();
-    let seen = report.picture(stream).unwrap();
-    assert_eq!(
-        (seen.unreadable, seen.backwards, seen.strangers),
-        (0, 0, 0),
-        "{seen:#?}"
-    );
-    let stats = receiver.stats().unwrap();
-    println!(
-        "{}: {} {}x{}, age {:?} ms (oldest {}), freezes {}, {} frames decoded, {} bytes",
-        receiver.browser().name(),
-        stats.codec("video").unwrap_or("?"),
-        seen.width,
-        seen.height,
-        seen.latest.map(|latest| latest.age),
-        seen.oldest,
-        stats.inbound("video", "freezeCount"),
-        stats.inbound("video", "framesDecoded"),
-        stats.inbound("video", "bytesReceived"),
-    );
+/// How a stream is at who gets it.
+#[derive(Clone, Debug)]
+pub struct Quality {
+    pub browser: String,
+    pub codec: String,
+    pub width: u32,
+    pub height: u32,
+    /// How old the oldest picture was when it was shown, in milliseconds.
+    pub oldest: i64,
+    /// As `getStats` has it.
+    pub freezes: u64,
+    pub decoded: u64,
+}
+
+impl Quality {
+    /// Looks. Every picture that was read is of this stream, whole and in order, or the test fails.
+    pub fn of(receiver: &Peer, stream: u8) -> Self {
+        let report = receiver.report().unwrap();
+        let seen = report.picture(stream).unwrap();
+        assert_eq!(
+            (seen.unreadable, seen.backwards, seen.strangers),
+            (0, 0, 0),
+            "{seen:#?}"
+        );
+        let stats = receiver.stats().unwrap();
+        let number = |field| stats.inbound("video", field).as_u64().unwrap_or(0);
+        Self {
+            browser: receiver.browser().name().to_owned(),
+            codec: stats.codec("video").unwrap_or("unknown").to_owned(),
+            width: seen.width,
+            height: seen.height,
+            oldest: seen.oldest,
+            freezes: number("freezeCount"),
+            decoded: number("framesDecoded"),
+        }
+    }
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} {}x{}, {} pictures, the oldest {} ms old, {} freezes",
+            self.browser,
+            self.codec,
+            self.width,
+            self.height,
+            self.decoded,
+            self.oldest,
+            self.freezes
+        )
+    }
 }

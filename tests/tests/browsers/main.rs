@@ -6,6 +6,7 @@
 
 mod control;
 mod ortc;
+mod room;
 mod sessions;
 mod stage;
 

@@ -12,7 +12,9 @@ pub struct Session {
     /// Publications or subscriptions as the forwarder answered, with their `kind`.
     pub lines: Vec<(String, Value)>,
     /// What it answered to the session itself.
-    pub created: Value,
+    created: Value,
+    /// What became of each m-line, as the page was told.
+    accepted: Value,
 }
 
 impl Session {
@@ -39,6 +41,19 @@ pub fn publish(api: &Client, peer: &Peer, candidates: Candidates) -> Session {
         let accepted = json!({ "payload_types": types });
         (answer, accepted)
     })
+}
+
+/// Restarts ICE of a session: new credentials on both sides, everything else as it was.
+pub fn restart(api: &Client, peer: &Peer, session: &Session, candidates: Candidates) {
+    peer.restart_offer().unwrap();
+    let parameters = peer.parameters().unwrap();
+    let path = format!("/v0/sessions/{}/ice", session.id);
+    let ice: Value = api.post(&path, &parameters["ice"]).unwrap();
+    let mut created = session.created.clone();
+    for (name, value) in ice.as_object().unwrap() {
+        created["ice"][name] = value.clone();
+    }
+    peer.accept_session(&created, &session.accepted, candidates).unwrap();
 }
 
 /// Subscribes a peer that has asked for audio and video to those of a session.
@@ -79,7 +94,12 @@ fn join(
         lines.push((line["kind"].as_str().unwrap().to_owned(), answer));
     }
     peer.accept_session(&created, &accepted, candidates).unwrap();
-    Session { id, lines, created }
+    Session {
+        id,
+        lines,
+        created,
+        accepted,
+    }
 }
 
 fn only(object: &Value, fields: &[&str]) -> Value {
