@@ -20,7 +20,7 @@ const commands = {
     page.on('console', message => say(message.text()));
     page.on('pageerror', error => say(`error: ${error.message ?? error}`));
     await commands.visit({});
-    return { version: await browser.version(), pid: browser.process()?.pid ?? null };
+    return { version: await browser.version(), pid: browser.process()?.pid ?? null, origin: new URL(base).origin };
   },
 
   // Loads the page anew, or another address: what was in it is gone.

@@ -37,7 +37,7 @@ pub enum Task {
 /// FORWARDER_BPF_TOOLCHAIN=rustup or =debian allows only that one.
 #[derive(Debug, clap::Args)]
 pub struct Setup {
-    /// Only the eBPF toolchain, not ip, ethtool, tcpdump and ffmpeg.
+    /// Only the eBPF toolchain, not the programs that demo and tests call, nor the browsers.
     #[arg(long)]
     pub toolchain_only: bool,
 }

@@ -92,6 +92,7 @@ async function record(stream) {
 // Frequency by the crossings of zero, which only a clean tone gives rightly, and level in dB of full scale.
 function measure(sound) {
   const samples = sound.getChannelData(0).subarray(Math.floor(SETTLES * sound.sampleRate));
+  if (samples.length === 0) throw new Error('nothing was recorded');
   let [power, rising, first, last] = [0, 0, 0, 0];
   for (let n = 1; n < samples.length; n += 1) {
     power += samples[n] ** 2;

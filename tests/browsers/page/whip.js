@@ -33,6 +33,15 @@ async function call(peer, { url, token, candidates, wait }) {
     etag: response.headers.get('etag'),
     body: response.ok ? null : body,
   };
+  if (response.ok) peer.resource = new URL(outcome.location, url).href;
   if (response.ok) await peer.accept(only(body, candidates));
   return outcome;
+}
+
+// Ends what the POST made.
+export async function leave(peer, { token }) {
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
+  const response = await fetch(peer.resource, { method: 'DELETE', headers });
+  if (!response.ok) throw new Error(`DELETE answered ${response.status}: ${await response.text()}`);
+  peer.close();
 }

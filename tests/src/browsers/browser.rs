@@ -39,6 +39,7 @@ struct Inner {
     name: String,
     kind: Kind,
     version: String,
+    origin: String,
     // Before the profile, which it still writes to until it has ended.
     driver: Driver,
     _profile: Profile,
@@ -121,6 +122,12 @@ impl Browser {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.0.version
+    }
+
+    /// The origin of the page of the tests, by which an API admits it.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.0.origin
     }
 
     /// What it has said on its console.
@@ -207,9 +214,7 @@ impl Browser {
     /// Calls an action of the page of the tests.
     pub(super) fn act<T: DeserializeOwned>(&self, action: &str, arguments: Value) -> Result<T> {
         let given = json!({ "action": action, "args": arguments });
-        let value = self
-            .tell("act", given)
-            .with_context(|| action.to_owned())?;
+        let value = self.tell("act", given).with_context(|| action.to_owned())?;
         serde_json::from_value(value).with_context(|| format!("{action} answered something else"))
     }
 
@@ -242,7 +247,9 @@ impl Opening {
             let said = driver.said().join("\n");
             format!("browser {name} did not start; it said:\n{said}")
         })?;
-        let pid = opened["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+        let pid = opened["pid"]
+            .as_i64()
+            .and_then(|pid| i32::try_from(pid).ok());
         if let Ok(mut group) = driver.group.lock() {
             *group = pid;
         }
@@ -250,6 +257,7 @@ impl Opening {
             name,
             kind,
             version: opened["version"].as_str().unwrap_or_default().to_owned(),
+            origin: opened["origin"].as_str().unwrap_or_default().to_owned(),
             driver,
             _profile: profile,
         })))
@@ -260,10 +268,8 @@ impl Profile {
     fn new() -> Result<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!(
-            "forwarder-browser-{}-{number}",
-            std::process::id()
-        ));
+        let folder =
+            std::env::temp_dir().join(format!("forwarder-browser-{}-{number}", std::process::id()));
         make(&folder)?;
         Ok(Self(folder))
     }

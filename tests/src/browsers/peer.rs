@@ -174,7 +174,8 @@ impl Peer {
         accepted: &Value,
         candidates: Candidates,
     ) -> Result<()> {
-        let given = json!({ "session": session, "accepted": accepted, "candidates": candidates.wanted() });
+        let given =
+            json!({ "session": session, "accepted": accepted, "candidates": candidates.wanted() });
         self.act("accept_session", given)
     }
 
@@ -184,10 +185,22 @@ impl Peer {
         self.act("whip", given)
     }
 
-    /// Plays from a WHEP endpoint, picture and sound.
-    pub fn whep(&self, url: &str, token: Option<&str>, candidates: Candidates) -> Result<Posted> {
-        let given = json!({ "url": url, "token": token, "candidates": candidates.wanted() });
+    /// Plays from a WHEP endpoint, picture and sound, the picture by this codec if one is named.
+    pub fn whep(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        candidates: Candidates,
+        codec: Option<&str>,
+    ) -> Result<Posted> {
+        let wanted = candidates.wanted();
+        let given = json!({ "url": url, "token": token, "candidates": wanted, "codec": codec });
         self.act("whep", given)
+    }
+
+    /// Ends what it has at a WHIP or WHEP endpoint by DELETE, and the connection.
+    pub fn leave(&self, token: Option<&str>) -> Result<()> {
+        self.act("leave", json!({ "token": token }))
     }
 
     /// What it has seen and hears.
@@ -253,7 +266,9 @@ impl Report {
     /// What was seen of a stream.
     #[must_use]
     pub fn picture(&self, stream: u8) -> Option<&super::report::Seen> {
-        self.pictures.iter().find(|seen| seen.stream == Some(stream))
+        self.pictures
+            .iter()
+            .find(|seen| seen.stream == Some(stream))
     }
 
     /// Whether the tone of a stream is heard now.

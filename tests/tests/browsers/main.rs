@@ -4,11 +4,13 @@
 //! All scenarios share one lab and its browsers, for a browser takes seconds to start: so they run one by one, by a program of
 //! their own instead of the usual one. It takes the same arguments. Its result is at the end; pictures are in `target/artefacts`.
 
+mod calls;
 mod control;
 mod ortc;
 mod room;
 mod sessions;
 mod stage;
+mod toolkits;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,8 +22,12 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 2] =
-    [("control", control::SCENARIOS), ("sessions", sessions::SCENARIOS)];
+const MODULES: [(&str, &[Scenario]); 4] = [
+    ("control", control::SCENARIOS),
+    ("sessions", sessions::SCENARIOS),
+    ("calls", calls::SCENARIOS),
+    ("toolkits", toolkits::SCENARIOS),
+];
 
 fn main() {
     let mut arguments = Arguments::from_args();

@@ -23,11 +23,6 @@ impl Session {
         let found = self.lines.iter().find(|(name, _)| name == kind);
         found.and_then(|(_, line)| line["id"].as_str()).unwrap()
     }
-
-    /// The session as the node shows it.
-    pub fn view(&self, api: &Client) -> Value {
-        api.read(&format!("/v0/sessions/{}", self.id)).unwrap()
-    }
 }
 
 /// Publishes all that the peer has to send.
@@ -53,7 +48,8 @@ pub fn restart(api: &Client, peer: &Peer, session: &Session, candidates: Candida
     for (name, value) in ice.as_object().unwrap() {
         created["ice"][name] = value.clone();
     }
-    peer.accept_session(&created, &session.accepted, candidates).unwrap();
+    peer.accept_session(&created, &session.accepted, candidates)
+        .unwrap();
 }
 
 /// Subscribes a peer that has asked for audio and video to those of a session.
@@ -93,7 +89,8 @@ fn join(
         accepted[line["mid"].as_str().unwrap()] = taken;
         lines.push((line["kind"].as_str().unwrap().to_owned(), answer));
     }
-    peer.accept_session(&created, &accepted, candidates).unwrap();
+    peer.accept_session(&created, &accepted, candidates)
+        .unwrap();
     Session {
         id,
         lines,

@@ -3,16 +3,30 @@
 use std::cell::Cell;
 
 use forwarder_tests::Client;
-use forwarder_tests::browsers::{Browser, Candidates, Media, Peer};
+use forwarder_tests::browsers::{Browser, Candidates, Media, Peer, Posted};
 use serde_json::Value;
 
 use crate::control::Quality;
 use crate::ortc::{self, Session};
 use crate::stage::{LONG, SOME, Stage};
 
+/// How a browser joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A signalling service makes sessions of ORTC's parameters.
+    Ortc,
+    /// The page itself posts offers to the endpoints of WHIP and WHEP.
+    Whip,
+}
+
 /// A node, and how browsers join.
 pub struct Room {
     pub api: Client,
+    /// Where the API is reached from other hosts: `http://10.200.0.1:7600`.
+    pub base: String,
+    /// A token that grants publishing and playing.
+    pub token: Option<String>,
+    way: Way,
     path: &'static str,
     candidates: Candidates,
     peers: Cell<u32>,
@@ -21,35 +35,82 @@ pub struct Room {
 /// A browser that is in the room.
 pub struct Member {
     pub peer: Peer,
-    pub session: Session,
+    /// Id of its session.
+    pub id: String,
+    /// What else is known of it, if it joined by ORTC's parameters.
+    pub ortc: Option<Session>,
+    /// What the POST of its offer gave, if it joined by WHIP or WHEP.
+    pub posted: Option<Posted>,
 }
 
 impl Room {
     /// Starts a node of this path.
-    pub fn open(stage: &mut Stage, path: &'static str, candidates: Candidates) -> Self {
-        let api = stage.start(path);
+    pub fn open(stage: &mut Stage, way: Way, path: &'static str, candidates: Candidates) -> Self {
+        let (api, token) = match way {
+            Way::Ortc => (stage.start(path), None),
+            Way::Whip => stage.start_reachable(path),
+        };
         Self {
             api,
+            base: stage.base(),
+            token,
+            way,
             path,
             candidates,
             peers: Cell::new(0),
         }
     }
 
+    /// The endpoint of WHIP.
+    pub fn whip(&self) -> String {
+        format!("{}/whip/hall", self.base)
+    }
+
+    /// The endpoint of WHEP for what a session publishes.
+    pub fn whep(&self, of: &str) -> String {
+        format!("{}/whep/hall?session={of}", self.base)
+    }
+
     /// A browser publishes.
     pub fn publish(&self, browser: &Browser, media: &Media) -> Member {
         let peer = browser.peer(&self.name()).unwrap();
         peer.publish(media).unwrap();
-        let session = ortc::publish(&self.api, &peer, self.candidates);
-        Member { peer, session }
+        match self.way {
+            Way::Ortc => {
+                let session = ortc::publish(&self.api, &peer, self.candidates);
+                Member::by_ortc(peer, session)
+            }
+            Way::Whip => {
+                let token = self.token.as_deref();
+                let posted = peer.whip(&self.whip(), token, self.candidates).unwrap();
+                Member::by_whip(peer, posted)
+            }
+        }
     }
 
     /// A browser watches what another publishes, by this codec if one is named.
     pub fn watch(&self, browser: &Browser, of: &Member, codec: Option<&str>) -> Member {
         let peer = browser.peer(&self.name()).unwrap();
-        peer.subscribe(&["audio", "video"], codec).unwrap();
-        let session = ortc::subscribe(&self.api, &peer, &of.session, self.candidates);
-        Member { peer, session }
+        match self.way {
+            Way::Ortc => {
+                let published = of.ortc.as_ref().unwrap();
+                peer.subscribe(&["audio", "video"], codec).unwrap();
+                let session = ortc::subscribe(&self.api, &peer, published, self.candidates);
+                Member::by_ortc(peer, session)
+            }
+            Way::Whip => self.watch_id(peer, &of.id, codec),
+        }
+    }
+
+    /// A browser watches what the session of this id publishes, by WHEP.
+    pub fn watch_session(&self, browser: &Browser, id: &str) -> Member {
+        self.watch_id(browser.peer(&self.name()).unwrap(), id, None)
+    }
+
+    fn watch_id(&self, peer: Peer, id: &str, codec: Option<&str>) -> Member {
+        let (url, token) = (self.whep(id), self.token.as_deref());
+        let posted = peer.whep(&url, token, self.candidates, codec).unwrap();
+        Member::by_whip(peer, posted)
     }
 
     /// A browser may be in the room several times.
@@ -64,7 +125,9 @@ impl Room {
         all.map(|member| {
             member.peer.wait_for_stream(stream, SOME, LONG).unwrap();
             self.assert_path(member, self.served());
-            Quality::of(&member.peer, stream)
+            let quality = Quality::of(&member.peer, stream);
+            println!("{quality}");
+            quality
         })
         .collect()
     }
@@ -88,6 +151,41 @@ impl Room {
 
     /// A session as the node shows it.
     pub fn view(&self, member: &Member) -> Value {
-        member.session.view(&self.api)
+        self.api
+            .read(&format!("/v0/sessions/{}", member.id))
+            .unwrap()
+    }
+
+    /// Ids of all sessions.
+    pub fn sessions(&self) -> Vec<String> {
+        let all: Value = self.api.read("/v0/sessions").unwrap();
+        let list = all.as_array().or_else(|| all["sessions"].as_array());
+        let ids = list.into_iter().flatten();
+        ids.filter_map(|session| session["id"].as_str().map(str::to_owned))
+            .collect()
+    }
+}
+
+impl Member {
+    fn by_ortc(peer: Peer, session: Session) -> Self {
+        Self {
+            peer,
+            id: session.id.clone(),
+            ortc: Some(session),
+            posted: None,
+        }
+    }
+
+    fn by_whip(peer: Peer, posted: Posted) -> Self {
+        assert_eq!(posted.status, 201, "{posted:#?}");
+        let location = posted.location.as_deref().unwrap_or_default();
+        let id = location.rsplit('/').next().unwrap_or_default().to_owned();
+        assert!(!id.is_empty(), "{posted:#?}");
+        Self {
+            peer,
+            id,
+            ortc: None,
+            posted: Some(posted),
+        }
     }
 }
