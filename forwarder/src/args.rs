@@ -1,5 +1,7 @@
 //! The command line.
 
+mod token;
+
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -8,11 +10,13 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::token::TokenArgs;
 use crate::config::{
-    Announced, Config, ConfigError, Overrides, PathChoice, parse_announced, parse_api, parse_dscp,
-    parse_file, parse_iface, parse_lease, parse_max_publications, parse_max_sessions,
-    parse_max_subscriptions, parse_media_address, parse_media_port, parse_name, parse_path,
-    parse_ttl, parse_workers, read,
+    Announced, Config, ConfigError, ControlOverrides, Overrides, PathChoice, Secret,
+    parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface, parse_lease,
+    parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
+    parse_media_port, parse_name, parse_origin, parse_path, parse_secret_file, parse_ttl,
+    parse_workers, read,
 };
 
 /// Forwards WebRTC and RTP from publishers to subscribers, in the kernel (XDP) where it can.
@@ -57,6 +61,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a token by which someone joins a room, and print it
+    ///
+    /// A JSON Web Token, signed with a key that the node checks tokens with. A service can make the same by itself: the claims
+    /// are exp, room ("*" for all), publish, subscribe, admin and, as needed, sub, nbf, jti, max_sessions, max_tracks, max_bitrate.
+    Token(Box<TokenArgs>),
 }
 
 /// Flags of `forwarder run`. Each overrides the key of the same name in the configuration file.
@@ -72,7 +81,7 @@ pub struct RunArgs {
     /// socket needs no privilege [default: auto]
     #[arg(long, value_name = "auto|kernel|socket", value_parser = allowed(parse_path))]
     pub path: Option<PathChoice>,
-    /// Address and port of the control API. Whoever reaches it controls the node: it has no authentication [default:
+    /// Address and port of the control API. Without a key it is open to whoever reaches it, and has to be on loopback [default:
     /// 127.0.0.1:7600]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = allowed(parse_api))]
     pub api: Option<SocketAddr>,
@@ -116,6 +125,32 @@ pub struct RunArgs {
     /// Private key of the certificate, in PEM or DER
     #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
     pub private_key: Option<PathBuf>,
+    /// File with the key that grants everything in the API
+    #[arg(long, value_name = "FILE", value_parser = allowed(parse_secret_file))]
+    pub admin_key_file: Option<Secret>,
+    /// File with the secret that tokens are signed with (HS256)
+    #[arg(long, value_name = "FILE", value_parser = allowed(parse_secret_file))]
+    pub token_secret_file: Option<Secret>,
+    /// File with the Ed25519 public key, in PEM, of who signs tokens (EdDSA); repeat it for several
+    #[arg(long = "token-public-key", value_name = "FILE", value_parser = allowed(parse_file))]
+    pub token_public_keys: Vec<PathBuf>,
+    /// Origin whose pages may use the API, such as https://example.com; repeat it for several [default: the node's own]
+    #[arg(long = "cors-origin", value_name = "ORIGIN", value_parser = allowed(parse_origin))]
+    pub cors_origins: Vec<String>,
+    /// Whether the API speaks TLS with a certificate made at start [default: off]
+    #[arg(long, value_name = "off|self-signed", value_parser = allowed(parse_api_tls))]
+    pub api_tls: Option<bool>,
+    /// Certificate chain of the API, in PEM; needs --api-private-key [default: no TLS]
+    #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
+    pub api_certificate: Option<PathBuf>,
+    /// Private key of the API's certificate, in PEM
+    #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
+    pub api_private_key: Option<PathBuf>,
+}
+
+/// The list, if anything is in it.
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
 }
 
 /// Makes clap say what is allowed: it has named the flag and the value by then.
@@ -131,10 +166,10 @@ impl RunArgs {
     pub fn into_config(self) -> Result<Config, ConfigError> {
         let mut config = Config::default();
         if let Some(file) = &self.config {
-            config.override_with(read(file)?);
+            config.override_with(read(file)?)?;
         }
         config.override_with(Overrides {
-            ifaces: (!self.ifaces.is_empty()).then_some(self.ifaces),
+            ifaces: some(self.ifaces),
             path: self.path,
             api: self.api,
             name: self.name,
@@ -145,12 +180,22 @@ impl RunArgs {
             max_publications: self.max_publications,
             max_sessions: self.max_sessions,
             media_port: self.media_port,
-            media_addresses: (!self.media_addresses.is_empty()).then_some(self.media_addresses),
-            announced: (!self.announced.is_empty()).then_some(self.announced),
+            media_addresses: some(self.media_addresses),
+            announced: some(self.announced),
             workers: self.workers,
             certificate: self.certificate,
             private_key: self.private_key,
-        });
+            control: ControlOverrides {
+                admin_key: self.admin_key_file,
+                token_secret: self.token_secret_file,
+                token_public_keys: some(self.token_public_keys),
+                cors_origins: some(self.cors_origins),
+                self_signed: self.api_tls,
+                api_certificate: self.api_certificate,
+                api_private_key: self.api_private_key,
+                webhooks: None,
+            },
+        })?;
         config.check()?;
         Ok(config)
     }

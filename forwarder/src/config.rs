@@ -1,6 +1,8 @@
 //! What the forwarder is started with: defaults, overridden by a TOML file, overridden by flags.
 
+mod control;
 mod file;
+mod secret;
 mod values;
 
 use std::{
@@ -14,11 +16,14 @@ use std::{
 use forwarder_common::tables::MAX_INTERFACES;
 
 pub use self::{
+    control::{Control, ControlOverrides, Tls, Webhook},
     file::read,
+    secret::Secret,
     values::{
-        parse_announced, parse_api, parse_dscp, parse_file, parse_iface, parse_lease,
-        parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
-        parse_media_port, parse_name, parse_path, parse_ttl, parse_workers,
+        parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface,
+        parse_lease, parse_max_publications, parse_max_sessions, parse_max_subscriptions,
+        parse_media_address, parse_media_port, parse_name, parse_origin, parse_path, parse_secret,
+        parse_secret_file, parse_ttl, parse_url, parse_workers,
     },
 };
 use crate::core::settings::{Limits, Settings, Sizes};
@@ -90,6 +95,8 @@ pub struct Config {
     pub certificate: Option<PathBuf>,
     /// The file of its private key.
     pub private_key: Option<PathBuf>,
+    /// Who may use the API, and how it is reached.
+    pub control: Control,
 }
 
 impl Default for Config {
@@ -111,6 +118,7 @@ impl Default for Config {
             workers: None,
             certificate: None,
             private_key: None,
+            control: Control::default(),
         }
     }
 }
@@ -149,6 +157,7 @@ impl Config {
             let allowed = "LOCAL=PUBLIC with a LOCAL that media-address names";
             return Err(together("announced", stray, allowed));
         }
+        self.control.check()?;
         self.certificate_files().map(drop)
     }
 
@@ -177,7 +186,10 @@ impl Config {
     }
 
     /// Overrides what `given` names.
-    pub fn override_with(&mut self, given: Overrides) {
+    ///
+    /// # Errors
+    /// [`ConfigError::Together`].
+    pub fn override_with(&mut self, given: Overrides) -> Result<(), ConfigError> {
         fn set<T>(to: &mut T, given: Option<T>) {
             if let Some(given) = given {
                 *to = given;
@@ -199,6 +211,7 @@ impl Config {
         self.workers = given.workers.or(self.workers);
         self.certificate = given.certificate.or(self.certificate.take());
         self.private_key = given.private_key.or(self.private_key.take());
+        self.control.override_with(given.control)
     }
 }
 
@@ -262,6 +275,8 @@ pub struct Overrides {
     pub certificate: Option<PathBuf>,
     /// See [`Config::private_key`].
     pub private_key: Option<PathBuf>,
+    /// See [`Config::control`].
+    pub control: ControlOverrides,
 }
 
 /// What is wrong with a configuration file.

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
             .into_config()
             .map_err(anyhow::Error::from)
             .and_then(forwarder::run),
+        Command::Token(args) => args.mint().map(|token| println!("{token}")),
         Command::Stop { name } => forwarder::stop(&name),
         Command::Doctor { iface, json } => match forwarder::examine(&iface, json) {
             Ok(true) => Ok(()),

@@ -1,11 +1,12 @@
 //! Problem documents (RFC 9457): every error names the field, what it held, and what it may hold.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::core::refusal::{Refusal, RefusalKind};
 
@@ -23,60 +24,46 @@ pub struct Kind {
     pub title: &'static str,
 }
 
-/// A value that cannot be.
-pub static INVALID: Kind = Kind {
-    status: StatusCode::BAD_REQUEST,
-    name: "invalid",
-    title: "A value is not allowed",
-};
-/// Nothing is there.
-pub static UNKNOWN: Kind = Kind {
-    status: StatusCode::NOT_FOUND,
-    name: "unknown",
-    title: "There is no such thing",
-};
-/// There is one already.
-pub static DUPLICATE: Kind = Kind {
-    status: StatusCode::CONFLICT,
-    name: "duplicate",
-    title: "It is there already",
-};
-/// A value contradicts another.
-pub static CONFLICT: Kind = Kind {
-    status: StatusCode::UNPROCESSABLE_ENTITY,
-    name: "conflict",
-    title: "A value does not fit what it refers to",
-};
-/// No room.
-pub static FULL: Kind = Kind {
-    status: StatusCode::INSUFFICIENT_STORAGE,
-    name: "full",
-    title: "There is no room for it",
-};
-/// The system refused.
-pub static FAILED: Kind = Kind {
-    status: StatusCode::INTERNAL_SERVER_ERROR,
-    name: "failed",
-    title: "The system refused the change",
-};
-/// A request from a web page.
-pub static FORBIDDEN: Kind = Kind {
-    status: StatusCode::FORBIDDEN,
-    name: "forbidden",
-    title: "The API is not for web pages",
-};
-/// A method that the path does not take.
-pub static METHOD: Kind = Kind {
-    status: StatusCode::METHOD_NOT_ALLOWED,
-    name: "method",
-    title: "The path does not take this method",
-};
-/// A body beyond the limit.
-pub static TOO_LARGE: Kind = Kind {
-    status: StatusCode::PAYLOAD_TOO_LARGE,
-    name: "too-large",
-    title: "The body is too large",
-};
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $status:ident, $name:literal, $title:literal;)*) => {
+        $($(#[$doc])* pub static $kind: Kind = Kind { status: StatusCode::$status, name: $name, title: $title };)*
+    };
+}
+
+kinds! {
+    /// A value that cannot be.
+    INVALID = BAD_REQUEST, "invalid", "A value is not allowed";
+    /// No credentials, or none that hold.
+    UNAUTHORIZED = UNAUTHORIZED, "unauthorized", "The API wants to know who asks";
+    /// Credentials that do not grant this.
+    FORBIDDEN = FORBIDDEN, "forbidden", "The caller may not do this";
+    /// A request from a web page of somebody else.
+    ORIGIN = FORBIDDEN, "origin", "The API is not for pages of this origin";
+    /// Nothing is there.
+    UNKNOWN = NOT_FOUND, "unknown", "There is no such thing";
+    /// A method that the path does not take.
+    METHOD = METHOD_NOT_ALLOWED, "method", "The path does not take this method";
+    /// There is one already.
+    DUPLICATE = CONFLICT, "duplicate", "It is there already";
+    /// What the caller refers to has changed since.
+    STALE = CONFLICT, "stale", "It has changed since";
+    /// What the caller has seen is not what is there.
+    CHANGED = PRECONDITION_FAILED, "changed", "It has changed since";
+    /// A body beyond the limit.
+    TOO_LARGE = PAYLOAD_TOO_LARGE, "too-large", "The body is too large";
+    /// A body of another media type.
+    MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "media-type", "The path does not read this media type";
+    /// A value contradicts another.
+    CONFLICT = UNPROCESSABLE_ENTITY, "conflict", "A value does not fit what it refers to";
+    /// A change that needs `If-Match`.
+    UNCONDITIONAL = PRECONDITION_REQUIRED, "unconditional", "The change has to be conditional";
+    /// More than a room or a token may have.
+    LIMIT = TOO_MANY_REQUESTS, "limit", "A limit is reached";
+    /// The system refused.
+    FAILED = INTERNAL_SERVER_ERROR, "failed", "The system refused the change";
+    /// No room.
+    FULL = INSUFFICIENT_STORAGE, "full", "There is no room for it";
+}
 
 /// An error as the API tells it.
 #[derive(Clone, Debug)]
@@ -89,18 +76,30 @@ pub struct Problem {
     pub value: Value,
     /// What it may hold.
     pub allowed: String,
-    /// The methods of the path, where the method was at fault.
-    pub allow: Option<&'static str>,
+    /// What the answer says besides.
+    pub header: Option<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why a request was refused; nothing was changed. RFC 9457, with the field at fault.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document<'a> {
+    /// A URN that names the kind of error.
+    #[schema(example = "urn:forwarder:problem:invalid")]
     r#type: String,
+    /// The kind of error in words.
     title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// The rest in one sentence.
     detail: String,
+    /// The field, header or part of the path that is at fault.
     field: &'a str,
+    /// What it held; shortened where it is long.
+    #[schema(value_type = Value)]
     value: &'a Value,
+    /// What it may hold, or what to do.
     allowed: &'a str,
 }
 
@@ -118,7 +117,16 @@ impl Problem {
             field: field.into(),
             value: shorten(value.into()),
             allowed: allowed.into(),
-            allow: None,
+            header: None,
+        }
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
         }
     }
 }
@@ -130,6 +138,9 @@ impl From<Refusal> for Problem {
             RefusalKind::Unknown => &UNKNOWN,
             RefusalKind::Duplicate => &DUPLICATE,
             RefusalKind::Conflict => &CONFLICT,
+            RefusalKind::Forbidden => &FORBIDDEN,
+            RefusalKind::Limited => &LIMIT,
+            RefusalKind::Stale => &STALE,
             RefusalKind::Full => &FULL,
             RefusalKind::Failed => &FAILED,
         };
@@ -178,10 +189,8 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let content = HeaderValue::from_static("application/problem+json");
         let mut response = (*status, [(header::CONTENT_TYPE, content)], body).into_response();
-        if let Some(allow) = self.allow {
-            response
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static(allow));
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -1,40 +1,54 @@
-//! The control API, version 0: HTTP and JSON.
+//! The control API, version 0: HTTP and JSON, described by the OpenAPI document that it serves.
 
+pub mod access;
+mod access_routes;
+mod answer;
+mod browsers;
+mod conditions;
+mod endpoint_routes;
 pub mod error;
-mod fields;
+mod event_routes;
+mod extract;
+mod idempotency;
+mod line_routes;
 mod model;
+mod negotiation_routes;
+mod node_routes;
+mod openapi;
+mod read;
 mod requests;
-pub mod routes;
+mod room_model;
+mod room_routes;
+mod router;
+pub mod serve;
 mod session_model;
 mod session_requests;
 mod session_routes;
+mod webhook_routes;
+mod webhooks;
+mod whip;
 
-use std::{io, time::Duration};
+use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use axum::extract::FromRef;
+use tokio::sync::Semaphore;
 
+use self::{access::Access, idempotency::Answers, webhooks::Webhooks};
 use crate::node::NodeHandle;
 
-/// How long requests that are being answered may take after the node was asked to stop.
-const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Api {
+    node: NodeHandle,
+    access: Arc<Access>,
+    answers: Answers,
+    webhooks: Webhooks,
+    /// A permit for each listener of events.
+    listeners: Arc<Semaphore>,
+}
 
-/// Answers requests until the node is asked to stop.
-///
-/// # Errors
-/// Where the listener fails for good.
-pub async fn serve(listener: TcpListener, node: NodeHandle) -> io::Result<()> {
-    let stopped = {
-        let node = node.clone();
-        async move { node.stopped().await }
-    };
-    let server =
-        axum::serve(listener, routes::router(node.clone())).with_graceful_shutdown(stopped);
-    let give_up = async {
-        node.stopped().await;
-        tokio::time::sleep(LAST_ANSWERS).await;
-    };
-    tokio::select! {
-        outcome = server => outcome,
-        () = give_up => Ok(()),
+impl FromRef<Api> for NodeHandle {
+    fn from_ref(api: &Api) -> Self {
+        api.node.clone()
     }
 }

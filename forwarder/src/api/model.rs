@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use forwarder_common::{reason::Reason, tables::Traffic};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::session_model::Session;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// What something has carried.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Carried {
     packets: u64,
     bytes: u64,
@@ -38,10 +39,12 @@ impl From<Traffic> for Carried {
 }
 
 /// An endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Endpoint {
     id: String,
+    #[schema(value_type = String, example = "192.0.2.1:5000")]
     local: SocketAddr,
+    #[schema(value_type = String, example = "192.0.2.1:5000")]
     remote: SocketAddr,
     mode: String,
     /// The tag that frames to it carry, by request or by route.
@@ -54,7 +57,7 @@ pub struct Endpoint {
 }
 
 /// A publication.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Publication {
     id: String,
     endpoint: String,
@@ -67,7 +70,7 @@ pub struct Publication {
 }
 
 /// One SSRC of a publication.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Stream {
     ssrc: u32,
     route: u32,
@@ -76,7 +79,7 @@ pub struct Stream {
 }
 
 /// A subscription.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Subscription {
     id: String,
     publication: String,
@@ -91,7 +94,7 @@ pub struct Subscription {
 }
 
 /// One SSRC of a subscription.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Leg {
     ssrc: u32,
     published_ssrc: u32,
@@ -104,7 +107,7 @@ pub struct Leg {
 }
 
 /// An interface that the node sends by.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Device {
     name: String,
     ifindex: u32,
@@ -119,14 +122,14 @@ pub struct Device {
 }
 
 /// A thread that opens and seals.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Worker {
     worker: usize,
     sessions: u32,
 }
 
 /// The node.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NodeInfo {
     version: &'static str,
     pid: u32,
@@ -137,7 +140,7 @@ pub struct NodeInfo {
 }
 
 /// Everything.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct State {
     node: NodeInfo,
     devices: Vec<Device>,
@@ -150,6 +153,7 @@ pub struct State {
     lost_notes: u64,
     /// Datagrams to the media port that belonged to no session.
     stray_datagrams: u64,
+    #[schema(value_type = BTreeMap<String, u64>)]
     reasons: BTreeMap<&'static str, u64>,
 }
 

@@ -6,12 +6,15 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::model::Carried;
 use crate::{
     core::refusal::Refusal,
     media::Kind,
     node::{Node, clock::boottime},
+    rooms::views::{Description, Joined, PendingOffer},
     sessions::{
         candidate,
         codec::CodecSpec,
@@ -22,16 +25,30 @@ use crate::{
 };
 use forwarder_common::tables::Traffic;
 
-/// What a peer has to be told to reach its session. The only answer that holds the password.
-#[derive(Debug, Serialize)]
+/// What a peer has to be told to reach its session. The only answer that holds secrets.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CreatedSession {
     id: String,
-    ice: Ice,
-    dtls: Dtls,
+    /// Good as `Authorization: Bearer` for this session alone.
+    key: String,
+    /// Of a session by parameters, as is the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ice: Option<Ice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dtls: Option<Dtls>,
+    /// The SDP answer to the peer's offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+    /// The SDP offer of the forwarder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<String>,
+    /// The number that the answer to the offer must name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
 }
 
 /// Our ICE parameters.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Ice {
     ufrag: String,
     pwd: String,
@@ -39,7 +56,7 @@ pub struct Ice {
     candidates: Vec<Candidate>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Candidate {
     foundation: String,
     component: u8,
@@ -52,27 +69,35 @@ struct Candidate {
     tcp_type: Option<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Dtls {
     role: &'static str,
     fingerprints: Vec<Fingerprint>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Fingerprint {
     algorithm: String,
     value: String,
 }
 
 /// A session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Session {
     id: String,
+    room: Option<String>,
+    /// What others see of it.
+    name: Option<String>,
+    metadata: Option<Value>,
+    /// `null` for a session by parameters.
+    negotiation: Option<Negotiation>,
+    /// `offered` until the forwarder's first offer is answered, then `new`, `checked`, `connected`.
     state: &'static str,
-    worker: u32,
+    /// `null` while it is offered, as are the next two.
+    worker: Option<u32>,
+    ufrag: Option<String>,
+    role: Option<&'static str>,
     age_ms: u64,
-    ufrag: String,
-    role: &'static str,
     /// `null` until DTLS is through, as is the next.
     suite: Option<&'static str>,
     dtls: Option<&'static str>,
@@ -97,19 +122,34 @@ pub struct Session {
     subscriptions: Vec<SessionSubscription>,
 }
 
-#[derive(Debug, Serialize)]
+/// How far a session's negotiation is.
+#[derive(Debug, Serialize, ToSchema)]
+struct Negotiation {
+    /// `stable` or `have-local-offer`.
+    state: &'static str,
+    /// The number of the offer of the forwarder that is outstanding, or was the last.
+    version: u64,
+    /// Whether it is sent offers.
+    takes_offers: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 struct Pair {
     protocol: &'static str,
+    #[schema(value_type = String, example = "192.0.2.1:5000")]
     local: SocketAddr,
+    #[schema(value_type = String, example = "192.0.2.1:5000")]
     remote: SocketAddr,
 }
 
 /// One m-line that a session sends.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SessionPublication {
     id: String,
     track: u32,
     kind: &'static str,
+    /// Whether the server silences it.
+    muted: bool,
     mid: Option<String>,
     /// `null` until it is announced or learnt.
     ssrc: Option<u32>,
@@ -122,7 +162,7 @@ pub struct SessionPublication {
     carried: Carried,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Codec {
     payload_type: u8,
     name: String,
@@ -133,7 +173,7 @@ struct Codec {
 }
 
 /// One m-line that is sent to a session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SessionSubscription {
     id: String,
     publication: String,
@@ -157,10 +197,18 @@ pub struct SessionSubscription {
 }
 
 /// A payload type as published and as sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PayloadType {
     published: u8,
     sent: u8,
+}
+
+/// As it is called in SDP.
+pub const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Audio => "audio",
+        Kind::Video => "video",
+    }
 }
 
 const fn protocol(protocol: Protocol) -> &'static str {
@@ -215,20 +263,41 @@ impl Candidate {
 
 impl CreatedSession {
     /// Describes a session to its peer.
-    pub fn find(node: &Node, id: SessionId) -> Result<Self, Refusal> {
-        let session = node.sessions().session(id)?;
-        let fingerprint = node.sessions().certificate().fingerprint();
-        Ok(Self {
-            id: id.to_string(),
-            ice: Ice::new(node, session.ice),
-            dtls: Dtls {
-                role: role(session.role),
-                fingerprints: vec![Fingerprint {
-                    algorithm: fingerprint.function().name().to_owned(),
-                    value: fingerprint.to_string(),
-                }],
-            },
-        })
+    pub fn new(node: &Node, joined: Joined, key: String) -> Result<Self, Refusal> {
+        let mut created = Self {
+            id: joined.id.to_string(),
+            key,
+            ice: None,
+            dtls: None,
+            answer: None,
+            offer: None,
+            version: None,
+        };
+        match joined.description {
+            Description::Answer(sdp) => created.answer = Some(sdp),
+            Description::Offer(PendingOffer { version, sdp }) => {
+                created.offer = Some(sdp);
+                created.version = Some(version);
+            }
+            Description::None => {
+                let session = node.sessions().session(joined.id)?;
+                let fingerprint = node.sessions().certificate().fingerprint();
+                created.ice = Some(Ice::new(node, session.ice));
+                created.dtls = Some(Dtls {
+                    role: role(session.role),
+                    fingerprints: vec![Fingerprint {
+                        algorithm: fingerprint.function().name().to_owned(),
+                        value: fingerprint.to_string(),
+                    }],
+                });
+            }
+        }
+        Ok(created)
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 }
 
@@ -250,10 +319,10 @@ impl Session {
         Self {
             id: view.id.to_string(),
             state: view.state.label(),
-            worker: view.worker,
+            worker: Some(view.worker),
+            ufrag: Some(view.ice.ufrag().to_owned()),
+            role: Some(role(view.role)),
             age_ms: milliseconds(view.created, now),
-            ufrag: view.ice.ufrag().to_owned(),
-            role: role(view.role),
             suite,
             dtls: view.keys.map(|(_, version): (_, Version)| version.label()),
             pair: view.pair.map(|pair| Pair {
@@ -279,18 +348,37 @@ impl Session {
             subscriptions: view.subscriptions.iter().map(subscription).collect(),
             path,
             why,
+            ..Self::default()
         }
     }
 
     /// Describes the session with this id.
     pub fn find(node: &Node, id: SessionId) -> Result<Self, Refusal> {
-        Ok(Self::new(node, &node.sessions().session(id)?))
+        let member = node.member(id)?;
+        let own = match member.begun {
+            true => Self::new(node, &node.sessions().session(id)?),
+            false => Self {
+                id: id.to_string(),
+                state: "offered",
+                ..Self::default()
+            },
+        };
+        Ok(Self {
+            room: member.room.map(|room| room.to_string()),
+            name: member.name,
+            metadata: member.metadata,
+            negotiation: member.negotiation.map(|held| Negotiation {
+                state: held.state,
+                version: held.version,
+                takes_offers: held.takes_offers,
+            }),
+            ..own
+        })
     }
 
     /// Describes all sessions.
     pub fn all(node: &Node) -> Result<Vec<Self>, Refusal> {
-        let ids = node.sessions().ids();
-        ids.map(|id| Self::find(node, id)).collect()
+        node.members().map(|id| Self::find(node, id)).collect()
     }
 }
 
@@ -300,10 +388,8 @@ impl SessionPublication {
         Self {
             id: view.id.to_string(),
             track: view.track,
-            kind: match view.kind {
-                Kind::Audio => "audio",
-                Kind::Video => "video",
-            },
+            kind: kind(view.kind),
+            muted: view.muted,
             mid: view.mid.map(str::to_owned),
             ssrc: view.ssrc,
             codecs: view.codecs.iter().map(Codec::new).collect(),

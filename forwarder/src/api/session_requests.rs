@@ -1,13 +1,20 @@
 //! What callers ask for about sessions, in the terms of ORTC.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
-    error::Problem,
-    fields::{Fields, number, string, text},
+    access::Caller,
+    error::{INVALID, Problem},
+    room_model::WishesDocument,
 };
 use crate::{
     media::Kind,
+    rooms::{
+        ids::RoomId,
+        specs::{Entry, JoinSpec},
+    },
     sessions::{
         codec::CodecSpec,
         extensions::ExtensionSpec,
@@ -20,159 +27,312 @@ use crate::{
 
 const ICE: &str = "an object with the peer's ufrag and pwd";
 const DTLS: &str = "an object with the peer's role and fingerprints";
-const UFRAG: &str = "the peer's ICE username fragment (a=ice-ufrag)";
-const PWD: &str = "the peer's ICE password (a=ice-pwd)";
-const FINGERPRINTS: &str = "a list of objects with algorithm and value, such as {\"algorithm\": \"sha-256\", \"value\": \"AB:CD:...\"}";
-const CODECS: &str = "a list of objects with payload_type, name, clock_rate and, where they have them, channels, parameters and rtx_payload_type";
-const EXTENSIONS: &str = "a list of objects with uri and id (a=extmap)";
-const PAYLOAD_TYPE: &str = "a number from 0 to 63 or 96 to 127";
-const SSRC: &str = "an SSRC, a number from 0 to 4294967295";
+const WAYS: &str = "one of offer, receive, and ice with dtls";
 
-/// Reads the body of `POST /v0/sessions`.
-pub fn session(body: &[u8]) -> Result<SessionSpec, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let mut ice = fields.object("ice", ICE)?;
-    let (ufrag, pwd) = ufrag_and_pwd(&mut ice)?;
-    ice.finish()?;
-    let mut dtls = fields.object("dtls", DTLS)?;
-    let role = dtls.optional(
-        "role",
-        "\"auto\", \"active\" or \"passive\"",
-        |value| match value.as_str()? {
-            "auto" => Some(PeerRole::Auto),
-            "active" => Some(PeerRole::Active),
-            "passive" => Some(PeerRole::Passive),
-            _ => None,
-        },
-    )?;
-    let mut fingerprints = Vec::new();
-    for mut fingerprint in dtls.objects("fingerprints", FINGERPRINTS)? {
-        let algorithm = "a hash function, such as \"sha-256\"";
-        let value = "upper-case hexadecimal bytes with colons between";
-        fingerprints.push((
-            fingerprint.required("algorithm", algorithm, string)?,
-            fingerprint.required("value", value, string)?,
-        ));
-        fingerprint.finish()?;
+/// A session as asked for: with `offer`, with `receive`, or with `ice` and `dtls`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SessionRequest)]
+pub struct Session {
+    /// the name of a room, 1 to 64 of A-Z a-z 0-9 . _ ~ -
+    room: Option<String>,
+    /// what others see of it, 1 to 128 bytes of text
+    name: Option<String>,
+    /// whatever its owner keeps there, at most 1024 bytes of JSON
+    metadata: Option<Value>,
+    #[schema(nullable = false)]
+    wishes: Option<WishesDocument>,
+    /// the peer's SDP offer, "v=0...", to be answered
+    offer: Option<String>,
+    /// a list of at most 64 of "audio" and "video": what the peer may send, where the forwarder offers
+    #[schema(max_items = 64)]
+    receive: Option<Vec<MediaKind>>,
+    #[schema(nullable = false)]
+    ice: Option<Ice>,
+    #[schema(nullable = false)]
+    dtls: Option<Dtls>,
+}
+
+/// an object with the peer's ufrag and pwd
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PeerIce)]
+pub struct Ice {
+    /// the peer's ICE username fragment (a=ice-ufrag)
+    #[schema(example = "abcd")]
+    ufrag: String,
+    /// the peer's ICE password (a=ice-pwd)
+    #[schema(format = Password, example = "0123456789012345678901")]
+    pwd: String,
+}
+
+/// an object with the peer's role and fingerprints
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PeerDtls)]
+pub struct Dtls {
+    role: Option<Role>,
+    /// a list of objects with algorithm and value, such as {"algorithm": "sha-256", "value": "AB:CD:..."}
+    #[schema(min_items = 1, max_items = 32)]
+    fingerprints: Vec<Fingerprint>,
+}
+
+/// "auto", "active" or "passive"
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = PeerRole)]
+pub enum Role {
+    Auto,
+    Active,
+    Passive,
+}
+
+/// an object with algorithm and value, such as {"algorithm": "sha-256", "value": "AB:CD:..."}
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PeerFingerprint)]
+pub struct Fingerprint {
+    /// a hash function, such as "sha-256"
+    #[schema(example = "sha-256")]
+    algorithm: String,
+    /// upper-case hexadecimal bytes with colons between
+    value: String,
+}
+
+/// An m-line that a session sends.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SessionPublicationRequest)]
+pub struct Publication {
+    kind: MediaKind,
+    /// the identification of the m-line (a=mid)
+    mid: Option<String>,
+    /// a list of objects with payload_type, name, clock_rate and, where they have them, channels, parameters and
+    /// rtx_payload_type
+    #[serde(default)]
+    codecs: Vec<Codec>,
+    /// a list of objects with ssrc and, if it has one, rtx_ssrc
+    #[serde(default)]
+    encodings: Vec<Encoding>,
+    /// a list of objects with uri and id (a=extmap)
+    #[serde(default)]
+    header_extensions: Vec<HeaderExtension>,
+}
+
+/// An m-line that is sent to a session.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SessionSubscriptionRequest)]
+pub struct Subscription {
+    /// the id of a publication of any session, such as "1"
+    #[schema(example = "1")]
+    publication: String,
+    /// the identification of the m-line (a=mid)
+    mid: Option<String>,
+    /// a list of objects with payload_type, name, clock_rate and, where they have them, channels, parameters and
+    /// rtx_payload_type
+    #[serde(default)]
+    codecs: Vec<Codec>,
+    /// a list of objects with uri and id (a=extmap)
+    #[serde(default)]
+    header_extensions: Vec<HeaderExtension>,
+    /// true or false
+    paused: Option<bool>,
+}
+
+/// "audio" or "video"
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    Audio,
+    Video,
+}
+
+/// an object with payload_type, name, clock_rate and, where it has them, channels, parameters and rtx_payload_type
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CodecRequest)]
+pub struct Codec {
+    /// a number from 0 to 63 or 96 to 127
+    #[schema(maximum = 127)]
+    payload_type: u8,
+    /// an encoding name, such as "VP8"
+    #[schema(example = "VP8")]
+    name: String,
+    /// ticks per second of the RTP timestamp, from 1 to 4294967295
+    #[schema(minimum = 1, maximum = 4_294_967_295_u64)]
+    clock_rate: u32,
+    /// a number from 1 to 255
+    #[schema(minimum = 1, maximum = 255)]
+    channels: Option<u8>,
+    /// format parameters (a=fmtp)
+    parameters: Option<String>,
+    /// a number from 0 to 63 or 96 to 127
+    #[schema(maximum = 127)]
+    rtx_payload_type: Option<u8>,
+}
+
+/// an object with ssrc and, if it has one, rtx_ssrc
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = EncodingRequest)]
+pub struct Encoding {
+    /// an SSRC, a number from 0 to 4294967295
+    #[schema(maximum = 4_294_967_295_u64)]
+    ssrc: u32,
+    /// an SSRC, a number from 0 to 4294967295
+    #[schema(maximum = 4_294_967_295_u64)]
+    rtx_ssrc: Option<u32>,
+}
+
+/// an object with uri and id (a=extmap)
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = HeaderExtensionRequest)]
+pub struct HeaderExtension {
+    /// the URI of a header extension
+    #[schema(example = "urn:ietf:params:rtp-hdrext:sdes:mid")]
+    uri: String,
+    /// a number from 1 to 14 or 16 to 255
+    #[schema(minimum = 1, maximum = 255)]
+    id: u8,
+}
+
+impl Session {
+    /// In the terms of rooms.
+    pub fn spec(self, caller: &Caller) -> Result<JoinSpec, Problem> {
+        let room = self.room.as_deref().map(RoomId::new).transpose()?;
+        let (ice, dtls) = (self.ice.as_ref(), self.dtls.as_ref());
+        let entry = match (self.offer, self.receive, ice, dtls) {
+            (Some(sdp), None, None, None) => Entry::Offer {
+                sdp,
+                takes_offers: true,
+            },
+            (None, Some(kinds), None, None) => Entry::Offered {
+                receive: all(kinds),
+            },
+            (None, None, Some(ice), Some(dtls)) => {
+                Entry::Parameters(Box::new(parameters(ice, dtls)?))
+            }
+            (None, None, Some(_), None) => return Err(missing("dtls", DTLS)),
+            (None, None, None, Some(_)) => return Err(missing("ice", ICE)),
+            (None, None, None, None) => return Err(missing("offer", WAYS)),
+            _ => return Err(Problem::new(&INVALID, "offer", "beside another", WAYS)),
+        };
+        let wishes = self
+            .wishes
+            .as_ref()
+            .map(WishesDocument::wishes)
+            .transpose()?;
+        Ok(JoinSpec {
+            grants: caller.grants(room.as_ref())?,
+            name: caller.name(self.name)?,
+            room,
+            metadata: self.metadata,
+            wishes: wishes.unwrap_or_default(),
+            entry,
+        })
     }
-    dtls.finish()?;
-    fields.finish()?;
-    let fingerprints = fingerprints
-        .iter()
-        .map(|(algorithm, value)| (algorithm.as_str(), value.as_str()));
+}
+
+fn missing(field: &str, allowed: &str) -> Problem {
+    Problem::new(&INVALID, field, Value::Null, allowed)
+}
+
+fn parameters(ice: &Ice, dtls: &Dtls) -> Result<SessionSpec, Problem> {
+    let role = match dtls.role {
+        None | Some(Role::Auto) => PeerRole::Auto,
+        Some(Role::Active) => PeerRole::Active,
+        Some(Role::Passive) => PeerRole::Passive,
+    };
+    let fingerprints = dtls.fingerprints.iter();
+    let fingerprints = fingerprints.map(|print| (&*print.algorithm, &*print.value));
     Ok(SessionSpec::new(
-        (&ufrag, &pwd),
-        role.unwrap_or_default(),
+        (&*ice.ufrag, &*ice.pwd),
+        role,
         fingerprints,
     )?)
 }
 
-/// Reads the body of `POST /v0/sessions/ID/ice`.
-pub fn ice(body: &[u8]) -> Result<Credentials, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let (ufrag, pwd) = ufrag_and_pwd(&mut fields)?;
-    fields.finish()?;
-    Ok(credentials(&ufrag, &pwd)?)
-}
-
-/// Reads the body of `POST /v0/sessions/ID/publications`.
-pub fn publication(body: &[u8]) -> Result<PublicationSpec, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let spec = PublicationSpec {
-        kind: fields.required("kind", "\"audio\" or \"video\"", kind)?,
-        mid: mid(&mut fields)?,
-        codecs: codecs(&mut fields)?,
-        encodings: encodings(&mut fields)?,
-        header_extensions: header_extensions(&mut fields)?,
-    };
-    fields.finish()?;
-    Ok(spec)
-}
-
-/// Reads the body of `POST /v0/sessions/ID/subscriptions`.
-pub fn subscription(body: &[u8]) -> Result<SubscriptionSpec, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let publication = "the id of a publication of any session, such as \"1\"";
-    let spec = SubscriptionSpec {
-        publication: fields.required("publication", publication, text)?,
-        mid: mid(&mut fields)?,
-        codecs: codecs(&mut fields)?,
-        header_extensions: header_extensions(&mut fields)?,
-        paused: fields
-            .optional("paused", "true or false", Value::as_bool)?
-            .unwrap_or(false),
-    };
-    fields.finish()?;
-    Ok(spec)
-}
-
-/// The password is a secret: what is said about it does not repeat it.
-fn ufrag_and_pwd(fields: &mut Fields) -> Result<(String, String), Problem> {
-    let ufrag = fields.required("ufrag", UFRAG, string)?;
-    let pwd = fields.required("pwd", PWD, string)?;
-    Ok((ufrag, pwd))
-}
-
-fn kind(value: &Value) -> Option<Kind> {
-    match value.as_str()? {
-        "audio" => Some(Kind::Audio),
-        "video" => Some(Kind::Video),
-        _ => None,
+impl Ice {
+    /// In the terms of the session core.
+    pub fn credentials(&self) -> Result<Credentials, Problem> {
+        Ok(credentials(&self.ufrag, &self.pwd)?)
     }
 }
 
-fn mid(fields: &mut Fields) -> Result<Option<String>, Problem> {
-    fields.optional("mid", "the identification of the m-line (a=mid)", string)
+impl From<MediaKind> for Kind {
+    fn from(kind: MediaKind) -> Self {
+        match kind {
+            MediaKind::Audio => Self::Audio,
+            MediaKind::Video => Self::Video,
+        }
+    }
 }
 
-fn codecs(fields: &mut Fields) -> Result<Vec<CodecSpec>, Problem> {
-    let read = |mut codec: Fields| {
-        let spec = CodecSpec {
-            payload_type: codec.required("payload_type", PAYLOAD_TYPE, number)?,
-            name: codec.required("name", "an encoding name, such as \"VP8\"", string)?,
-            clock_rate: codec.required(
-                "clock_rate",
-                "ticks per second of the RTP timestamp, from 1 to 4294967295",
-                number,
-            )?,
-            channels: codec.optional("channels", "a number from 1 to 255", number)?,
-            parameters: codec.optional("parameters", "format parameters (a=fmtp)", string)?,
-            rtx_payload_type: codec.optional("rtx_payload_type", PAYLOAD_TYPE, number)?,
-        };
-        codec.finish()?;
-        Ok(spec)
-    };
-    let list = fields.objects("codecs", CODECS)?;
-    list.into_iter().map(read).collect()
+impl From<Codec> for CodecSpec {
+    fn from(codec: Codec) -> Self {
+        Self {
+            payload_type: codec.payload_type,
+            name: codec.name,
+            clock_rate: codec.clock_rate,
+            channels: codec.channels,
+            parameters: codec.parameters,
+            rtx_payload_type: codec.rtx_payload_type,
+        }
+    }
 }
 
-fn encodings(fields: &mut Fields) -> Result<Vec<EncodingSpec>, Problem> {
-    let read = |mut encoding: Fields| {
-        let spec = EncodingSpec {
-            ssrc: encoding.required("ssrc", SSRC, number)?,
-            rtx_ssrc: encoding.optional("rtx_ssrc", SSRC, number)?,
-        };
-        encoding.finish()?;
-        Ok(spec)
-    };
-    let list = fields.objects(
-        "encodings",
-        "a list of objects with ssrc and, if it has one, rtx_ssrc",
-    )?;
-    list.into_iter().map(read).collect()
+impl From<Encoding> for EncodingSpec {
+    fn from(encoding: Encoding) -> Self {
+        Self {
+            ssrc: encoding.ssrc,
+            rtx_ssrc: encoding.rtx_ssrc,
+        }
+    }
 }
 
-fn header_extensions(fields: &mut Fields) -> Result<Vec<ExtensionSpec>, Problem> {
-    let read = |mut extension: Fields| {
-        let spec = ExtensionSpec {
-            uri: extension.required("uri", "the URI of a header extension", string)?,
-            id: extension.required("id", "a number from 1 to 14 or 16 to 255", number)?,
-        };
-        extension.finish()?;
-        Ok(spec)
-    };
-    let list = fields.objects("header_extensions", EXTENSIONS)?;
-    list.into_iter().map(read).collect()
+impl From<HeaderExtension> for ExtensionSpec {
+    fn from(extension: HeaderExtension) -> Self {
+        Self {
+            uri: extension.uri,
+            id: extension.id,
+        }
+    }
+}
+
+fn all<T, U: From<T>>(list: Vec<T>) -> Vec<U> {
+    list.into_iter().map(U::from).collect()
+}
+
+impl From<Publication> for PublicationSpec {
+    fn from(publication: Publication) -> Self {
+        Self {
+            kind: publication.kind.into(),
+            mid: publication.mid,
+            codecs: all(publication.codecs),
+            encodings: all(publication.encodings),
+            header_extensions: all(publication.header_extensions),
+        }
+    }
+}
+
+impl Subscription {
+    /// In the terms of the session core.
+    pub fn spec(self) -> Result<SubscriptionSpec, Problem> {
+        let publication = self.publication.parse().map_err(|_| {
+            let allowed = "the id of a publication of any session, such as \"1\"";
+            Problem::new(&INVALID, "publication", &*self.publication, allowed)
+        })?;
+        Ok(SubscriptionSpec {
+            publication,
+            mid: self.mid,
+            codecs: all(self.codecs),
+            header_extensions: all(self.header_extensions),
+            paused: self.paused.unwrap_or(false),
+            ssrc: None,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -180,6 +340,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::read::read;
 
     fn field<T>(outcome: Result<T, Problem>) -> String {
         outcome.map(drop).unwrap_err().field
@@ -193,7 +354,13 @@ mod tests {
             "ice": {"ufrag": "abcd", "pwd": pwd},
             "dtls": {"role": "passive", "fingerprints": [fingerprint]},
         });
-        let read = |body: &Value| session(body.to_string().as_bytes());
+        let read = |body: &Value| {
+            let join = read::<Session>(body.to_string().as_bytes())?.spec(&Caller::Open)?;
+            match join.entry {
+                Entry::Parameters(spec) => Ok(spec),
+                other => panic!("{other:?}"),
+            }
+        };
         let spec = read(&whole).unwrap();
         assert_eq!((spec.role, spec.fingerprints.len()), (PeerRole::Passive, 1));
         let without = |path: &str, value: Value| {
@@ -238,14 +405,19 @@ mod tests {
             "kind": "video", "mid": "0", "codecs": codecs, "encodings": [{"ssrc": 1, "rtx_ssrc": 2}],
             "header_extensions": [{"uri": "urn:ietf:params:rtp-hdrext:sdes:mid", "id": 4}],
         });
-        let spec = publication(body.to_string().as_bytes()).unwrap();
+        let spec: PublicationSpec = read::<Publication>(body.to_string().as_bytes())
+            .unwrap()
+            .into();
         assert_eq!((spec.kind, spec.mid.as_deref()), (Kind::Video, Some("0")));
         assert_eq!(spec.codecs[1].channels, Some(2));
         assert_eq!(spec.encodings[0].rtx_ssrc, Some(2));
         assert_eq!(spec.header_extensions[0].id, 4);
 
         let body = json!({"publication": "3", "codecs": codecs, "paused": true});
-        let spec = subscription(body.to_string().as_bytes()).unwrap();
+        let spec = read::<Subscription>(body.to_string().as_bytes())
+            .unwrap()
+            .spec()
+            .unwrap();
         assert_eq!(
             (spec.publication.to_string().as_str(), spec.paused),
             ("3", true)
@@ -255,32 +427,37 @@ mod tests {
 
     #[test]
     fn m_lines_name_the_field_at_fault() {
-        let read = |body: Value| publication(body.to_string().as_bytes());
-        assert_eq!(field(read(json!({}))), "kind");
-        assert_eq!(field(read(json!({"kind": "text"}))), "kind");
+        let publication = |body: Value| read::<Publication>(body.to_string().as_bytes());
+        assert_eq!(field(publication(json!({}))), "kind");
+        assert_eq!(field(publication(json!({"kind": "text"}))), "kind");
         assert_eq!(
-            field(read(json!({"kind": "audio", "codecs": [1]}))),
+            field(publication(json!({"kind": "audio", "codecs": [1]}))),
             "codecs"
         );
         let codec = json!([{"payload_type": 300}]);
         assert_eq!(
-            field(read(json!({"kind": "audio", "codecs": codec}))),
+            field(publication(json!({"kind": "audio", "codecs": codec}))),
             "codecs.payload_type"
         );
         assert_eq!(
-            field(read(json!({"kind": "audio", "encodings": [{"rid": "h"}]}))),
+            field(publication(
+                json!({"kind": "audio", "encodings": [{"rid": "h"}]})
+            )),
             "encodings.ssrc"
         );
         assert_eq!(
-            field(read(
+            field(publication(
                 json!({"kind": "audio", "header_extensions": [{"uri": "u", "id": 256}]})
             )),
             "header_extensions.id"
         );
-        let read = |body: Value| subscription(body.to_string().as_bytes());
-        assert_eq!(field(read(json!({"publication": "p1"}))), "publication");
+        let subscription = |body: Value| read::<Subscription>(body.to_string().as_bytes())?.spec();
         assert_eq!(
-            field(read(json!({"publication": "1", "paused": 1}))),
+            field(subscription(json!({"publication": "p1"}))),
+            "publication"
+        );
+        assert_eq!(
+            field(subscription(json!({"publication": "1", "paused": 1}))),
             "paused"
         );
     }

@@ -1,179 +1,166 @@
-//! The paths of sessions and what is done at each.
+//! Sessions: how they come to be, are looked at and end.
 
 use axum::{
-    Router,
-    extract::{FromRequestParts, Path, State},
-    http::{StatusCode, request::Parts},
-    response::Response,
-    routing::{delete, get, post},
+    Json as Answer,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    error::{Problem, UNKNOWN},
-    routes::{Body, Id, Owner, PATHS, ask, body, id},
+    Api,
+    access::{Caller, require_admin},
+    answer::{Owner, ask, call, done},
+    conditions::{DryRun, etag, with},
+    error::Problem,
+    extract::{Ids, Json, id},
     session_model as model, session_requests as requests,
 };
-use crate::{
-    node::NodeHandle,
-    sessions::ids::{PublicationId, SessionId, SubscriptionId},
-};
+use crate::{node::Node, sessions::ids::SessionId};
 
 /// The paths of sessions.
-pub fn routes() -> Router<NodeHandle> {
-    Router::new()
-        .route("/v0/sessions", get(list).post(create))
-        .route("/v0/sessions/{id}", get(show).delete(close))
-        .route("/v0/sessions/{id}/ice", post(restart_ice))
-        .route("/v0/sessions/{id}/publications", post(publish))
-        .route(
-            "/v0/sessions/{id}/publications/{line}",
-            get(show_publication).merge(delete(unpublish)),
-        )
-        .route("/v0/sessions/{id}/subscriptions", post(subscribe))
-        .route(
-            "/v0/sessions/{id}/subscriptions/{line}",
-            get(show_subscription).merge(delete(unsubscribe)),
-        )
-        .route("/v0/sessions/{id}/subscriptions/{line}/pause", post(pause))
-        .route(
-            "/v0/sessions/{id}/subscriptions/{line}/resume",
-            post(resume),
-        )
+pub fn routes() -> OpenApiRouter<Api> {
+    let listed = OpenApiRouter::default()
+        .routes(routes!(list_sessions))
+        .route_layer(axum::middleware::from_fn(require_admin));
+    OpenApiRouter::default()
+        .merge(listed)
+        .routes(routes!(create_session))
+        .routes(routes!(show_session, close_session))
+        .routes(routes!(restart_ice))
 }
 
-/// The ids of a session and of one of its m-lines in a path, as they were written.
-struct Ids(String, String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Ids {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path((session, line))) => Ok(Self(session, line)),
-            // Percent-encoded bytes that are no text.
-            Err(_) => Err(Problem::new(&UNKNOWN, "path", parts.uri.path(), PATHS)),
-        }
-    }
-}
-
-fn session_id(text: &str) -> Result<SessionId, Problem> {
+/// Reads the id of a session in a path.
+pub fn session_id(text: &str) -> Result<SessionId, Problem> {
     id("session", "/v0/sessions", text)
 }
 
-fn publication_ids(Ids(session, line): &Ids) -> Result<(SessionId, PublicationId), Problem> {
-    let publication = id("publication", "/v0/sessions/ID", line)?;
-    Ok((session_id(session)?, publication))
+/// Lists sessions.
+#[utoipa::path(
+    get,
+    path = "/v0/sessions",
+    tag = "sessions",
+    responses((status = 200, description = "all sessions", body = [model::Session]))
+)]
+async fn list_sessions(State(node): Owner) -> Result<Response, Problem> {
+    ask(&node, StatusCode::OK, |node| Ok(model::Session::all(node)?)).await
 }
 
-fn subscription_ids(Ids(session, line): &Ids) -> Result<(SessionId, SubscriptionId), Problem> {
-    let subscription = id("subscription", "/v0/sessions/ID", line)?;
-    Ok((session_id(session)?, subscription))
-}
-
-async fn list(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| model::Session::all(node)).await
-}
-
-async fn show(State(node): Owner, Id(text): Id) -> Result<Response, Problem> {
+/// Shows a session.
+#[utoipa::path(
+    get,
+    path = "/v0/sessions/{id}",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id")),
+    responses((status = 200, description = "the session", body = model::Session))
+)]
+async fn show_session(
+    State(node): Owner,
+    caller: Caller,
+    Ids(text): Ids<String>,
+) -> Result<Response, Problem> {
     let id = session_id(&text)?;
-    ask(&node, StatusCode::OK, move |node| {
-        model::Session::find(node, id)
-    })
-    .await
+    let look = move |node: &mut Node| {
+        caller.may_act(node, id)?;
+        Ok(model::Session::find(node, id)?)
+    };
+    ask(&node, StatusCode::OK, look).await
 }
 
-async fn create(State(node): Owner, bytes: Body) -> Result<Response, Problem> {
-    let spec = requests::session(&body(bytes)?)?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        let id = node.command(|sessions, now| sessions.create(now, spec))?;
-        model::CreatedSession::find(node, id)
-    })
-    .await
+/// Creates a session with a peer: by its SDP offer, by an offer of the forwarder, or by parameters.
+///
+/// The answer holds a key that is good for this session alone.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions",
+    tag = "sessions",
+    params(("dry_run" = Option<bool>, Query, description = "only check")),
+    request_body = requests::Session,
+    responses(
+        (
+            status = 201,
+            description = "what the peer has to be told",
+            body = model::CreatedSession,
+            headers(("Location" = String), ("ETag" = String))
+        ),
+        (status = 204, description = "it could be created (dry run)"),
+    )
+)]
+async fn create_session(
+    State(api): State<Api>,
+    caller: Caller,
+    DryRun(dry_run): DryRun,
+    Json(request): Json<requests::Session>,
+) -> Result<Response, Problem> {
+    let spec = request.spec(&caller)?;
+    let access = std::sync::Arc::clone(&api.access);
+    let join = move |node: &mut Node| {
+        let Some(joined) = node.join(spec, dry_run)? else {
+            return Ok(None);
+        };
+        let key = access.sessions().key(joined.id);
+        let version = node.member(joined.id)?.version;
+        Ok(Some((
+            model::CreatedSession::new(node, joined, key)?,
+            version,
+        )))
+    };
+    let Some((created, version)) = call(&api.node, join).await? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let location = format!("/v0/sessions/{}", created.id());
+    let answer = (StatusCode::CREATED, Answer(created)).into_response();
+    let answer = with(answer, header::LOCATION, &location);
+    Ok(with(answer, header::ETAG, &etag(version)))
 }
 
-async fn close(State(node): Owner, Id(text): Id) -> Result<StatusCode, Problem> {
+/// Closes a session.
+#[utoipa::path(
+    delete,
+    path = "/v0/sessions/{id}",
+    tag = "sessions",
+    params(
+        ("id" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
+    responses((status = 204, description = "it is closed"))
+)]
+async fn close_session(
+    State(node): Owner,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
+) -> Result<StatusCode, Problem> {
     let id = session_id(&text)?;
-    let closed = node.call(move |node| node.command(|sessions, now| sessions.close(now, id)));
-    closed.await??;
-    Ok(StatusCode::NO_CONTENT)
+    let close = move |node: &mut Node| {
+        caller.may_act(node, id)?;
+        Ok(node.leave(id, dry_run)?)
+    };
+    done(&node, close).await
 }
 
-async fn restart_ice(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Response, Problem> {
+/// Restarts ICE of a session that was created by parameters.
+#[utoipa::path(
+    post,
+    path = "/v0/sessions/{id}/ice",
+    tag = "sessions",
+    params(("id" = String, Path, description = "the session's id")),
+    request_body = requests::Ice,
+    responses((status = 200, description = "our new credentials", body = model::Ice))
+)]
+async fn restart_ice(
+    State(node): Owner,
+    caller: Caller,
+    Ids(text): Ids<String>,
+    Json(request): Json<requests::Ice>,
+) -> Result<Response, Problem> {
     let id = session_id(&text)?;
-    let remote = requests::ice(&body(bytes)?)?;
-    ask(&node, StatusCode::OK, move |node| {
+    let remote = request.credentials()?;
+    let restart = move |node: &mut Node| {
+        caller.may_act(node, id)?;
         let local = node.command(|sessions, _| sessions.restart_ice(id, remote))?;
         Ok(model::Ice::new(node, &local))
-    })
-    .await
-}
-
-async fn publish(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Response, Problem> {
-    let session = session_id(&text)?;
-    let spec = requests::publication(&body(bytes)?)?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        let id = node.command(|sessions, now| sessions.publish(now, session, &spec))?;
-        model::SessionPublication::find(node, session, id)
-    })
-    .await
-}
-
-async fn show_publication(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
-    let (session, id) = publication_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        model::SessionPublication::find(node, session, id)
-    })
-    .await
-}
-
-async fn unpublish(State(node): Owner, ids: Ids) -> Result<StatusCode, Problem> {
-    let (session, id) = publication_ids(&ids)?;
-    let ended =
-        node.call(move |node| node.command(|sessions, now| sessions.unpublish(now, session, id)));
-    ended.await??;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn subscribe(State(node): Owner, Id(text): Id, bytes: Body) -> Result<Response, Problem> {
-    let session = session_id(&text)?;
-    let spec = requests::subscription(&body(bytes)?)?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        let id = node.command(|sessions, now| sessions.subscribe(now, session, &spec))?;
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
-}
-
-async fn show_subscription(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
-}
-
-async fn unsubscribe(State(node): Owner, ids: Ids) -> Result<StatusCode, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    let ended =
-        node.call(move |node| node.command(|sessions, now| sessions.unsubscribe(now, session, id)));
-    ended.await??;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn pause(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        node.command(|sessions, _| sessions.pause(session, id))?;
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
-}
-
-async fn resume(State(node): Owner, ids: Ids) -> Result<Response, Problem> {
-    let (session, id) = subscription_ids(&ids)?;
-    ask(&node, StatusCode::OK, move |node| {
-        node.command(|sessions, now| sessions.resume(now, session, id))?;
-        model::SessionSubscription::find(node, session, id)
-    })
-    .await
+    };
+    ask(&node, StatusCode::OK, restart).await
 }

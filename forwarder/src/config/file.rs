@@ -5,9 +5,11 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 
 use super::{
-    ConfigError, Overrides, parse_announced, parse_api, parse_dscp, parse_file, parse_iface,
-    parse_lease, parse_max_publications, parse_max_sessions, parse_max_subscriptions,
-    parse_media_address, parse_media_port, parse_name, parse_path, parse_ttl, parse_workers,
+    ConfigError, ControlOverrides, Overrides, Secret, Webhook, parse_announced, parse_api,
+    parse_api_tls, parse_dscp, parse_file, parse_iface, parse_lease, parse_max_publications,
+    parse_max_sessions, parse_max_subscriptions, parse_media_address, parse_media_port, parse_name,
+    parse_origin, parse_path, parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers,
+    together,
 };
 
 /// The file, before its values are checked by the same functions as the flags'.
@@ -30,11 +32,37 @@ struct File {
     workers: Option<i64>,
     certificate: Option<String>,
     private_key: Option<String>,
+    admin_key: Option<String>,
+    admin_key_file: Option<String>,
+    token_secret: Option<String>,
+    token_secret_file: Option<String>,
+    token_public_key: Option<Vec<String>>,
+    cors_origin: Option<Vec<String>>,
+    api_tls: Option<String>,
+    api_certificate: Option<String>,
+    api_private_key: Option<String>,
+    webhook: Option<Vec<FileWebhook>>,
+}
+
+/// A table `[[webhook]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileWebhook {
+    url: String,
+    secret: String,
+    #[serde(default = "all_events")]
+    events: Vec<String>,
+}
+
+fn all_events() -> Vec<String> {
+    vec!["*".to_owned()]
 }
 
 /// What a file may hold.
-pub(super) const KEYS: &str = "iface, media-address, announced (lists of texts), path, api, name, lease, certificate, private-key \
-    (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions (numbers)";
+pub(super) const KEYS: &str = "iface, media-address, announced, token-public-key, cors-origin (lists of texts), path, api, name, lease, \
+    certificate, private-key, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
+    api-private-key (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions (numbers), \
+    [[webhook]] with url, secret, events";
 
 /// Reads a configuration file.
 ///
@@ -80,6 +108,29 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
         workers: checks.number("workers", file.workers, parse_workers)?,
         certificate: checks.text("certificate", file.certificate, parse_file)?,
         private_key: checks.text("private-key", file.private_key, parse_file)?,
+        control: ControlOverrides {
+            admin_key: checks.secret(
+                ("admin-key", file.admin_key),
+                ("admin-key-file", file.admin_key_file),
+            )?,
+            token_secret: checks.secret(
+                ("token-secret", file.token_secret),
+                ("token-secret-file", file.token_secret_file),
+            )?,
+            token_public_keys: checks.list(
+                "token-public-key",
+                file.token_public_key,
+                parse_file,
+            )?,
+            cors_origins: checks.list("cors-origin", file.cors_origin, parse_origin)?,
+            self_signed: checks.text("api-tls", file.api_tls, parse_api_tls)?,
+            api_certificate: checks.text("api-certificate", file.api_certificate, parse_file)?,
+            api_private_key: checks.text("api-private-key", file.api_private_key, parse_file)?,
+            webhooks: file
+                .webhook
+                .map(|list| list.into_iter().map(|hook| checks.webhook(hook)).collect())
+                .transpose()?,
+        },
     })
 }
 
@@ -127,6 +178,40 @@ impl Checks<'_> {
         list.map(read).transpose()
     }
 
+    /// A secret that stands in the file, or in one that it names. What it holds is in no message.
+    fn secret(
+        &self,
+        (field, value): (&'static str, Option<String>),
+        (file_field, file): (&'static str, Option<String>),
+    ) -> Result<Option<Secret>, ConfigError> {
+        match (value, file) {
+            (Some(_), Some(file)) => Err(together(
+                file_field,
+                file,
+                format!("either {file_field} or {field}"),
+            )),
+            (Some(value), None) => self.hidden(field, &value).map(Some),
+            (None, file) => self.text(file_field, file, parse_secret_file),
+        }
+    }
+
+    fn hidden(&self, field: &'static str, value: &str) -> Result<Secret, ConfigError> {
+        parse_secret(value).map_err(|allowed| ConfigError::Value {
+            file: self.0.to_owned(),
+            field,
+            value: "(secret)".to_owned(),
+            allowed,
+        })
+    }
+
+    fn webhook(&self, given: FileWebhook) -> Result<Webhook, ConfigError> {
+        Ok(Webhook {
+            url: self.value("webhook.url", &given.url, parse_url)?,
+            secret: self.hidden("webhook.secret", &given.secret)?,
+            events: given.events,
+        })
+    }
+
     fn number<T>(
         &self,
         field: &'static str,
@@ -142,7 +227,7 @@ mod tests {
     use std::{path::PathBuf, time::Duration};
 
     use super::*;
-    use crate::config::{Announced, Config, PathChoice};
+    use crate::config::{Announced, Config, Control, PathChoice, Tls};
 
     #[test]
     fn a_whole_file_is_read_and_flags_come_after_it() {
@@ -163,13 +248,25 @@ mod tests {
             workers = 3
             certificate = "/etc/forwarder/cert.pem"
             private-key = "/etc/forwarder/key.pem"
+            admin-key = "0123456789abcdef"
+            token-secret = "fedcba9876543210"
+            token-public-key = ["/etc/forwarder/tokens.pem"]
+            cors-origin = ["https://example.com"]
+            api-tls = "self-signed"
+            [[webhook]]
+            url = "https://example.com/hook"
+            secret = "0123456789abcdef"
         "#;
         let mut config = Config::default();
-        config.override_with(parse("test.toml", text).unwrap());
-        config.override_with(Overrides {
-            ttl: Some(1),
-            ..Overrides::default()
-        });
+        config
+            .override_with(parse("test.toml", text).unwrap())
+            .unwrap();
+        config
+            .override_with(Overrides {
+                ttl: Some(1),
+                ..Overrides::default()
+            })
+            .unwrap();
         let expected = Config {
             ifaces: vec!["eth0".to_owned(), "eth1".to_owned()],
             path: PathChoice::Kernel,
@@ -190,6 +287,18 @@ mod tests {
             workers: Some(3),
             certificate: Some(PathBuf::from("/etc/forwarder/cert.pem")),
             private_key: Some(PathBuf::from("/etc/forwarder/key.pem")),
+            control: Control {
+                admin_key: Some(Secret::new("0123456789abcdef".to_owned())),
+                token_secret: Some(Secret::new("fedcba9876543210".to_owned())),
+                token_public_keys: vec![PathBuf::from("/etc/forwarder/tokens.pem")],
+                cors_origins: vec!["https://example.com".to_owned()],
+                tls: Tls::SelfSigned,
+                webhooks: vec![Webhook {
+                    url: "https://example.com/hook".to_owned(),
+                    secret: Secret::new("0123456789abcdef".to_owned()),
+                    events: vec!["*".to_owned()],
+                }],
+            },
         };
         config.check().unwrap();
         assert_eq!(config, expected);
@@ -230,6 +339,23 @@ mod tests {
                 ["announced", "10.0.0.1", "=203.0.113.5"],
             ),
             ("certificate = \"\"", ["certificate", "\"\"", "file"]),
+            (
+                "admin-key-file = \"/nonexistent\"",
+                ["admin-key-file", "/nonexistent", "can be read"],
+            ),
+            (
+                "admin-key = \"short\"",
+                ["admin-key", "(secret)", "16 to 512"],
+            ),
+            (
+                "cors-origin = [\"example.com/\"]",
+                ["cors-origin", "example.com/", "https://example.com"],
+            ),
+            ("api-tls = \"on\"", ["api-tls", "on", "self-signed"]),
+            (
+                "[[webhook]]\nurl = \"ftp://x\"\nsecret = \"0123456789abcdef\"",
+                ["webhook.url", "ftp://x", "http or https"],
+            ),
             ("dscpp = 3", ["dscpp", "unknown", "allowed keys"]),
             (
                 "dscp = \"x\"",

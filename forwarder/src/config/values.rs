@@ -1,6 +1,7 @@
 //! Reads single values, for flags and files alike. Each error is what is allowed.
 
 use std::{
+    fs,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use forwarder_common::{slots::MAX_WORKERS, tables::MAX_SESSIONS};
 
-use super::{Announced, PathChoice};
+use super::{Announced, PathChoice, Secret};
 use crate::core::endpoint::is_unicast;
 
 /// Most subscriptions and publications that can be asked for: a hop takes 128 bytes and four are kept per subscription.
@@ -155,6 +156,69 @@ pub fn parse_path(text: &str) -> Result<PathChoice, String> {
 pub fn parse_api(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "an IP address and a port, such as 127.0.0.1:7600 or [::1]:7600".to_owned())
+}
+
+/// Reads whether a certificate is made for the API.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_api_tls(text: &str) -> Result<bool, String> {
+    match text {
+        "off" => Ok(false),
+        "self-signed" => Ok(true),
+        _ => Err("off or self-signed".to_owned()),
+    }
+}
+
+/// Reads a key that is shared with others: long enough not to be guessed, and as headers carry it.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_secret(text: &str) -> Result<Secret, String> {
+    if (16..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Secret::new(text.to_owned()));
+    }
+    Err(
+        "16 to 512 characters of ASCII without spaces, such as `openssl rand -hex 32` prints"
+            .to_owned(),
+    )
+}
+
+/// Reads a key from the file of this name.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_secret_file(file: &str) -> Result<Secret, String> {
+    let text = fs::read_to_string(file);
+    let text =
+        text.map_err(|error| format!("a file that can be read; the system says: {error}"))?;
+    parse_secret(text.trim_end()).map_err(|allowed| format!("a file with {allowed}"))
+}
+
+/// Reads an origin, as browsers name it (RFC 6454 §6.2).
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).ok();
+    let own = url.map(|url| url.origin().ascii_serialization());
+    match own {
+        Some(own) if own == text && own.starts_with("http") => Ok(own),
+        _ => Err("scheme, host and, if it is not the usual one, port of a page, such as https://example.com".to_owned()),
+    }
+}
+
+/// Reads the address of a webhook.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).ok();
+    let http = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    match http {
+        Some(_) if text.len() <= 2048 => Ok(text.to_owned()),
+        _ => Err("an http or https URL of at most 2048 characters".to_owned()),
+    }
 }
 
 /// Reads the name of a forwarder, which becomes part of file names.

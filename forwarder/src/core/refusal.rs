@@ -15,6 +15,12 @@ pub enum RefusalKind {
     Duplicate,
     /// The value is right by itself, but not together with what it refers to.
     Conflict,
+    /// The caller may not do this.
+    Forbidden,
+    /// A limit of the caller's or of the room's is reached.
+    Limited,
+    /// What the caller refers to has changed since.
+    Stale,
     /// No room.
     Full,
     /// The system refused a change; nothing of it remains.
@@ -77,6 +83,28 @@ impl Refusal {
         Self::new(RefusalKind::Conflict, field, value, allowed)
     }
 
+    /// Something that the caller may not do.
+    #[must_use]
+    pub fn forbidden(
+        field: &'static str,
+        value: impl ToString,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self::new(RefusalKind::Forbidden, field, value, allowed)
+    }
+
+    /// A limit that is reached.
+    #[must_use]
+    pub fn limited(field: &'static str, value: impl ToString, allowed: impl Into<String>) -> Self {
+        Self::new(RefusalKind::Limited, field, value, allowed)
+    }
+
+    /// Something that has changed since.
+    #[must_use]
+    pub fn stale(field: &'static str, value: impl ToString, allowed: impl Into<String>) -> Self {
+        Self::new(RefusalKind::Stale, field, value, allowed)
+    }
+
     /// No room.
     #[must_use]
     pub fn full(field: &'static str, value: impl ToString, allowed: impl Into<String>) -> Self {
@@ -103,6 +131,11 @@ impl fmt::Display for Refusal {
             RefusalKind::Unknown => write!(f, "{field} {value} does not exist; allowed: {allowed}"),
             RefusalKind::Duplicate => write!(f, "{field} {value} is taken; allowed: {allowed}"),
             RefusalKind::Conflict => write!(f, "{field} {value} does not fit; allowed: {allowed}"),
+            RefusalKind::Forbidden => write!(f, "{field} may not be {value}; allowed: {allowed}"),
+            RefusalKind::Limited => {
+                write!(f, "{field} is at its limit, {value}; allowed: {allowed}")
+            }
+            RefusalKind::Stale => write!(f, "{field} {value} is not current; allowed: {allowed}"),
             RefusalKind::Full => write!(f, "no room for {field} {value}; allowed: {allowed}"),
             RefusalKind::Failed => write!(f, "{field} failed: {value}; {allowed}"),
         }

@@ -6,9 +6,11 @@
 //! tables as callers do.
 
 pub mod clock;
+pub mod events;
 mod following;
 pub mod media;
 pub mod parts;
+mod rooms;
 pub mod signals;
 
 use std::{
@@ -24,13 +26,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
     clock::boottime,
+    events::EventLog,
     following::Following,
     media::{Media, MediaParts},
     parts::Parts,
 };
-use crate::core::{
-    Core, Input, Output, SocketUse, endpoint::EndpointSpec, ids::EndpointId, ops::Tables,
-    placement::Placement, refusal::Refusal,
+use crate::{
+    core::{
+        Core, Input, Output, SocketUse, endpoint::EndpointSpec, ids::EndpointId, ops::Tables,
+        placement::Placement, refusal::Refusal,
+    },
+    rooms::Rooms,
 };
 
 /// Commands that may wait for the task; callers beyond that wait themselves.
@@ -42,6 +48,8 @@ type Command = Box<dyn FnOnce(&mut Node) + Send>;
 pub struct Node {
     parts: Parts,
     media: Media,
+    rooms: Rooms,
+    events: EventLog,
     following: Following,
     started: u64,
     changes: Arc<AtomicU64>,
@@ -148,6 +156,7 @@ impl Node {
     fn until_timeout(&self) -> Duration {
         let due = self.parts.core.poll_timeout();
         let due = due.min(self.media.poll_timeout());
+        let due = due.min(self.rooms.poll_timeout());
         Duration::from_nanos(due.saturating_sub(boottime()))
     }
 }
@@ -191,6 +200,7 @@ pub struct NodeHandle {
     placer: Arc<dyn parts::Placer>,
     changes: Arc<AtomicU64>,
     stop: Arc<watch::Sender<bool>>,
+    events: EventLog,
 }
 
 impl NodeHandle {
@@ -231,6 +241,12 @@ impl NodeHandle {
         Ok(Placed { placement, changes })
     }
 
+    /// What happens in the node, to listen to.
+    #[must_use]
+    pub const fn events(&self) -> &EventLog {
+        &self.events
+    }
+
     /// Asks the node to stop, as SIGTERM does.
     pub fn stop(&self) {
         self.stop.send_replace(true);
@@ -264,8 +280,13 @@ pub fn assemble(parts: Parts, media: MediaParts) -> io::Result<(NodeHandle, Task
         placer: Arc::clone(&parts.placer),
         changes: Arc::clone(&changes),
         stop: Arc::new(watch::Sender::new(false)),
+        events: EventLog::default(),
     };
+    let rooms = Rooms::new(media.rooms.clone())
+        .map_err(|refusal| io::Error::new(io::ErrorKind::InvalidInput, refusal))?;
     let mut node = Node {
+        rooms,
+        events: handle.events.clone(),
         media: Media::new(media, max_sessions)?,
         parts,
         following: Following::default(),

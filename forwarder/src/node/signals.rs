@@ -5,6 +5,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::NodeHandle;
+use crate::api::serve::Server;
 
 /// The signals that stop a node. From when this is made they no longer end the process, and none is missed.
 pub struct Signals {
@@ -40,13 +41,13 @@ async fn stop_on_signals(mut signals: Signals, node: &NodeHandle) {
 /// # Errors
 /// Where the API fails; the node has stopped then, too.
 pub async fn run_node(
-    listener: tokio::net::TcpListener,
+    api: Server,
     signals: Signals,
     handle: NodeHandle,
     task: super::Task,
 ) -> (super::parts::Parts, io::Result<()>) {
     let api = async {
-        let outcome = crate::api::serve(listener, handle.clone()).await;
+        let outcome = api.run(handle.clone()).await;
         // Without its API a node cannot be controlled.
         handle.stop();
         outcome

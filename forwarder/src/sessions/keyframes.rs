@@ -1,6 +1,11 @@
 //! Requests for keyframes, from subscriptions to the publishers of their video.
 
-use super::{Sessions, ids::SubscriptionId, session::Session};
+use super::{
+    Sessions,
+    ids::SubscriptionId,
+    output::{Event, Output},
+    session::Session,
+};
 use crate::{
     feedback::{KeyframeRequest, Reason, append},
     media::Kind,
@@ -84,6 +89,9 @@ impl Sessions {
         };
         let mut packet = Vec::new();
         for publication in &mut session.publications {
+            if publication.muted {
+                continue;
+            }
             // Nor can a stream be named whose SSRC nobody knows.
             let Some(media) = publication.ssrc else {
                 continue;
@@ -92,6 +100,11 @@ impl Sessions {
                 continue;
             };
             publication.keyframe_requests += 1;
+            self.outputs
+                .push_back(Output::Event(Event::KeyframeRequested {
+                    session: session.id,
+                    publication: publication.id,
+                }));
             match request {
                 KeyframeRequest::PictureLoss => {
                     append::picture_loss(&mut packet, session.report_ssrc, media);

@@ -12,7 +12,7 @@ use super::{
     pairs::OpenPairs,
     reports::Reporting,
     session::{ControlCounters, Session},
-    specs::{PeerRole, SessionSpec},
+    specs::{PeerRole, Promise, SessionSpec},
     ssrcs::Ssrcs,
 };
 use crate::{
@@ -27,7 +27,10 @@ impl Sessions {
     /// # Errors
     /// A [`Refusal`] where there is no room; nothing was changed.
     pub fn create(&mut self, now: u64, spec: SessionSpec) -> Result<SessionId, Refusal> {
-        let local = self.fresh_credentials()?;
+        let promise = match spec.promised {
+            Some(promise) => promise,
+            None => self.promise()?,
+        };
         let Some(number) = self.numbers.take(now) else {
             return Err(Refusal::full(
                 "session",
@@ -42,12 +45,15 @@ impl Sessions {
             PeerRole::Auto | PeerRole::Active => Role::Passive,
             PeerRole::Passive => Role::Active,
         };
-        let mut ssrcs = Ssrcs::new(self.random_u32(), self.random_u32());
+        let Promise {
+            id,
+            local,
+            mut ssrcs,
+            reserved,
+        } = promise;
         let report_ssrc = ssrcs.take(|_| false);
         let cname = self.random_name();
         let worker = self.least_loaded();
-        self.last_session += 1;
-        let id = SessionId(self.last_session);
         self.table.insert(Box::new(Session {
             id,
             number,
@@ -72,6 +78,7 @@ impl Sessions {
             publications: Vec::new(),
             subscriptions: Vec::new(),
             ssrcs,
+            reserved,
             report_ssrc,
             reporting: Reporting::default(),
             not_before: 0,
@@ -80,6 +87,41 @@ impl Sessions {
         self.admit(number);
         self.reschedule(number);
         Ok(id)
+    }
+
+    /// What an offer of ours can say of a session before its peer has answered. Nothing is held for it: credentials, id and SSRCs are
+    /// only not given out again.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the random generator is broken.
+    pub fn promise(&mut self) -> Result<Promise, Refusal> {
+        let local = self.fresh_credentials()?;
+        let ssrcs = Ssrcs::new(self.random_u32(), self.random_u32());
+        self.last_session += 1;
+        Ok(Promise {
+            id: SessionId(self.last_session),
+            local,
+            ssrcs,
+            reserved: Vec::new(),
+        })
+    }
+
+    /// Reserves an SSRC for a subscription to come, which a description tells the peer of.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where there is no such session.
+    pub fn reserve_ssrc(&mut self, id: SessionId) -> Result<u32, Refusal> {
+        let session = self.table.named_mut(id)?;
+        let ssrc = session.take_ssrc();
+        session.reserved.push(ssrc);
+        Ok(ssrc)
+    }
+
+    /// Nobody will use a reserved SSRC any more. It is never given out again.
+    pub fn release_ssrc(&mut self, id: SessionId, ssrc: u32) {
+        if let Ok(session) = self.table.named_mut(id) {
+            session.reserved.retain(|reserved| *reserved != ssrc);
+        }
     }
 
     /// Ends a session with all that it publishes and is subscribed to, and tells the peer (BYE, and DTLS's close_notify).

@@ -37,7 +37,7 @@ impl Sessions {
     ) -> Result<PublicationId, Refusal> {
         let mid = spec.check()?;
         let session = self.table.named_mut(id)?;
-        let number = session.number;
+        let (number, name) = (session.number, session.id);
         check_room("publication", session.publications.len())?;
         session.check_unused(spec.ssrcs(), mid.as_ref())?;
         let extensions = session.extensions.add(&spec.header_extensions)?;
@@ -57,6 +57,11 @@ impl Sessions {
         self.negotiated(now, number);
         self.steer(number);
         self.reschedule(number);
+        self.outputs.push_back(Output::Event(Event::TrackPublished {
+            session: name,
+            publication: id,
+            kind: spec.kind,
+        }));
         Ok(id)
     }
 
@@ -110,7 +115,17 @@ impl Sessions {
         let (sequence, timestamp_offset) = (self.random_u32(), self.random_u32());
 
         let subscriber = self.table.named_mut(id)?;
-        let number = subscriber.number;
+        let (number, name) = (subscriber.number, subscriber.id);
+        if spec
+            .ssrc
+            .is_some_and(|ssrc| !subscriber.reserved.contains(&ssrc))
+        {
+            return Err(Refusal::invalid(
+                "ssrc",
+                spec.ssrc.unwrap_or_default(),
+                "one that was reserved for this session and is not used yet",
+            ));
+        }
         let extensions = subscriber.extensions.add(&spec.header_extensions)?;
         let Some(leg) = self.legs.take(now) else {
             subscriber.extensions.remove(&extensions);
@@ -118,7 +133,8 @@ impl Sessions {
         };
         self.last_subscription += 1;
         let id = SubscriptionId(self.last_subscription);
-        let ssrc = subscriber.take_ssrc();
+        let ssrc = spec.ssrc.unwrap_or_else(|| subscriber.take_ssrc());
+        subscriber.reserved.retain(|reserved| *reserved != ssrc);
         let subscription = Subscription {
             id,
             publication: spec.publication,
@@ -166,6 +182,13 @@ impl Sessions {
             publication.subscribers.push((number, id));
         }
         self.negotiated(now, number);
+        self.outputs
+            .push_back(Output::Event(Event::SubscriptionStarted {
+                session: name,
+                subscription: id,
+                publication: spec.publication,
+                mid: spec.mid.clone(),
+            }));
         self.ask_keyframe(now, number, id, Reason::NewDecoder);
         self.reschedule(number);
         Ok(id)
@@ -214,6 +237,60 @@ impl Sessions {
         Ok(())
     }
 
+    /// Silences a publication on behalf of a moderator, or no longer: what comes is counted and goes to nobody. Gives whether that is
+    /// a change. Whoever is sent video again gets a keyframe.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the session has none with this id.
+    pub fn mute(
+        &mut self,
+        now: u64,
+        id: SessionId,
+        publication: PublicationId,
+        muted: bool,
+    ) -> Result<bool, Refusal> {
+        if !self.can_mute(id, publication, muted)? {
+            return Ok(false);
+        }
+        let session = self.table.named_mut(id)?;
+        let (number, worker) = (session.number, session.worker);
+        let publication = session.publication_mut(publication)?;
+        publication.muted = muted;
+        let command = Command::MuteTrack {
+            track: publication.track,
+            muted,
+        };
+        let event = Event::TrackMuted {
+            session: id,
+            publication: publication.id,
+            muted,
+        };
+        let subscribers = publication.subscribers.clone();
+        self.outputs.push_back(Output::Command(worker, command));
+        self.outputs.push_back(Output::Event(event));
+        if !muted {
+            for (subscriber, subscription) in subscribers {
+                self.ask_keyframe(now, subscriber, subscription, Reason::NewDecoder);
+            }
+        }
+        self.reschedule(number);
+        Ok(true)
+    }
+
+    /// Whether [`Self::mute`] would change something.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the session has none with this id.
+    pub fn can_mute(
+        &self,
+        id: SessionId,
+        publication: PublicationId,
+        muted: bool,
+    ) -> Result<bool, Refusal> {
+        let publication = self.table.named(id)?.publication(publication)?;
+        Ok(publication.muted != muted)
+    }
+
     /// Gives the number of the session if something has changed.
     fn set_paused(
         &mut self,
@@ -234,14 +311,20 @@ impl Sessions {
             paused,
         };
         let publisher = subscription.publisher;
+        let event = Event::SubscriptionPaused {
+            session: id,
+            subscription: subscription.id,
+            paused,
+        };
         if let Some(publisher) = self.table.at(publisher) {
             self.outputs
                 .push_back(Output::Command(publisher.worker, command));
         }
+        self.outputs.push_back(Output::Event(event));
         Ok(Some(number))
     }
 
-    /// Ends a publication, and the subscriptions to it with an event each.
+    /// Ends a publication, and the subscriptions to it.
     pub(super) fn end_publication(&mut self, now: u64, number: u32, id: PublicationId) {
         let Some(session) = self.table.at_mut(number) else {
             return;
@@ -252,18 +335,11 @@ impl Sessions {
         };
         let publication = session.publications.remove(at);
         session.extensions.remove(&publication.extensions);
-        let worker = session.worker;
+        let (worker, name) = (session.worker, session.id);
         for (subscriber, subscription) in publication.subscribers {
             self.end_subscription(now, subscriber, subscription, true);
             self.negotiated(now, subscriber);
             self.reschedule(subscriber);
-            if let Some(subscriber) = self.table.at(subscriber) {
-                self.outputs
-                    .push_back(Output::Event(Event::SubscriptionEnded {
-                        session: subscriber.id,
-                        subscription,
-                    }));
-            }
         }
         self.publishers.remove(&id);
         self.track_owners.remove(&publication.track);
@@ -272,6 +348,10 @@ impl Sessions {
             track: publication.track,
         };
         self.outputs.push_back(Output::Command(worker, command));
+        self.outputs.push_back(Output::Event(Event::TrackEnded {
+            session: name,
+            publication: id,
+        }));
     }
 
     /// Ends a subscription; with BYE, unless the peer may not be sent to any more.
@@ -295,6 +375,12 @@ impl Sessions {
             session.send_bye(&[subscription.ssrc], &subscription.cname, &mut self.outputs);
         }
         self.legs.give_back(now, subscription.leg);
+        self.outputs
+            .push_back(Output::Event(Event::SubscriptionEnded {
+                session: session.id,
+                subscription: id,
+                publication: subscription.publication,
+            }));
         let Some(publisher) = self.table.at_mut(subscription.publisher) else {
             return;
         };

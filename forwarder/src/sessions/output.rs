@@ -1,7 +1,8 @@
 //! What the session core wants done, and what it tells.
 
-use super::ids::{SessionId, SubscriptionId};
+use super::ids::{PublicationId, SessionId, SubscriptionId};
 use crate::{
+    media::Kind,
     srtp::Suite,
     transport::{DtlsError, Pair},
     worker::command::Command,
@@ -98,12 +99,66 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// A subscription ended because what it was subscribed to did.
+    /// A publication began.
+    TrackPublished {
+        /// Whose.
+        session: SessionId,
+        /// Which.
+        publication: PublicationId,
+        /// Audio or video.
+        kind: Kind,
+    },
+    /// A publication ended, after all subscriptions to it.
+    TrackEnded {
+        /// Whose.
+        session: SessionId,
+        /// Which.
+        publication: PublicationId,
+    },
+    /// A publication was silenced, or is no longer.
+    TrackMuted {
+        /// Whose.
+        session: SessionId,
+        /// Which.
+        publication: PublicationId,
+        /// Whether it is silenced.
+        muted: bool,
+    },
+    /// The publisher was asked for a keyframe.
+    KeyframeRequested {
+        /// Whose publication.
+        session: SessionId,
+        /// Which.
+        publication: PublicationId,
+    },
+    /// A subscription began.
+    SubscriptionStarted {
+        /// Whose.
+        session: SessionId,
+        /// Which.
+        subscription: SubscriptionId,
+        /// Of what.
+        publication: PublicationId,
+        /// On which m-line.
+        mid: Option<String>,
+    },
+    /// Nothing is sent to a subscription for now, or again.
+    SubscriptionPaused {
+        /// Whose.
+        session: SessionId,
+        /// Which.
+        subscription: SubscriptionId,
+        /// Whether nothing is sent.
+        paused: bool,
+    },
+    /// A subscription ended: a caller ended it, or what it was subscribed to, or its session.
     SubscriptionEnded {
         /// Whose.
         session: SessionId,
         /// Which.
         subscription: SubscriptionId,
+        /// Of what.
+        publication: PublicationId,
     },
 }
 

@@ -40,6 +40,8 @@ pub struct Publication {
     pub subscribers: Vec<(u32, SubscriptionId)>,
     pub keyframes: Keyframes,
     pub keyframe_requests: u64,
+    /// Silenced by a moderator.
+    pub muted: bool,
     /// How its RTP timestamps lie on the peer's clock, at this rate.
     pub clock: StreamClock,
     clock_rate: u32,
@@ -76,6 +78,7 @@ impl Publication {
             // Every sender of video understands PLI; FIR would have to be negotiated (RFC 5104 §7.1), and does no more.
             keyframes: Keyframes::new(false),
             keyframe_requests: 0,
+            muted: false,
             clock: StreamClock::new(clock_rate),
             clock_rate,
             switched: false,
@@ -193,7 +196,7 @@ impl Publication {
 
     /// When a keyframe is to be asked for.
     pub fn keyframe_due(&self) -> Option<u64> {
-        self.ssrc?;
+        self.ssrc.filter(|_| !self.muted)?;
         let due = self.keyframes.poll_timeout();
         (due != u64::MAX).then_some(due)
     }

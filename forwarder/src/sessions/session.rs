@@ -95,6 +95,8 @@ pub struct Session {
     pub publications: Vec<Publication>,
     pub subscriptions: Vec<Subscription>,
     pub ssrcs: Ssrcs,
+    /// SSRCs that were promised in a description, for subscriptions to come.
+    pub reserved: Vec<u32>,
     /// SSRC of the reports that come from no leg.
     pub report_ssrc: u32,
     pub reporting: Reporting,
@@ -111,6 +113,17 @@ impl Session {
     /// A [`Refusal`] where there is none.
     pub fn publication(&self, id: PublicationId) -> Result<&Publication, Refusal> {
         let mut publications = self.publications.iter();
+        publications
+            .find(|publication| publication.id == id)
+            .ok_or_else(|| unknown_publication(id))
+    }
+
+    /// The same, to change it.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where there is none.
+    pub fn publication_mut(&mut self, id: PublicationId) -> Result<&mut Publication, Refusal> {
+        let mut publications = self.publications.iter_mut();
         publications
             .find(|publication| publication.id == id)
             .ok_or_else(|| unknown_publication(id))

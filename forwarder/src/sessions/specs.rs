@@ -6,10 +6,12 @@ use arrayvec::ArrayVec;
 use super::{
     codec::{self, CodecSpec},
     extensions::ExtensionSpec,
-    ids::PublicationId,
+    ids::{PublicationId, SessionId},
+    ssrcs::Ssrcs,
 };
 use crate::{
     core::refusal::Refusal,
+    jsep::Remote,
     media::{Extension, Kind},
     transport::{Credentials, Fingerprint},
     worker::command::MAX_MID,
@@ -42,9 +44,56 @@ pub struct SessionSpec {
     pub role: PeerRole,
     /// What the peer's certificate must match.
     pub fingerprints: Vec<Fingerprint>,
+    /// What an offer of ours has promised, where there was one.
+    pub promised: Option<Promise>,
+}
+
+/// What an offer of ours says of a session before there is one.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    /// Its id.
+    pub(super) id: SessionId,
+    /// Our ICE credentials.
+    pub(super) local: Credentials,
+    /// Where SSRCs come from.
+    pub(super) ssrcs: Ssrcs,
+    /// Those that subscriptions to come are promised.
+    pub(super) reserved: Vec<u32>,
+}
+
+impl Promise {
+    /// The id that the session will have.
+    #[must_use]
+    pub const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The ICE credentials that it will have on our side.
+    #[must_use]
+    pub const fn ice(&self) -> &Credentials {
+        &self.local
+    }
+
+    /// Promises an SSRC to a subscription to come.
+    pub fn reserve_ssrc(&mut self) -> u32 {
+        let ssrc = self.ssrcs.take(|_| false);
+        self.reserved.push(ssrc);
+        ssrc
+    }
 }
 
 impl SessionSpec {
+    /// The session of a peer that has told its transport in a description, where an offer of ours may have promised some of it.
+    #[must_use]
+    pub fn of(remote: &Remote, promised: Option<Promise>) -> Self {
+        Self {
+            ice: remote.ice.clone(),
+            role: remote.role,
+            fingerprints: remote.fingerprints.clone(),
+            promised,
+        }
+    }
+
     /// Reads what signalling carries; `fingerprints` are pairs of hash function and value.
     ///
     /// # Errors
@@ -81,6 +130,7 @@ impl SessionSpec {
             ice,
             role,
             fingerprints: read,
+            promised: None,
         })
     }
 }
@@ -107,7 +157,7 @@ pub struct EncodingSpec {
 }
 
 /// A publication as asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicationSpec {
     /// Audio or video.
     pub kind: Kind,
@@ -182,6 +232,8 @@ pub struct SubscriptionSpec {
     pub header_extensions: Vec<ExtensionSpec>,
     /// Whether nothing is sent at first.
     pub paused: bool,
+    /// The SSRC to send with, of those that were reserved; any, where there is none.
+    pub ssrc: Option<u32>,
 }
 
 impl SubscriptionSpec {

@@ -95,6 +95,8 @@ pub struct PublicationView<'a> {
     pub ssrc: Option<u32>,
     /// How many subscriptions there are to it.
     pub subscribers: usize,
+    /// Whether a moderator has silenced it.
+    pub muted: bool,
     /// Requests for keyframes that were sent to the publisher.
     pub keyframe_requests: u64,
     /// What the worker counts.
@@ -154,6 +156,55 @@ impl Sessions {
         Ok(self.table.named(id)?.view())
     }
 
+    /// What a session publishes, the oldest first; nothing if there is no such session.
+    pub fn publications(&self, id: SessionId) -> impl Iterator<Item = PublicationView<'_>> {
+        let session = self.table.named(id).ok();
+        let publications = session.into_iter().flat_map(|it| &it.publications);
+        publications.map(Publication::view)
+    }
+
+    /// What a session is subscribed to, the oldest first; nothing if there is no such session.
+    pub fn subscriptions(&self, id: SessionId) -> impl Iterator<Item = SubscriptionView<'_>> {
+        let session = self.table.named(id).ok();
+        let subscriptions = session.into_iter().flat_map(|it| &it.subscriptions);
+        subscriptions.map(Subscription::view)
+    }
+
+    /// Canonical name of what a session publishes (RFC 7022).
+    #[must_use]
+    pub fn cname(&self, id: SessionId) -> Option<&str> {
+        Some(&self.table.named(id).ok()?.cname)
+    }
+
+    /// Whether media can flow between a session and us.
+    #[must_use]
+    pub fn is_connected(&self, id: SessionId) -> bool {
+        self.table
+            .named(id)
+            .is_ok_and(|session| session.keys.is_some())
+    }
+
+    /// The codecs of a publication, as its publisher numbers them; none if there is no such publication.
+    #[must_use]
+    pub fn codecs(&self, id: PublicationId) -> &[CodecSpec] {
+        let publisher = self.publishers.get(&id).and_then(|it| self.table.at(*it));
+        let publication = publisher.and_then(|it| it.publication(id).ok());
+        publication.map_or(&[], |it| &it.codecs)
+    }
+
+    /// Whose a publication is.
+    #[must_use]
+    pub fn publisher(&self, id: PublicationId) -> Option<SessionId> {
+        let number = self.publishers.get(&id)?;
+        Some(self.table.at(*number)?.id)
+    }
+
+    /// Whether there is or was a publication with this id.
+    #[must_use]
+    pub const fn has_published(&self, id: PublicationId) -> bool {
+        id.0 > 0 && id.0 <= self.last_publication
+    }
+
     /// Sessions per worker.
     #[must_use]
     pub fn load(&self) -> &[u32] {
@@ -203,6 +254,7 @@ impl Publication {
             codecs: &self.codecs,
             ssrc: self.ssrc,
             subscribers: self.subscribers.len(),
+            muted: self.muted,
             keyframe_requests: self.keyframe_requests,
             counters: &self.counters,
         }

@@ -14,6 +14,7 @@ use crate::{
         clock::boottime,
         media::{MediaParts, sockets::Marks},
     },
+    rooms,
     sessions::{Entropy, Sessions, settings::Settings},
     transport::{Certificate, DtlsContext, Timebase},
     worker::Workers,
@@ -76,6 +77,7 @@ impl Prepared {
             reasons,
             listeners: self.port.listeners,
             marks: self.marks,
+            rooms: rooms::Settings::default(),
         }
     }
 }

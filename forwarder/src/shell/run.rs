@@ -13,6 +13,7 @@ use super::{
     sockets::WorkerSockets,
 };
 use crate::{
+    api::serve::Server,
     config::Config,
     core::Core,
     dataplane::kernel,
@@ -50,7 +51,7 @@ async fn run_locked(config: &Config) -> Result<()> {
             config.api
         )
     })?;
-    let address = listener.local_addr()?;
+    let api = Server::new(listener.into_std()?, &config.control).await?;
     let settings = config.settings();
     let (resolver, changes) = Resolver::new().await?;
     let sessions = media::prepare(config, &resolver, data_plane::workers(config)?)?;
@@ -73,7 +74,7 @@ async fn run_locked(config: &Config) -> Result<()> {
         devices.collect(),
         facts.why.clone(),
     ));
-    let ready = ready_line(&facts, address, &sessions.addresses());
+    let ready = ready_line(&facts, &api.url(), &sessions.addresses());
     let parts = Parts {
         core: Core::new(settings),
         tables,
@@ -90,7 +91,7 @@ async fn run_locked(config: &Config) -> Result<()> {
     // A closed standard output is no reason not to forward.
     let _closed = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
 
-    let (parts, outcome) = run_node(listener, signals, handle, task).await;
+    let (parts, outcome) = run_node(api, signals, handle, task).await;
     fresh.abort();
     // The worker first, since it reads the kernel's maps.
     drop(parts);
@@ -101,7 +102,7 @@ async fn run_locked(config: &Config) -> Result<()> {
 }
 
 /// The line that tells whoever started the node that it is ready.
-fn ready_line(facts: &Facts, api: std::net::SocketAddr, sessions: &str) -> String {
+fn ready_line(facts: &Facts, api: &str, sessions: &str) -> String {
     let detail = match facts.path {
         NodePath::Kernel => facts
             .interfaces
@@ -112,7 +113,7 @@ fn ready_line(facts: &Facts, api: std::net::SocketAddr, sessions: &str) -> Strin
         NodePath::Socket => facts.why.clone().unwrap_or_default(),
     };
     format!(
-        "forwarder ready: api http://{api} path {} ({detail}) sessions at {sessions}",
+        "forwarder ready: api {api} path {} ({detail}) sessions at {sessions}",
         facts.path
     )
 }

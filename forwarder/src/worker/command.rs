@@ -157,6 +157,13 @@ pub enum Command {
         /// Whether nothing is sent from now on.
         paused: bool,
     },
+    /// To the publisher's worker: counts what comes for a track and sends it to nobody, or to its legs again.
+    MuteTrack {
+        /// Number of the track.
+        track: u32,
+        /// Whether nothing is sent from now on.
+        muted: bool,
+    },
     /// Ends the worker.
     Stop,
 }

@@ -48,6 +48,12 @@ pub struct TrackCounters {
     pub last_arrival: AtomicU64,
     /// RTP timestamp of the last packet.
     pub last_rtp: AtomicU32,
+    /// Packets whose publisher said how loud they are (RFC 6464).
+    pub levels: AtomicU64,
+    /// The sum of what they said, in dB above -127 dBov, which is silence.
+    pub loudness: AtomicU64,
+    /// How many of them it took for voice.
+    pub voiced: AtomicU64,
 }
 
 /// What went to one subscription.

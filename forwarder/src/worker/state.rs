@@ -150,6 +150,11 @@ impl State {
                     track.pause(leg, paused);
                 }
             }
+            Command::MuteTrack { track, muted } => {
+                if let Some(track) = at(&mut self.tracks, track) {
+                    track.mute(muted);
+                }
+            }
             other => return Some(other),
         }
         None
@@ -245,6 +250,7 @@ impl State {
             self.tally.count(Reason::UnknownSsrc);
             return;
         }
+        track.hear(parsed, plain);
         if opened.learnt {
             self.telling.tell(Note::Learnt {
                 track: number,
@@ -261,6 +267,9 @@ impl State {
                 track: number,
                 at: seen.at,
             });
+        }
+        if track.muted {
+            return;
         }
         track.history.keep(opened.index, plain, parsed.header_len);
         let mut forwarder = Forwarder {

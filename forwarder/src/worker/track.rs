@@ -28,6 +28,8 @@ pub struct TrackState {
     profiles: Vec<Profile>,
     /// The header of the packet in hand, for each profile.
     pub templates: Vec<Template>,
+    /// Whether what comes goes to nobody.
+    pub muted: bool,
     source: Option<Source>,
 }
 
@@ -112,6 +114,7 @@ impl TrackState {
             legs: Vec::new(),
             profiles: Vec::new(),
             templates: Vec::new(),
+            muted: false,
             source: None,
         }
     }
@@ -168,6 +171,30 @@ impl TrackState {
             leg.paused = paused;
             leg.waits = waits;
             leg.sequence.splice();
+        }
+    }
+
+    /// Silences all legs, or no longer. What was missed meanwhile does not look like loss.
+    pub fn mute(&mut self, muted: bool) {
+        let waits = self.joins_at_keyframes();
+        self.muted = muted;
+        for leg in &mut self.legs {
+            leg.waits = waits;
+            leg.sequence.splice();
+        }
+    }
+
+    /// Adds up how loud the sound is, where its publisher says so (RFC 6464).
+    #[inline]
+    pub fn hear(&self, parsed: &Parsed, packet: &[u8]) {
+        if self.track.kind != Kind::Audio {
+            return;
+        }
+        if let Some(&[level, ..]) = parsed.element(Extension::AudioLevel, packet) {
+            let counters = &self.track.counters;
+            add(&counters.loudness, 127 - u64::from(level & 0x7f));
+            add(&counters.voiced, u64::from(level >> 7));
+            add(&counters.levels, 1);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, TcpListener},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -13,6 +13,7 @@ use std::{
 };
 
 use forwarder::{
+    api::serve::Server,
     config::Config,
     core::{
         Core,
@@ -41,7 +42,7 @@ use forwarder_common::{
     tables::{DEVICE_SOCKET, DeviceTraffic, Traffic},
 };
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::sync::mpsc;
 
 /// What the node does to the system, for the tests to look at.
 #[derive(Default)]
@@ -206,6 +207,7 @@ fn media(config: &Config) -> MediaParts {
         reasons,
         listeners: vec![Listener { local, udp, tcp }],
         marks,
+        rooms: forwarder::rooms::Settings::default(),
     }
 }
 
@@ -262,12 +264,12 @@ impl Rig {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let api = Server::new(listener, &config.control).await.unwrap();
                 let (handle, task) = node::assemble(parts, sessions).unwrap();
-                send.send((listener.local_addr().unwrap(), handle.clone()))
-                    .unwrap();
-                let (_, outcome) =
-                    run_node(listener, Signals::listen().unwrap(), handle, task).await;
+                send.send((address, handle.clone())).unwrap();
+                let (_, outcome) = run_node(api, Signals::listen().unwrap(), handle, task).await;
                 outcome.unwrap();
             });
         });

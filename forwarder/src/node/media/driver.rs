@@ -126,6 +126,7 @@ impl Node {
         // Arrivals wake nobody, and feedback is about them.
         self.read_notes();
         self.media.sessions.handle_timeout(now);
+        self.rooms.handle_timeout(&mut self.media.sessions, now);
         self.carry_out();
     }
 
@@ -226,8 +227,21 @@ impl Node {
         self.media.workers.tell(accepted.worker, command);
     }
 
-    /// Carries out what the session core wants, until it wants nothing more.
-    pub(super) fn carry_out(&mut self) {
+    /// Carries out what the session core and rooms want, until they want nothing more.
+    pub(in super::super) fn carry_out(&mut self) {
+        loop {
+            self.carry_out_sessions();
+            let more = self.rooms.settle(&mut self.media.sessions, boottime());
+            while let Some(event) = self.rooms.poll_event() {
+                self.events.push(&event);
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn carry_out_sessions(&mut self) {
         // A peer answers at once, and XDP drops its DTLS until the pair is open: what goes out by the listeners goes last.
         let mut datagrams = Vec::new();
         while let Some(output) = self.media.sessions.poll_output() {
@@ -261,7 +275,10 @@ impl Node {
                     self.tell_core(Input::ForgetUfrag(stun::ufrag_word(ufrag)));
                 }
                 Output::Command(worker, command) => self.media.workers.tell(worker, command),
-                Output::Event(event) => note_event(&event),
+                Output::Event(event) => {
+                    note_event(&event);
+                    self.rooms.handle_event(&event);
+                }
             }
         }
         for (pair, bytes) in datagrams {

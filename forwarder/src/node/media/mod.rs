@@ -27,6 +27,7 @@ use self::{
 use crate::{
     core::ids::PairId,
     dataplane::{counters::ReasonTable, socket::Inbox},
+    rooms,
     sessions::Sessions,
     transport::Pair,
     worker::Workers,
@@ -44,6 +45,8 @@ pub struct MediaParts {
     pub listeners: Vec<Listener>,
     /// What packets carry that leave by sockets.
     pub marks: Marks,
+    /// Limits of rooms.
+    pub rooms: rooms::Settings,
 }
 
 /// Everything of sessions that the node's task owns.
@@ -82,6 +85,7 @@ impl Media {
             reasons,
             listeners,
             marks,
+            rooms: _,
         } = parts;
         let limit = max_sessions as usize * CONNECTIONS_PER_SESSION;
         Ok(Self {

@@ -75,5 +75,6 @@ pub fn subscription(publication: PublicationId, kind: Kind, mid: &str) -> Subscr
         codecs: vec![codec(kind)],
         header_extensions: header_extensions(),
         paused: false,
+        ssrc: None,
     }
 }

@@ -23,6 +23,7 @@ use crate::{
 struct Stream {
     track: Track,
     learnt: Option<u32>,
+    muted: bool,
     jitter: Jitter,
     legs: BTreeMap<u32, (Leg, LegSequence)>,
 }
@@ -83,6 +84,7 @@ impl StandIn {
             Command::AddTrack(track) => {
                 let stream = Stream {
                     learnt: None,
+                    muted: false,
                     jitter: Jitter::default(),
                     legs: BTreeMap::new(),
                     track,
@@ -107,6 +109,9 @@ impl StandIn {
             Command::PauseLeg { track, leg, paused } => {
                 let stream = self.streams.get_mut(&track).unwrap();
                 stream.legs.get_mut(&leg).unwrap().0.paused = paused;
+            }
+            Command::MuteTrack { track, muted } => {
+                self.streams.get_mut(&track).unwrap().muted = muted;
             }
             other => panic!("not for the core to give: {other:?}"),
         }
@@ -151,6 +156,9 @@ impl StandIn {
         };
         self.notes
             .extend(stream.count(now, index, &parsed, &packet));
+        if stream.muted {
+            return;
+        }
         for (leg, sequence) in stream.legs.values_mut() {
             let Some(sender) = self.senders.get(&leg.session) else {
                 continue;
@@ -192,6 +200,11 @@ impl Stream {
         counters.clock_rate.store(codec.clock_rate, Relaxed);
         let jitter = self.jitter.arrived(now, parsed.timestamp, codec.clock_rate);
         counters.jitter.store(jitter, Relaxed);
+        if let Some(&[level, ..]) = parsed.element(Extension::AudioLevel, packet) {
+            add(&counters.levels, 1);
+            add(&counters.loudness, 127 - u64::from(level & 0x7f));
+            add(&counters.voiced, u64::from(level >> 7));
+        }
         let payload = packet.get(parsed.payload.clone()).unwrap();
         if is_keyframe_start(codec.codec, payload) {
             notes.push(Note::Keyframe {

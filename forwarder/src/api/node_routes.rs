@@ -1,0 +1,53 @@
+//! The node as a whole.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Api,
+    answer::{Owner, ask},
+    error::Problem,
+    model,
+};
+
+/// The paths of the node.
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(show_state))
+        .routes(routes!(show_node))
+        .routes(routes!(stop))
+}
+
+/// Shows everything that the node does, with its counters.
+#[utoipa::path(
+    get,
+    path = "/v0/state",
+    tag = "node",
+    responses((status = 200, description = "everything", body = model::State))
+)]
+async fn show_state(State(node): Owner) -> Result<Response, Problem> {
+    ask(&node, StatusCode::OK, |node| Ok(model::State::new(node)?)).await
+}
+
+/// Shows what the node runs on.
+#[utoipa::path(
+    get,
+    path = "/v0/node",
+    tag = "node",
+    responses((status = 200, description = "the node", body = model::NodeInfo))
+)]
+async fn show_node(State(node): Owner) -> Result<Response, Problem> {
+    ask(&node, StatusCode::OK, |node| Ok(model::NodeInfo::new(node))).await
+}
+
+/// Stops the node, as SIGTERM does.
+#[utoipa::path(
+    post,
+    path = "/v0/stop",
+    tag = "node",
+    responses((status = 204, description = "it is stopping"))
+)]
+async fn stop(State(node): Owner) -> StatusCode {
+    node.stop();
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,176 @@
+//! Publications and subscriptions one by one. Of a session that negotiates, what it is sent follows from its wishes: what is asked
+//! here becomes one.
+
+use super::{Rooms, wishes::Wanted};
+use crate::{
+    core::refusal::Refusal,
+    sessions::{
+        Sessions,
+        ids::{PublicationId, SessionId, SubscriptionId},
+        specs::{PublicationSpec, SubscriptionSpec},
+    },
+};
+
+impl Rooms {
+    /// Adds a publication to a session that was made by parameters.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing was changed.
+    pub fn publish(
+        &mut self,
+        sessions: &mut Sessions,
+        now: u64,
+        id: SessionId,
+        spec: &PublicationSpec,
+    ) -> Result<PublicationId, Refusal> {
+        self.check_by_parameters(id)?;
+        self.check_publishing(sessions, id)?;
+        sessions.publish(now, id, spec)
+    }
+
+    /// Ends a publication and all subscriptions to it.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the session has none with this id.
+    pub fn unpublish(
+        &mut self,
+        sessions: &mut Sessions,
+        now: u64,
+        id: SessionId,
+        publication: PublicationId,
+        dry_run: bool,
+    ) -> Result<(), Refusal> {
+        sessions.can_mute(id, publication, true)?;
+        if dry_run {
+            return Ok(());
+        }
+        sessions.unpublish(now, id, publication)
+    }
+
+    /// Adds a subscription to a session that was made by parameters.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing was changed.
+    pub fn subscribe(
+        &mut self,
+        sessions: &mut Sessions,
+        now: u64,
+        id: SessionId,
+        spec: &SubscriptionSpec,
+    ) -> Result<SubscriptionId, Refusal> {
+        self.check_by_parameters(id)?;
+        let member = self.named(id)?;
+        if !member.grants.subscribe {
+            return Err(Refusal::forbidden(
+                "subscribe",
+                "false",
+                "a token that grants to subscribe",
+            ));
+        }
+        let publisher = sessions.publisher(spec.publication);
+        let publisher = publisher.and_then(|publisher| self.members.get(&publisher));
+        let room = publisher.and_then(|publisher| publisher.room.as_ref());
+        if member.room.is_some() && member.room.as_ref() != room && !member.grants.admin {
+            return Err(Refusal::unknown(
+                "publication",
+                spec.publication,
+                "the id of a publication in the room of the session",
+            ));
+        }
+        sessions.subscribe(now, id, spec)
+    }
+
+    /// Ends a subscription. Of a session that negotiates, its wishes say so from then on.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the session has none with this id.
+    pub fn unsubscribe(
+        &mut self,
+        sessions: &mut Sessions,
+        now: u64,
+        id: SessionId,
+        subscription: SubscriptionId,
+        dry_run: bool,
+    ) -> Result<(), Refusal> {
+        let publication = publication_of(sessions, id, subscription)?;
+        let member = self.named(id)?;
+        if member.signalling.is_none() {
+            if dry_run {
+                return Ok(());
+            }
+            return sessions.unsubscribe(now, id, subscription);
+        }
+        let mut wishes = member.wishes.clone();
+        match &mut wishes.publications {
+            Wanted::These(these) => {
+                these.remove(&publication);
+            }
+            Wanted::All | Wanted::None | Wanted::Session(_) => {
+                wishes.except.insert(publication);
+            }
+        }
+        self.wish(sessions, id, wishes, dry_run).map(drop)
+    }
+
+    /// Stops sending to a subscription, or sends to it again. Of a session that negotiates, its wishes say so from then on.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the session has none with this id.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one thing that a caller says"
+    )]
+    pub fn pause(
+        &mut self,
+        sessions: &mut Sessions,
+        now: u64,
+        id: SessionId,
+        subscription: SubscriptionId,
+        paused: bool,
+        dry_run: bool,
+    ) -> Result<(), Refusal> {
+        let publication = publication_of(sessions, id, subscription)?;
+        let member = self.named(id)?;
+        if member.signalling.is_some() {
+            let mut wishes = member.wishes.clone();
+            match paused {
+                true => wishes.paused.insert(publication),
+                false => wishes.paused.remove(&publication),
+            };
+            return self.wish(sessions, id, wishes, dry_run).map(drop);
+        }
+        match (dry_run, paused) {
+            (true, _) => Ok(()),
+            (false, true) => sessions.pause(id, subscription),
+            (false, false) => sessions.resume(now, id, subscription),
+        }
+    }
+
+    fn check_by_parameters(&self, id: SessionId) -> Result<(), Refusal> {
+        if self.named(id)?.signalling.is_none() {
+            return Ok(());
+        }
+        Err(Refusal::conflict(
+            "session",
+            id,
+            "a session that was made by parameters; this one negotiates its m-lines by offers and wishes",
+        ))
+    }
+}
+
+fn publication_of(
+    sessions: &Sessions,
+    id: SessionId,
+    subscription: SubscriptionId,
+) -> Result<PublicationId, Refusal> {
+    sessions.session(id)?;
+    let mut subscriptions = sessions.subscriptions(id);
+    let found = subscriptions.find(|it| it.id == subscription);
+    found.map(|it| it.publication).ok_or_else(|| {
+        Refusal::unknown(
+            "subscription",
+            subscription,
+            "the id of a subscription of the session",
+        )
+    })
+}
