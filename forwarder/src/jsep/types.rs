@@ -161,3 +161,20 @@ pub struct Offered {
     /// Number of the description: greater than that of every one before (`o=`).
     pub version: u64,
 }
+
+/// An open m-line as both sides agreed on it.
+#[derive(Clone, Copy, Debug)]
+pub struct LineView<'a> {
+    /// Index of the m-line, from 0.
+    pub line: usize,
+    /// Its identification.
+    pub mid: Option<&'a str>,
+    /// Audio or video.
+    pub kind: Kind,
+    /// What the peer sends.
+    pub sends: Option<&'a PublicationSpec>,
+    /// How the peer takes what we send, if it is ready to.
+    pub receives: Option<&'a Receiving>,
+    /// What we send.
+    pub sending: Option<&'a Sent>,
+}

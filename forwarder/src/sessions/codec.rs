@@ -2,13 +2,14 @@
 
 use arrayvec::ArrayVec;
 
+use super::formats;
 use crate::core::refusal::Refusal;
 
 /// Codecs that one m-line can name.
 pub const MAX_CODECS: usize = 16;
 
 /// Longest name or parameters of a codec that are kept, in bytes.
-const MAX_TEXT: usize = 256;
+pub const MAX_CODEC_TEXT: usize = 256;
 
 /// Payload types of a publication, and what they become for one subscription.
 pub type PayloadTypes = ArrayVec<(u8, u8), MAX_CODECS>;
@@ -31,7 +32,8 @@ pub struct CodecSpec {
 }
 
 impl CodecSpec {
-    fn is_same(&self, other: &Self) -> bool {
+    /// Whether both have the same name, clock rate and channels.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.name.eq_ignore_ascii_case(&other.name)
             && self.clock_rate == other.clock_rate
             && self.channels.unwrap_or(1) == other.channels.unwrap_or(1)
@@ -103,13 +105,13 @@ pub fn check(codecs: &[CodecSpec]) -> Result<(), Refusal> {
 
 fn check_text(field: &'static str, text: &str, shortest: usize) -> Result<(), Refusal> {
     let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    if printable && (shortest..=MAX_TEXT).contains(&text.len()) {
+    if printable && (shortest..=MAX_CODEC_TEXT).contains(&text.len()) {
         return Ok(());
     }
     Err(Refusal::invalid(
         field,
         format!("{text:?}"),
-        format!("{shortest} to {MAX_TEXT} printable ASCII characters"),
+        format!("{shortest} to {MAX_CODEC_TEXT} printable ASCII characters"),
     ))
 }
 
@@ -125,16 +127,27 @@ fn check_payload_type(field: &'static str, payload_type: u8) -> Result<(), Refus
     }
 }
 
-/// How the payload types of a publication become those of a subscriber: by name, clock rate and channels, and by equal
-/// parameters where the subscriber has several of those (the profiles of H.264).
+/// How the payload types of a publication become those of a subscriber. Each codec becomes the one of the subscriber that
+/// has the same format, or else one that decodes it ([`formats`]).
+///
+/// RED (RFC 2198) carries payload types inside its payload, which is forwarded as it is. It is mapped only where each of
+/// these is the subscriber's number as well; else the subscriber would take redundant sound for something else.
 pub fn map(published: &[CodecSpec], wanted: &[CodecSpec]) -> Result<PayloadTypes, Refusal> {
     let mut map = PayloadTypes::new();
+    let mut carriers = ArrayVec::<_, MAX_CODECS>::new();
     for codec in published.iter().take(MAX_CODECS) {
-        let same = || wanted.iter().filter(|other| other.is_same(codec));
-        let found = same()
-            .find(|other| other.parameters == codec.parameters)
-            .or_else(|| same().next());
-        if let Some(found) = found {
+        let Some(found) = formats::find(codec, wanted) else {
+            continue;
+        };
+        if formats::is_red(codec) {
+            carriers.push((codec, found));
+        } else {
+            map.push((codec.payload_type, found.payload_type));
+        }
+    }
+    for (codec, found) in carriers {
+        let inner = formats::red_inner(codec);
+        if !inner.is_empty() && inner.iter().all(|number| map.contains(&(*number, *number))) {
             map.push((codec.payload_type, found.payload_type));
         }
     }
@@ -186,6 +199,41 @@ mod tests {
         ];
         let map = map(&published, &wanted).unwrap();
         assert_eq!(map.as_slice(), [(96, 120), (102, 111), (104, 110)]);
+    }
+
+    fn opus(payload_type: u8) -> CodecSpec {
+        CodecSpec {
+            clock_rate: 48_000,
+            channels: Some(2),
+            ..codec(payload_type, "opus", Some("useinbandfec=1"))
+        }
+    }
+
+    fn red(payload_type: u8, parameters: Option<&str>) -> CodecSpec {
+        CodecSpec {
+            clock_rate: 48_000,
+            channels: Some(2),
+            ..codec(payload_type, "red", parameters)
+        }
+    }
+
+    #[test]
+    fn redundancy_is_mapped_where_its_inner_numbers_hold() {
+        let published = [opus(111), red(63, Some("111/111"))];
+        let mapped = |wanted: &[CodecSpec]| map(&published, wanted).unwrap().to_vec();
+        assert_eq!(
+            mapped(&[opus(111), red(120, Some("111/111"))]),
+            [(111, 111), (63, 120)]
+        );
+        assert_eq!(
+            mapped(&[opus(96), red(63, Some("96/96"))]),
+            [(111, 96)],
+            "the inner number would be 111"
+        );
+        assert_eq!(mapped(&[opus(111)]), [(111, 111)]);
+        let silent = [red(63, None), opus(111)];
+        let wanted = [opus(111), red(63, Some("111/111"))];
+        assert_eq!(map(&silent, &wanted).unwrap().as_slice(), [(111, 111)]);
     }
 
     #[test]

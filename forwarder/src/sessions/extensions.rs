@@ -11,7 +11,7 @@ use crate::{
 pub const MAX_EXTENSIONS: usize = 32;
 
 /// Longest URI of a header extension, in bytes.
-const MAX_URI: usize = 256;
+pub const MAX_URI: usize = 256;
 
 /// A header extension of an m-line: what `a=extmap` says of it (RFC 8285 §5).
 #[derive(Clone, Debug, PartialEq, Eq)]

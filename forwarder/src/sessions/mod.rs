@@ -14,6 +14,7 @@ pub mod candidate;
 pub mod codec;
 mod datagrams;
 pub mod extensions;
+pub mod formats;
 pub mod ids;
 mod keyframes;
 mod keying;

@@ -244,19 +244,22 @@ impl SubscriptionSpec {
     }
 }
 
-/// A MID: a token (RFC 5888 §4), short enough for a one-byte header extension.
-fn mid(text: &str) -> Result<Mid, Refusal> {
+/// Whether this is a MID: a token (RFC 5888 §4), short enough for a one-byte header extension.
+#[must_use]
+pub fn is_mid(text: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&byte);
-    Mid::try_from(text.as_bytes())
-        .ok()
-        .filter(|mid| !mid.is_empty() && mid.iter().all(|byte| token(*byte)))
-        .ok_or_else(|| {
-            Refusal::invalid(
-                "mid",
-                format!("{text:?}"),
-                format!("1 to {MAX_MID} characters of a token (RFC 5888)"),
-            )
-        })
+    (1..=MAX_MID).contains(&text.len()) && text.bytes().all(token)
+}
+
+fn mid(text: &str) -> Result<Mid, Refusal> {
+    let read = is_mid(text).then(|| Mid::try_from(text.as_bytes()).ok());
+    read.flatten().ok_or_else(|| {
+        Refusal::invalid(
+            "mid",
+            format!("{text:?}"),
+            format!("1 to {MAX_MID} characters of a token (RFC 5888)"),
+        )
+    })
 }
 
 #[cfg(test)]
