@@ -5,6 +5,7 @@
 //! A browser is started by a program for Node.js (`tests/browsers/driver.mjs`), which takes commands as lines of JSON. Its page
 //! (`tests/browsers/page`) publishes pictures that carry a number and tones of a given frequency, and reads both back.
 
+mod admission;
 mod browser;
 mod peer;
 mod process;
@@ -12,6 +13,7 @@ mod programs;
 mod report;
 mod scripts;
 
+pub use admission::{Admission, base, whep, whip};
 pub use browser::{Browser, Options};
 pub use peer::{Candidates, Media, Peer, Picture};
 pub use programs::{Kind, artefacts, missing};

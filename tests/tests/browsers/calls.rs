@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use forwarder_tests::browsers::{Candidates, Media};
+use forwarder_tests::browsers::{self, Candidates, Media};
 
 use crate::Scenario;
 use crate::room::{Room, Way};
@@ -105,10 +105,10 @@ fn a_bad_token_is_refused(stage: &mut Stage) {
     let forged = format!("{}x", good.get(..good.len() - 2).unwrap_or_default());
     let peer = stage.publisher.peer("stranger").unwrap();
     peer.publish(&Media::small(14)).unwrap();
-    let elsewhere = format!("{}/whip/elsewhere", room.base);
+    let elsewhere = format!("{}/whip/elsewhere", browsers::base(&stage.lab));
     let attempts = [
-        (room.whip(), None, 401),
-        (room.whip(), Some(forged.as_str()), 401),
+        (room.whip.clone(), None, 401),
+        (room.whip.clone(), Some(forged.as_str()), 401),
         (elsewhere, Some(good.as_str()), 403),
     ];
     for (url, token, status) in attempts {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use forwarder_tests::Client;
-use forwarder_tests::browsers::{Browser, Candidates, Media, Peer, Posted};
+use forwarder_tests::browsers::{self, Browser, Candidates, Media, Peer, Posted};
 use serde_json::Value;
 
 use crate::control::Quality;
@@ -22,8 +22,9 @@ pub enum Way {
 /// A node, and how browsers join.
 pub struct Room {
     pub api: Client,
-    /// Where the API is reached from other hosts: `http://10.200.0.1:7600`.
-    pub base: String,
+    /// The endpoint of WHIP.
+    pub whip: String,
+    whep: String,
     /// A token that grants publishing and playing.
     pub token: Option<String>,
     way: Way,
@@ -52,7 +53,8 @@ impl Room {
         };
         Self {
             api,
-            base: stage.base(),
+            whip: browsers::whip(&stage.lab),
+            whep: browsers::whep(&stage.lab, ""),
             token,
             way,
             path,
@@ -61,14 +63,9 @@ impl Room {
         }
     }
 
-    /// The endpoint of WHIP.
-    pub fn whip(&self) -> String {
-        format!("{}/whip/hall", self.base)
-    }
-
     /// The endpoint of WHEP for what a session publishes.
     pub fn whep(&self, of: &str) -> String {
-        format!("{}/whep/hall?session={of}", self.base)
+        format!("{}{of}", self.whep)
     }
 
     /// A browser publishes.
@@ -82,7 +79,7 @@ impl Room {
             }
             Way::Whip => {
                 let token = self.token.as_deref();
-                let posted = peer.whip(&self.whip(), token, self.candidates).unwrap();
+                let posted = peer.whip(&self.whip, token, self.candidates).unwrap();
                 Member::by_whip(peer, posted)
             }
         }

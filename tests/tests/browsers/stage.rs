@@ -1,21 +1,16 @@
 //! What scenarios share: the lab, the browsers in it, and a node while a scenario has one.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use forwarder_tests::browsers::{Browser, Kind, Options};
-use forwarder_tests::{Client, Family, Lab, Node};
+use forwarder_tests::browsers::{Admission, Browser, Kind, Options};
+use forwarder_tests::{Client, Lab, Node};
 
 /// How long anything may take that happens at all, on a busy machine too.
 pub const LONG: Duration = Duration::from_secs(20);
 
 /// Pictures to be read before a stream is said to flow: a second and a half.
 pub const SOME: u64 = 15;
-
-/// The key that grants everything, and the secret of tokens.
-const KEY: &str = "the-key-of-the-tests-of-browsers";
 
 /// The lab and who is in it.
 ///
@@ -31,7 +26,7 @@ pub struct Stage {
     pub local: Browser,
     /// The forwarder, from [`Stage::start`] until the scenario ends.
     node: Option<Node>,
-    secrets: Secrets,
+    admission: Admission,
     /// The namespaces.
     pub lab: Lab,
 }
@@ -52,7 +47,7 @@ impl Stage {
             firefox: firefox.finish()?,
             local: local.finish()?,
             node: None,
-            secrets: Secrets::new()?,
+            admission: Admission::new()?,
             lab,
         };
         println!(
@@ -74,41 +69,21 @@ impl Stage {
 
     /// Starts a node of this path, and gives a client of its API.
     pub fn start(&mut self, path: &str) -> Client {
-        self.start_with(path, &[])
+        let node = Node::start_on_all(&self.lab, &["--path", path]).unwrap();
+        self.keep(node, path).client().unwrap()
     }
 
-    /// The same with an API that other hosts reach and that pages of the browsers may use; and a token that admits to the room
-    /// `hall`.
+    /// The same with an API that other hosts reach and that pages of the browsers may use; and a token that admits to its room.
     pub fn start_reachable(&mut self, path: &str) -> (Client, Option<String>) {
-        let address = self.base().replace("http://", "");
-        let (admin, secret) = (self.secrets.admin(), self.secrets.tokens());
-        let mut arguments = vec!["--api", &address];
-        arguments.extend(["--admin-key-file", &admin, "--token-secret-file", &secret]);
-        let origins = self.browsers().map(|browser| browser.origin().to_owned());
-        arguments.extend(origins.iter().flat_map(|one| ["--cors-origin", one]));
-        let api = self.start_with(path, &arguments).with_key(KEY);
-        let node = self.node.as_ref().unwrap();
-        let token = ["token", "--token-secret-file", &secret, "--room", "hall"];
-        let grants = ["--publish", "--subscribe"];
-        let output = node.command(&[&token[..], &grants[..]].concat()).unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-        (api, Some(token))
+        let node = self.admission.start(&self.lab, path, &self.browsers());
+        let node = self.keep(node.unwrap(), path);
+        let token = self.admission.token(node).unwrap();
+        (self.admission.client(node).unwrap(), Some(token))
     }
 
-    fn start_with(&mut self, path: &str, arguments: &[&str]) -> Client {
-        let all = [&["--path", path], arguments].concat();
-        let node = Node::start_on_all(&self.lab, &all).unwrap();
+    fn keep(&mut self, node: Node, path: &str) -> &Node {
         assert_eq!(node.path(), path, "{}", node.ready_line());
-        let client = node.client().unwrap();
-        self.node = Some(node);
-        client
-    }
-
-    /// Where the API is reached from every namespace.
-    pub fn base(&self) -> String {
-        let address = self.lab.publisher().fwd_addr(Family::V4);
-        format!("http://{address}:7600")
+        self.node.insert(node)
     }
 
     /// Ends a scenario. After a failure, what the browsers show and said is kept.
@@ -129,35 +104,5 @@ impl Stage {
 
     fn browsers(&self) -> [&Browser; 4] {
         [&self.publisher, &self.chromium, &self.firefox, &self.local]
-    }
-}
-
-/// Files with the keys of the API.
-struct Secrets(PathBuf);
-
-impl Secrets {
-    fn new() -> Result<Self> {
-        let name = format!("forwarder-browsers-{}", std::process::id());
-        let secrets = Self(std::env::temp_dir().join(name));
-        std::fs::create_dir_all(&secrets.0)?;
-        for file in [secrets.admin(), secrets.tokens()] {
-            std::fs::write(&file, KEY)?;
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
-        }
-        Ok(secrets)
-    }
-
-    fn admin(&self) -> String {
-        self.0.join("admin").display().to_string()
-    }
-
-    fn tokens(&self) -> String {
-        self.0.join("tokens").display().to_string()
-    }
-}
-
-impl Drop for Secrets {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
