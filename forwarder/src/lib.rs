@@ -11,6 +11,7 @@ pub mod jsep;
 pub mod media;
 pub mod net;
 pub mod node;
+pub mod page;
 pub mod rooms;
 pub mod sdp;
 pub mod sessions;

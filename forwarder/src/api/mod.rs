@@ -15,6 +15,7 @@ mod model;
 mod negotiation_routes;
 mod node_routes;
 mod openapi;
+mod process_model;
 mod read;
 mod requests;
 mod room_model;

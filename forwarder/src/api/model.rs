@@ -6,7 +6,7 @@ use forwarder_common::{reason::Reason, tables::Traffic};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::session_model::Session;
+use super::{process_model::Process, session_model::Session};
 use crate::{
     core::{
         endpoint::EndpointState,
@@ -149,6 +149,7 @@ pub struct State {
     subscriptions: Vec<Subscription>,
     sessions: Vec<Session>,
     workers: Vec<Worker>,
+    process: Process,
     /// Datagrams and news of workers that found no room on their way to control.
     lost_notes: u64,
     /// Datagrams to the media port that belonged to no session.
@@ -302,8 +303,8 @@ impl NodeInfo {
 }
 
 impl State {
-    /// Describes everything.
-    pub fn new(node: &Node) -> Result<Self, Refusal> {
+    /// Describes everything; the process as it was just before.
+    pub fn new(node: &Node, process: Process) -> Result<Self, Refusal> {
         let traffic = node.tables().devices();
         let device = |interface: &crate::node::parts::Interface| {
             let at = usize::try_from(interface.device).unwrap_or(usize::MAX);
@@ -328,6 +329,7 @@ impl State {
             subscriptions: Subscription::all(node)?,
             sessions: Session::all(node)?,
             workers: Worker::all(node),
+            process,
             lost_notes: node.lost_notes(),
             stray_datagrams: node.sessions().strangers(),
             reasons: reasons

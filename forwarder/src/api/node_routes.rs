@@ -8,6 +8,7 @@ use super::{
     answer::{Owner, ask},
     error::Problem,
     model,
+    process_model::Process,
 };
 
 /// The paths of the node.
@@ -26,7 +27,11 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "everything", body = model::State))
 )]
 async fn show_state(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| Ok(model::State::new(node)?)).await
+    let process = Process::read();
+    ask(&node, StatusCode::OK, |node| {
+        Ok(model::State::new(node, process)?)
+    })
+    .await
 }
 
 /// Shows what the node runs on.

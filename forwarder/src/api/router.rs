@@ -61,6 +61,7 @@ pub fn router(api: Api) -> Router {
         .route(DOCUMENT, get(move || async move { Json(served) }))
         .merge(page)
         .merge(whip::preflights())
+        .merge(crate::page::routes())
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(name_methods))
