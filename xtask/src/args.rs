@@ -190,6 +190,8 @@ pub enum BenchKind {
     Sealed(BenchFlags),
     /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
     Sessions(BenchFlags),
+    /// What a person at a browser waits for: time to the first picture, and freezes of 720p beside a call without a forwarder.
+    Browsers(BenchFlags),
 }
 
 #[derive(Debug, clap::Args)]

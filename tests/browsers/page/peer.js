@@ -16,8 +16,9 @@ export class Peer {
     });
   }
 
-  // Adds tracks: `picture` {stream, width, height} and `tone` in Hz, each optional; `codec` such as "VP8" for the picture.
-  async publish({ picture, tone, codec }) {
+  // Adds tracks: `picture` {stream, width, height} and `tone` in Hz, each optional; `codec` such as "VP8" for the
+  // picture, `kept` if it is to keep its size.
+  async publish({ picture, tone, codec, kept }) {
     const stream = new MediaStream();
     if (tone) {
       const source = await Tone.start(tone);
@@ -28,6 +29,7 @@ export class Peer {
       const source = new Picture(picture);
       const transceiver = this.connection.addTransceiver(source.track, { direction: 'sendonly', streams: [stream] });
       if (codec) prefer(transceiver, 'video', codec);
+      if (kept) await keep(transceiver.sender);
       this.sources.set(transceiver, source);
     }
   }
@@ -120,6 +122,11 @@ export class Peer {
     this.connection.close();
     for (const part of [...this.sources.values(), ...this.readers.values(), ...this.ears.values()]) part.stop();
   }
+}
+
+// However few bits or cycles there are, the picture keeps its size.
+function keep(sender) {
+  return sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
 }
 
 // Only this codec, and its retransmissions.

@@ -12,9 +12,6 @@ use crate::lab::Lab;
 use crate::node::Node;
 use crate::plan::Family;
 
-/// The key that grants everything, and the secret of tokens.
-const KEY: &str = "the-key-of-the-tests-of-browsers";
-
 /// The room that tokens admit to.
 const ROOM: &str = "hall";
 
@@ -23,6 +20,9 @@ const ROOM: &str = "hall";
 pub struct Admission(PathBuf);
 
 impl Admission {
+    /// The key that grants everything, and the secret of tokens.
+    pub const KEY: &str = "the-key-of-the-tests-of-browsers";
+
     /// Writes the files.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Admission {
         let admission = Self(std::env::temp_dir().join(name));
         std::fs::create_dir_all(&admission.0)?;
         for file in [admission.admin(), admission.tokens()] {
-            std::fs::write(&file, KEY)?;
+            std::fs::write(&file, Self::KEY)?;
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
         }
         Ok(admission)
@@ -61,7 +61,7 @@ impl Admission {
     /// # Errors
     /// As for [`Node::client`].
     pub fn client(&self, node: &Node) -> Result<Client> {
-        Ok(node.client()?.with_key(KEY))
+        Ok(node.client()?.with_key(Self::KEY))
     }
 
     /// A token that lets its holder publish and play in the room of [`whip`] and [`whep`].

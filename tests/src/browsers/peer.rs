@@ -42,6 +42,8 @@ pub struct Media {
     pub tone: Option<u32>,
     /// The codec of the picture, such as `VP8`; what the browser likes best unless told.
     pub codec: Option<String>,
+    /// Whether the picture keeps its size, come what may.
+    pub kept: bool,
 }
 
 /// Which candidates of the forwarder a peer learns.
@@ -79,6 +81,7 @@ impl Media {
             }),
             tone: Some(Self::tone_of(stream)),
             codec: None,
+            kept: false,
         }
     }
 
@@ -86,6 +89,13 @@ impl Media {
     #[must_use]
     pub fn tone_of(stream: u8) -> u32 {
         440 + 75 * u32::from(stream)
+    }
+
+    /// The same, which keeps the picture's size however few bits or cycles there are.
+    #[must_use]
+    pub const fn kept(mut self) -> Self {
+        self.kept = true;
+        self
     }
 
     /// The same by this codec.

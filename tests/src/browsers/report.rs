@@ -105,6 +105,15 @@ pub struct Posted {
     pub body: Option<String>,
 }
 
+impl Posted {
+    /// The id of the session that was made, if one was.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        let location = self.location.as_deref().filter(|_| self.status == 201)?;
+        location.rsplit('/').next().filter(|id| !id.is_empty())
+    }
+}
+
 /// `getStats` by type, with the fields of the standard that the browser has.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Stats {

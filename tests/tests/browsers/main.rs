@@ -7,6 +7,7 @@
 mod calls;
 mod control;
 mod ortc;
+mod page;
 mod room;
 mod sessions;
 mod stage;
@@ -22,11 +23,12 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 4] = [
+const MODULES: [(&str, &[Scenario]); 5] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
     ("calls", calls::SCENARIOS),
     ("toolkits", toolkits::SCENARIOS),
+    ("page", page::SCENARIOS),
 ];
 
 fn main() {

@@ -40,8 +40,6 @@ pub struct Member {
     pub id: String,
     /// What else is known of it, if it joined by ORTC's parameters.
     pub ortc: Option<Session>,
-    /// What the POST of its offer gave, if it joined by WHIP or WHEP.
-    pub posted: Option<Posted>,
 }
 
 impl Room {
@@ -80,7 +78,7 @@ impl Room {
             Way::Whip => {
                 let token = self.token.as_deref();
                 let posted = peer.whip(&self.whip, token, self.candidates).unwrap();
-                Member::by_whip(peer, posted)
+                Member::by_whip(peer, &posted)
             }
         }
     }
@@ -107,7 +105,7 @@ impl Room {
     fn watch_id(&self, peer: Peer, id: &str, codec: Option<&str>) -> Member {
         let (url, token) = (self.whep(id), self.token.as_deref());
         let posted = peer.whep(&url, token, self.candidates, codec).unwrap();
-        Member::by_whip(peer, posted)
+        Member::by_whip(peer, &posted)
     }
 
     /// A browser may be in the room several times.
@@ -169,20 +167,16 @@ impl Member {
             peer,
             id: session.id.clone(),
             ortc: Some(session),
-            posted: None,
         }
     }
 
-    fn by_whip(peer: Peer, posted: Posted) -> Self {
-        assert_eq!(posted.status, 201, "{posted:#?}");
-        let location = posted.location.as_deref().unwrap_or_default();
-        let id = location.rsplit('/').next().unwrap_or_default().to_owned();
-        assert!(!id.is_empty(), "{posted:#?}");
+    fn by_whip(peer: Peer, posted: &Posted) -> Self {
+        let id = posted.session();
+        let id = id.unwrap_or_else(|| panic!("{posted:#?}")).to_owned();
         Self {
             peer,
             id,
             ortc: None,
-            posted: Some(posted),
         }
     }
 }
