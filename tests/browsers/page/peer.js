@@ -80,6 +80,8 @@ export class Peer {
   }
 
   got({ track, transceiver }) {
+    // The same track begins anew when its m-line receives again.
+    if (this.readers.has(transceiver) || this.ears.has(transceiver)) return;
     if (track.kind === 'video') {
       this.readers.set(transceiver, new Reader(track));
     } else {
@@ -92,7 +94,7 @@ export class Peer {
     return {
       state: connection.connectionState,
       states: this.states,
-      pictures: [...this.readers].map(([{ mid }, reader]) => ({ mid, ...reader.report() })),
+      pictures: [...this.readers].map(([transceiver, reader]) => ({ mid: transceiver.mid, ended: isOver(transceiver), ...reader.report() })),
       sounds: [...this.ears].map(([{ mid }, ear]) => ({ mid, ...ear.heard })),
     };
   }
@@ -122,6 +124,11 @@ export class Peer {
     this.connection.close();
     for (const part of [...this.sources.values(), ...this.readers.values(), ...this.ears.values()]) part.stop();
   }
+}
+
+// Whether nothing comes on an m-line any more.
+function isOver({ receiver, currentDirection }) {
+  return receiver.track.readyState === 'ended' || !['recvonly', 'sendrecv'].includes(currentDirection);
 }
 
 // However few bits or cycles there are, the picture keeps its size.

@@ -98,6 +98,24 @@ impl Media {
         self
     }
 
+    /// The same, without a picture.
+    #[must_use]
+    pub fn without_picture(&self) -> Self {
+        Self {
+            picture: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same, without a tone.
+    #[must_use]
+    pub fn without_tone(&self) -> Self {
+        Self {
+            tone: None,
+            ..self.clone()
+        }
+    }
+
     /// The same by this codec.
     #[must_use]
     pub fn with_codec(mut self, codec: &str) -> Self {

@@ -41,6 +41,8 @@ pub struct StateAt {
 pub struct Seen {
     /// Its `a=mid`.
     pub mid: Option<String>,
+    /// Whether the track has ended, or its m-line receives nothing any more.
+    pub ended: bool,
     /// The number of the stream that the picture bears.
     pub stream: Option<u8>,
     /// The first that could be read.

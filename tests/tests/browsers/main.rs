@@ -6,6 +6,7 @@
 
 mod calls;
 mod control;
+mod offers;
 mod ortc;
 mod page;
 mod room;
@@ -23,10 +24,11 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 5] = [
+const MODULES: [(&str, &[Scenario]); 6] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
     ("calls", calls::SCENARIOS),
+    ("offers", offers::SCENARIOS),
     ("toolkits", toolkits::SCENARIOS),
     ("page", page::SCENARIOS),
 ];
