@@ -3,12 +3,10 @@
 /** A refusal, as the API tells it (RFC 9457), or as much of it as there was. */
 export class Problem extends Error {
   constructor(status, document = {}) {
-    super(document.detail ?? document.title ?? `The forwarder answered ${status}.`);
+    const parts = [document.title, document.detail].filter((text) => typeof text === "string" && text !== "");
+    super(parts.join(": ") || `The forwarder answered ${status}.`);
     this.name = "Problem";
     this.status = status;
-    this.title = document.title;
-    this.field = document.field;
-    this.allowed = document.allowed;
   }
 
   /** Whether the same request may succeed later. */

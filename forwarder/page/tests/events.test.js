@@ -45,7 +45,7 @@ test("a stream that breaks is resumed after the last event, and ends with a refu
     (response) => response.destroy(),
     problem(503, {}),
     stream('id: 5\ndata: {"b":2}\n\ndata: no json\n\n'),
-    problem(404, { detail: "session is 7; allowed: one that is there" }),
+    problem(404, { title: "There is no such thing", detail: "session is 7; allowed: one that is there" }),
   );
   const [events, opened, breaks] = [[], [], []];
   const refusal = await follow(new Api("k"), `${base}/events`, {
@@ -69,7 +69,7 @@ test("a stream that breaks is resumed after the last event, and ends with a refu
   assert.ok(requests.every(({ authorization, url }) => authorization === "Bearer k" && url === "/events"));
   assert.ok(refusal instanceof Problem);
   assert.equal(refusal.status, 404);
-  assert.equal(refusal.message, "session is 7; allowed: one that is there");
+  assert.equal(refusal.message, "There is no such thing: session is 7; allowed: one that is there");
 });
 
 test("whoever is not interested any more is left alone", async () => {

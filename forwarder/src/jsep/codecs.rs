@@ -122,7 +122,7 @@ pub(super) fn all(kind: Kind) -> Vec<CodecSpec> {
 }
 
 /// Whether a codec is one of those that we carry.
-pub(super) fn is_known(kind: Kind, codec: &CodecSpec) -> bool {
+pub fn is_known(kind: Kind, codec: &CodecSpec) -> bool {
     let is_listed = KNOWN.iter().any(|known| {
         known.kind == kind
             && known.name.eq_ignore_ascii_case(&codec.name)

@@ -25,9 +25,12 @@ pub(super) fn offer(
     close_outside_of_bundle(description, &mut lines);
     drop_ambiguous_extensions(&mut lines);
     let remote = transport::read(description, &lines, agreed.remote.as_ref(), Said::InOffer)?;
-    for (line, theirs) in lines.iter_mut().zip(&description.lines) {
+    for (at, (line, theirs)) in lines.iter_mut().zip(&description.lines).enumerate() {
         if line.is_open {
             line.carry(theirs, true, true);
+            if let Some(agreed) = agreed.lines.get(at) {
+                line.hold_to(agreed);
+            }
         } else {
             line.close();
         }
@@ -114,6 +117,9 @@ fn take_answer(line: &mut Line, theirs: &sdp::Line, agreed: Option<&Line>) {
     let ready = ready.and_then(|agreed| agreed.receiving.clone());
     line.carry(theirs, line.takes, offers_to_send);
     line.receiving = line.receiving.take().or(ready);
+    if let Some(agreed) = agreed {
+        line.hold_to(agreed);
+    }
     line.takes = line.publication.is_some();
     if line.receiving.is_none() {
         line.sending = None;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     media::{Extension, Kind},
     sdp::{self, Direction, Extmap, Format, WrittenBody, WrittenLine},
-    sessions::{extensions::ExtensionSpec, specs::PublicationSpec},
+    sessions::{codec::CodecSpec, extensions::ExtensionSpec, formats, specs::PublicationSpec},
 };
 
 /// An m-line.
@@ -148,6 +148,26 @@ impl Line {
         };
     }
 
+    /// Holds to what was agreed where that is still true, so that a browser which lists more codecs, or in another order,
+    /// as it does when a direction changes, ends nothing that flows.
+    pub fn hold_to(&mut self, agreed: &Self) {
+        if let (Some(old), Some(new)) = (&agreed.publication, &self.publication)
+            && old.mid == new.mid
+            && old.encodings == new.encodings
+            && old.header_extensions == new.header_extensions
+            && has_all(&old.codecs, &new.codecs)
+        {
+            self.publication = Some(old.clone());
+        }
+        if let (Some(old), Some(new)) = (&agreed.receiving, &self.receiving)
+            && old.mid == new.mid
+            && old.header_extensions == new.header_extensions
+            && has_all(&new.codecs, &old.codecs)
+        {
+            self.receiving = Some(old.clone());
+        }
+    }
+
     /// What changes from what was agreed, if anything.
     pub fn change_from(&self, agreed: Option<&Self>, index: usize) -> Option<LineChange> {
         let publication = agreed.and_then(|line| line.publication.as_ref());
@@ -217,6 +237,17 @@ impl Line {
             }),
         }
     }
+}
+
+/// Whether each of `some` is one of `all`, by the same numbers.
+fn has_all(all: &[CodecSpec], some: &[CodecSpec]) -> bool {
+    some.iter().all(|one| {
+        all.iter().any(|other| {
+            other.payload_type == one.payload_type
+                && other.rtx_payload_type == one.rtx_payload_type
+                && formats::is_same_format(other, one)
+        })
+    })
 }
 
 fn change<T: Clone + PartialEq>(before: Option<&T>, now: Option<&T>) -> Change<T> {

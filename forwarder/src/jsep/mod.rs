@@ -17,7 +17,7 @@ mod outgoing;
 mod transport;
 mod types;
 
-pub use codecs::ANSWERS_NACK;
+pub use codecs::{ANSWERS_NACK, is_known};
 pub use types::{
     Change, Incoming, LineChange, LineView, Local, Offered, OfferedLine, Outcome, Receiving,
     Remote, Sent, State, Wanted,

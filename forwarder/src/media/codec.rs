@@ -1,7 +1,7 @@
 //! Codecs, as far as the forwarder knows them: it looks for keyframes, and never decodes.
 
 /// What an m-line carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Sound.
     Audio,

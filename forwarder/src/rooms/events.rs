@@ -83,6 +83,15 @@ pub enum What {
         /// `audio` or `video`.
         kind: &'static str,
     },
+    /// Its peer offered to send on an m-line and may not.
+    #[serde(rename = "track.refused")]
+    TrackRefused {
+        /// Which m-line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mid: Option<String>,
+        /// Why, in words.
+        reason: String,
+    },
     /// It publishes one less.
     #[serde(rename = "track.ended")]
     TrackEnded {
@@ -162,6 +171,7 @@ impl What {
             Self::ConsentLost => "session.consent_lost",
             Self::SessionClosed { .. } => "session.closed",
             Self::TrackPublished { .. } => "track.published",
+            Self::TrackRefused { .. } => "track.refused",
             Self::TrackEnded { .. } => "track.ended",
             Self::TrackMuted { .. } => "track.muted",
             Self::KeyframeRequested { .. } => "track.keyframe",

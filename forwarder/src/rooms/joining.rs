@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     core::refusal::Refusal,
+    jsep::{Change, LineChange},
     media::Kind,
     sessions::{Sessions, ids::SessionId, output::CloseReason, specs::SessionSpec},
 };
@@ -30,6 +31,16 @@ impl Rooms {
         spec.check()?;
         self.check_entry(sessions, spec.room.as_ref(), &spec.grants)?;
         self.check_named(sessions, &spec.wishes, spec.room.as_ref())?;
+        if let Entry::Offered { receive } = &spec.entry
+            && !receive.is_empty()
+            && !spec.grants.publish
+        {
+            return Err(Refusal::forbidden(
+                "receive",
+                format!("{} m-lines", receive.len()),
+                "nothing, without a token that grants to publish",
+            ));
+        }
         match spec.entry {
             Entry::Parameters(ref parameters) if !dry_run => {
                 let id = sessions.create(now, SessionSpec::clone(parameters))?;
@@ -45,6 +56,12 @@ impl Rooms {
             } => {
                 let mut signalling = Signalling::new(takes_offers);
                 let incoming = signalling.jsep.handle_offer(sdp)?;
+                let starts = |change: &LineChange| matches!(change.sends, Change::Start(_));
+                let takes = |change: &LineChange| matches!(change.receives, Change::Start(_));
+                // Of an offer of nothing but what may not be sent, nothing would be left but closed lines.
+                if incoming.changes.iter().any(starts) && !incoming.changes.iter().any(takes) {
+                    self.check_publisher(sessions, spec.room.as_ref(), &spec.grants)?;
+                }
                 if dry_run {
                     return Ok(None);
                 }
@@ -57,6 +74,15 @@ impl Rooms {
                     id,
                     description: Description::Answer(sdp),
                 }))
+            }
+            Entry::Offered { ref receive }
+                if receive.is_empty() && self.nothing_for(sessions, &spec) =>
+            {
+                Err(Refusal::invalid(
+                    "receive",
+                    "nothing",
+                    "audio or video, where nothing that is wished is there yet: an offer has one m-line at least",
+                ))
             }
             Entry::Offered { ref receive } if !dry_run => {
                 let receive: Vec<Kind> = receive.clone();
@@ -73,6 +99,19 @@ impl Rooms {
             }
             Entry::Parameters(_) | Entry::Offered { .. } => Ok(None),
         }
+    }
+
+    /// Whether there is nothing to send to who joins.
+    fn nothing_for(&self, sessions: &Sessions, spec: &JoinSpec) -> bool {
+        // It has no id yet, and publishes nothing.
+        let nobody = SessionId::default();
+        let room = spec.room.as_ref().and_then(|room| self.rooms.get(room));
+        let others = room.into_iter().flat_map(|room| &room.members);
+        let mut wanted = others.flat_map(|of| {
+            let publications = sessions.publications(*of);
+            publications.filter(|it| spec.wishes.want(nobody, *of, it.id, it.kind))
+        });
+        !spec.grants.subscribe || wanted.next().is_none()
     }
 
     /// A session that cannot be told anything is none. Only a bug leads here: whatever could be refused was checked before.

@@ -95,7 +95,17 @@ impl Rooms {
         id: SessionId,
     ) -> Result<(), Refusal> {
         let member = self.named(id)?;
-        if !member.grants.publish {
+        self.check_publisher(sessions, member.room.as_ref(), &member.grants)
+    }
+
+    /// The same, of whoever is or would be in a room with these grants.
+    pub(super) fn check_publisher(
+        &self,
+        sessions: &Sessions,
+        room: Option<&RoomId>,
+        grants: &Grants,
+    ) -> Result<(), Refusal> {
+        if !grants.publish {
             return Err(Refusal::forbidden(
                 "publish",
                 "false",
@@ -105,7 +115,6 @@ impl Rooms {
         let tracks = |ids: &mut dyn Iterator<Item = SessionId>| -> usize {
             ids.map(|id| sessions.publications(id).count()).sum()
         };
-        let grants = &member.grants;
         if let Some(most) = grants.max_tracks {
             let held = tracks(&mut self.held_by(grants).map(|(id, _)| id));
             if held >= most as usize {
@@ -118,7 +127,7 @@ impl Rooms {
                 return Err(limited("token.max_bitrate", rate, "bit/s"));
             }
         }
-        let Some(room) = member.room.as_ref().and_then(|room| self.rooms.get(room)) else {
+        let Some(room) = room.and_then(|room| self.rooms.get(room)) else {
             return Ok(());
         };
         let limits = self.limits(&room.spec);

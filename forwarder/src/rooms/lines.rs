@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Rooms,
+    Rooms, What,
     member::{Carried, Line, Told, sent},
 };
 use crate::{
@@ -42,7 +42,9 @@ impl Rooms {
                 match self.publish_on_line(sessions, now, id, at, &spec) {
                     Ok(()) => {}
                     Err(refusal) => {
-                        log::info!("session {id} may not send on m-line {at}: {refusal}");
+                        let reason = refusal.to_string();
+                        let mid = spec.mid;
+                        self.tell(id, What::TrackRefused { mid, reason });
                         refused.insert(at);
                     }
                 }
@@ -65,7 +67,7 @@ impl Rooms {
         else {
             return;
         };
-        let new = || Line::new(change.kind, false);
+        let new = || Line::new(change.kind);
         let line = signalling.lines.entry(change.line).or_insert_with(new);
         // Another line in the place of one that was closed (RFC 9429 §5.2.2).
         let other = line.kind != change.kind;
@@ -220,7 +222,5 @@ pub fn publisher(sessions: &Sessions, told: Told) -> Option<(SessionId, &str)> {
 
 /// Something that was to end, and may have ended by itself.
 pub fn forget(ended: Result<(), Refusal>) {
-    if let Err(refusal) = ended {
-        log::debug!("it has ended already: {refusal}");
-    }
+    drop(ended);
 }

@@ -90,6 +90,12 @@ impl Signalling {
         }
     }
 
+    /// Forgets m-lines that are closed: they carry nothing, and their place is for another.
+    pub fn forget_closed(&mut self) {
+        let open: BTreeSet<usize> = self.jsep.lines().map(|line| line.line).collect();
+        self.lines.retain(|at, _| open.contains(at));
+    }
+
     /// What its m-lines carry.
     pub fn carried(&self) -> impl Iterator<Item = &Carried> {
         self.lines.values().filter_map(|line| line.carries.as_ref())
@@ -110,12 +116,10 @@ pub struct Line {
     pub carries: Option<Carried>,
     /// What our last description said that we send on it.
     pub told: Option<Told>,
-    /// Whether it was an offer of ours that made it, for what we send.
-    pub ours: bool,
 }
 
 impl Line {
-    pub const fn new(kind: Kind, ours: bool) -> Self {
+    pub const fn new(kind: Kind) -> Self {
         Self {
             kind,
             publication: None,
@@ -123,7 +127,6 @@ impl Line {
             codecs: Vec::new(),
             carries: None,
             told: None,
-            ours,
         }
     }
 
@@ -166,8 +169,6 @@ pub struct Offer {
 pub struct Plan {
     pub line: usize,
     pub kind: Kind,
-    /// Whether the line is new, for what we send.
-    pub ours: bool,
     /// What it is to carry: an SSRC is reserved for it, unless it is there already.
     pub carry: Option<(PublicationId, u32)>,
 }

@@ -31,6 +31,9 @@ pub mod views;
 pub mod wishes;
 mod wishing;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 pub use self::{

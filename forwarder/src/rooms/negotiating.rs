@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     Rooms,
+    lines::forget,
     member::{Line, Offer, Plan, Signalling, Told},
+    offering::release,
     specs::{MAX_CANDIDATES, Trickle},
     views::PendingOffer,
 };
@@ -67,9 +69,11 @@ impl Rooms {
         self.unsettled.insert(id);
         self.touch(id);
         let signalling = self.named_mut(id)?.signalling_mut(id)?;
-        with_local(sessions, id, None, |local| {
+        let answer = with_local(sessions, id, None, |local| {
             signalling.jsep.answer(local, &outcomes)
-        })
+        });
+        signalling.forget_closed();
+        answer
     }
 
     /// The outstanding offer of ours.
@@ -124,7 +128,7 @@ impl Rooms {
         let due = offer.as_ref().map(|offer| offer.due);
         let plans = offer.map(|offer| offer.plans).unwrap_or_default();
         for plan in &plans {
-            let new = || Line::new(plan.kind, plan.ours);
+            let new = || Line::new(plan.kind);
             signalling.lines.entry(plan.line).or_insert_with(new);
         }
         self.deadlines.remove(&(due.unwrap_or_default(), id));
@@ -132,6 +136,7 @@ impl Rooms {
         for plan in plans {
             self.carry_out_plan(sessions, now, id, &plan);
         }
+        self.named_mut(id)?.signalling_mut(id)?.forget_closed();
         self.unsettled.insert(id);
         self.touch(id);
         Ok(())
@@ -145,16 +150,19 @@ impl Rooms {
         let Some(line) = self.line_mut(id, plan.line) else {
             return;
         };
-        line.told = told;
+        // What it does not take, it need not be told to take no longer.
+        line.told = told.filter(|_| line.receiving.is_some());
         let Some((publication, ssrc)) = plan.carry else {
             return;
         };
         if line.carries.is_some_and(|carried| carried.ssrc == ssrc) {
             return;
         }
-        if let Err(refusal) = self.carry(sessions, now, id, plan.line, publication, Some(ssrc)) {
+        if self
+            .carry(sessions, now, id, plan.line, publication, Some(ssrc))
+            .is_err()
+        {
             sessions.release_ssrc(id, ssrc);
-            log::info!("session {id} does not take publication {publication}: {refusal}");
             if let Some(signalling) = self
                 .members
                 .get_mut(&id)
@@ -202,7 +210,8 @@ impl Rooms {
         else {
             return;
         };
-        forget_rollback(signalling.jsep.rollback());
+        // It may be that none is outstanding any more.
+        forget(signalling.jsep.rollback());
         signalling.unanswered += 1;
         if signalling.promise.is_some() {
             // There never was a session to close.
@@ -225,9 +234,7 @@ impl Rooms {
             return;
         };
         self.deadlines.remove(&(due, id));
-        for (_, ssrc) in plans.into_iter().filter_map(|plan| plan.carry) {
-            sessions.release_ssrc(id, ssrc);
-        }
+        release(sessions, id, &plans);
     }
 
     /// Candidates of a session's peer. A lite agent needs none (RFC 8445 §2.5): the peer's checks tell where it is.
@@ -300,12 +307,6 @@ fn check_outstanding(signalling: &Signalling, version: Option<u64>) -> Result<()
             version.map_or_else(|| "none".to_owned(), |version| version.to_string()),
             "nothing: no offer of the forwarder is outstanding",
         )),
-    }
-}
-
-fn forget_rollback(outcome: Result<(), Refusal>) {
-    if let Err(refusal) = outcome {
-        log::debug!("{refusal}");
     }
 }
 

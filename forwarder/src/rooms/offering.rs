@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Event, Rooms, What,
+    Rooms, What,
     lines::{publisher, told},
     member::{Offer, Plan, Signalling, Told, sent},
     negotiating::with_local,
+    reconciling::Wished,
 };
 use crate::{
     core::refusal::Refusal,
-    jsep::{OfferedLine, State, Wanted},
+    jsep::{OfferedLine, State, Wanted, is_known},
     media::Kind,
     sessions::{
         Sessions,
@@ -54,85 +55,32 @@ impl Rooms {
         receive: &[Kind],
     ) -> Result<(), Refusal> {
         let missing = self.missing(sessions, id);
-        let member = self.named_mut(id)?;
-        let signalling = member.signalling_mut(id)?;
+        let signalling = self.named_mut(id)?.signalling_mut(id)?;
         let mut draft = Draft::default();
-        let mut taken = BTreeSet::new();
-        let mut added = 0;
         for kind in receive {
-            draft.add(
-                *kind,
-                None,
-                true,
-                Wanted {
-                    receiving: true,
-                    ..Wanted::default()
-                },
-            );
-            added += 1;
-        }
-        for publication in missing {
-            let mut lines = signalling.lines.iter();
-            let free = lines.find(|(at, line)| {
-                let open = line.receiving.is_some() || line.ours;
-                open && !taken.contains(*at)
-                    && line.suits(publication.kind, sessions.codecs(publication.id))
-            });
-            let free = free.map(|(at, line)| (*at, line.publication.is_some()));
-            if free.is_none() && signalling.lines.len() + added >= MAX_LINES {
-                continue;
-            }
-            let ssrc = match &mut signalling.promise {
-                Some(promise) => promise.reserve_ssrc(),
-                None => sessions.reserve_ssrc(id)?,
-            };
-            let carry = Told::This(publication.id, ssrc);
+            let receiving = true;
             let wanted = Wanted {
-                receiving: free.is_some_and(|(_, receiving)| receiving),
-                sending: Some(sent(carry, publisher(sessions, carry), "")),
-                codecs: sessions.codecs(publication.id).to_vec(),
+                receiving,
+                ..Wanted::default()
             };
-            let carry = Some((publication.id, ssrc));
-            match free {
-                Some((at, _)) => {
-                    taken.insert(at);
-                    draft.change(at, publication.kind, carry, wanted);
-                }
-                None => {
-                    added += 1;
-                    draft.add(publication.kind, carry, true, wanted);
-                }
-            }
+            draft.add(*kind, None, wanted);
         }
-        for (at, line) in signalling
-            .lines
-            .iter()
-            .filter(|(at, _)| !taken.contains(*at))
-        {
-            let told = told(line, true);
-            if line.told != told {
-                let wanted = Wanted {
-                    receiving: line.publication.is_some(),
-                    sending: told.map(|told| sent(told, publisher(sessions, told), "")),
-                    codecs: Vec::new(),
-                };
-                let carry = line.carries.map(|it| (it.publication, it.ssrc));
-                draft.change(*at, line.kind, carry, wanted);
-            }
-        }
-        if draft.lines.is_empty() && signalling.promise.is_none() {
+        draft.place(sessions, id, signalling, &missing)?;
+        draft.correct(sessions, signalling);
+        let Draft { mut plans, lines } = draft;
+        let first = signalling.promise.is_some();
+        if lines.is_empty() && !first {
             return Ok(());
         }
-        let Draft { mut plans, lines } = draft;
         let promised = signalling.promise.as_ref().map(|it| it.ice().clone());
         let jsep = &mut signalling.jsep;
         let offered = with_local(sessions, id, promised.as_ref(), |local| {
             jsep.offer(local, &lines)
-        })?;
+        });
+        let offered = offered.inspect_err(|_| release(sessions, id, &plans))?;
         for (plan, line) in plans.iter_mut().zip(offered.lines) {
             plan.line = line;
         }
-        let first = signalling.promise.is_some();
         let due = now.saturating_add(if first { SET_UP } else { ANSWERED_WITHIN });
         let (sdp, version) = (offered.sdp, offered.version);
         signalling.offer = Some(Offer {
@@ -141,30 +89,95 @@ impl Rooms {
             due,
             plans,
         });
-        let room = member.room.clone();
         self.deadlines.insert((due, id));
         self.touch(id);
         // The first is what whoever joins gets as an answer.
         if !first {
-            self.events.push_back(Event {
-                what: What::Offer { sdp, version },
-                room,
-                session: Some(id),
-            });
+            self.tell(id, What::Offer { sdp, version });
         }
         Ok(())
     }
 }
 
+/// Gives back the SSRCs of an offer that is none.
+pub fn release(sessions: &mut Sessions, id: SessionId, plans: &[Plan]) {
+    for (_, ssrc) in plans.iter().filter_map(|plan| plan.carry) {
+        sessions.release_ssrc(id, ssrc);
+    }
+}
+
 impl Draft {
-    fn add(&mut self, kind: Kind, carry: Option<(PublicationId, u32)>, ours: bool, wanted: Wanted) {
+    /// Gives each publication a line that carries nothing, or a new one.
+    fn place(
+        &mut self,
+        sessions: &mut Sessions,
+        id: SessionId,
+        signalling: &mut Signalling,
+        publications: &[Wished],
+    ) -> Result<(), Refusal> {
+        let mut taken = BTreeSet::new();
+        for publication in publications {
+            let codecs = sessions.codecs(publication.id);
+            if !codecs.iter().any(|codec| is_known(publication.kind, codec)) {
+                signalling.declined.insert(publication.id);
+                continue;
+            }
+            let free = signalling.lines.iter().find(|(at, line)| {
+                line.receiving.is_some()
+                    && !taken.contains(*at)
+                    && line.suits(publication.kind, codecs)
+            });
+            let free = free.map(|(at, line)| (*at, line.publication.is_some()));
+            if free.is_none() && signalling.lines.len() + self.lines.len() >= MAX_LINES {
+                continue;
+            }
+            let codecs = codecs.to_vec();
+            let ssrc = match &mut signalling.promise {
+                Some(promise) => promise.reserve_ssrc(),
+                None => sessions.reserve_ssrc(id)?,
+            };
+            let carry = Told::This(publication.id, ssrc);
+            let wanted = Wanted {
+                receiving: free.is_some_and(|(_, receiving)| receiving),
+                sending: Some(sent(carry, publisher(sessions, carry), "")),
+                codecs,
+            };
+            let carry = Some((publication.id, ssrc));
+            match free {
+                Some((at, _)) => {
+                    taken.insert(at);
+                    self.change(at, publication.kind, carry, wanted);
+                }
+                None => self.add(publication.kind, carry, wanted),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says of the other lines what they carry by now.
+    fn correct(&mut self, sessions: &Sessions, signalling: &Signalling) {
+        let placed: BTreeSet<usize> = self.plans.iter().map(|plan| plan.line).collect();
+        let lines = signalling.lines.iter();
+        for (at, line) in lines.filter(|(at, _)| !placed.contains(*at)) {
+            let told = told(line, true);
+            if line.told == told {
+                continue;
+            }
+            let wanted = Wanted {
+                receiving: line.publication.is_some(),
+                sending: told.map(|told| sent(told, publisher(sessions, told), "")),
+                codecs: Vec::new(),
+            };
+            let carry = line.carries.map(|it| (it.publication, it.ssrc));
+            self.change(*at, line.kind, carry, wanted);
+        }
+    }
+
+    fn add(&mut self, kind: Kind, carry: Option<(PublicationId, u32)>, wanted: Wanted) {
         self.lines.push(OfferedLine::Add(kind, wanted));
-        self.plans.push(Plan {
-            line: usize::MAX,
-            kind,
-            ours,
-            carry,
-        });
+        // Which line it is comes out when it is offered.
+        let line = usize::MAX;
+        self.plans.push(Plan { line, kind, carry });
     }
 
     fn change(
@@ -175,11 +188,6 @@ impl Draft {
         wanted: Wanted,
     ) {
         self.lines.push(OfferedLine::Change(line, wanted));
-        self.plans.push(Plan {
-            line,
-            kind,
-            ours: false,
-            carry,
-        });
+        self.plans.push(Plan { line, kind, carry });
     }
 }

@@ -155,10 +155,6 @@ impl Rooms {
                 continue;
             };
             if let Err(refusal) = self.carry(sessions, now, id, at, publication.id, None) {
-                log::debug!(
-                    "session {id} is not sent publication {}: {refusal}",
-                    publication.id
-                );
                 if refusal.kind == RefusalKind::Full {
                     return;
                 }

@@ -20,6 +20,4 @@ pub use write::{Written, WrittenBody, WrittenLine, candidate_lines, write};
 pub const MAX_TEXT: usize = 512 * 1024;
 
 #[cfg(test)]
-mod fixture_tests;
-#[cfg(test)]
 mod read_tests;

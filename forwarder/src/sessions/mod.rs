@@ -37,7 +37,7 @@ mod table;
 pub mod views;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

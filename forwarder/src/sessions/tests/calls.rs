@@ -163,6 +163,7 @@ fn closing_says_goodbye_and_leaves_nothing() {
     let ended = Event::SubscriptionEnded {
         session: world.ids[subscriber],
         subscription: leg,
+        publication: video,
     };
     assert!(world.events.contains(&ended));
     world

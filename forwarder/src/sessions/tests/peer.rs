@@ -31,11 +31,30 @@ pub struct Heard {
 /// What a peer sends on one m-line.
 pub struct Stream {
     pub kind: MediaKind,
+    pub payload_type: u8,
     pub next: u64,
     pub sequence: u64,
     pub timestamp: u32,
     pub keyframe: bool,
     pub sent: Vec<Vec<u8>>,
+}
+
+impl Stream {
+    const fn new(now: u64, kind: MediaKind) -> Self {
+        Self {
+            kind,
+            payload_type: match kind {
+                MediaKind::Audio => OPUS,
+                MediaKind::Video => VP8,
+            },
+            next: now,
+            // A few packets before a wrap.
+            sequence: 65_500,
+            timestamp: 0xffff_0000,
+            keyframe: true,
+            sent: Vec::new(),
+        }
+    }
 }
 
 pub struct Peer {
@@ -127,6 +146,27 @@ impl Peer {
         api.start_dtls(active).unwrap();
     }
 
+    /// Begins to send on an m-line that was negotiated.
+    pub fn begin(&mut self, now: u64, mid: Mid, kind: MediaKind) {
+        let mut api = self.rtc.direct_api();
+        if let Some(stream) = api.stream_tx_by_mid(mid, None) {
+            stream.set_unpaced(true);
+        }
+        let codec = if kind == MediaKind::Video {
+            Codec::Vp8
+        } else {
+            Codec::Opus
+        };
+        let config = self.rtc.codec_config();
+        let format = config.find(|params| params.spec().codec == codec).unwrap();
+        let payload_type = *format.pt();
+        let stream = Stream {
+            payload_type,
+            ..Stream::new(now, kind)
+        };
+        self.streams.insert(mid, stream);
+    }
+
     /// Begins to send an m-line.
     pub fn send(&mut self, now: u64, mid: &str, kind: MediaKind, ssrc: u32) {
         let mid = Mid::from(mid);
@@ -135,16 +175,7 @@ impl Peer {
         // Media leaves when it is written: the pacer would hold it back until the estimate has grown.
         api.declare_stream_tx(ssrc.into(), None, mid, None)
             .set_unpaced(true);
-        let stream = Stream {
-            kind,
-            next: now,
-            // A few packets before a wrap.
-            sequence: 65_500,
-            timestamp: 0xffff_0000,
-            keyframe: true,
-            sent: Vec::new(),
-        };
-        self.streams.insert(mid, stream);
+        self.streams.insert(mid, Stream::new(now, kind));
     }
 
     /// Expects an m-line.
@@ -211,9 +242,13 @@ impl Peer {
             payload.resize(if video { 1000 } else { 100 }, number as u8);
             stream.sent.push(payload.clone());
             let mut api = self.rtc.direct_api();
-            let writer = api.stream_tx_by_mid(*mid, None).unwrap();
+            // Negotiation may have ended it.
+            let Some(writer) = api.stream_tx_by_mid(*mid, None) else {
+                stream.next = u64::MAX;
+                continue;
+            };
             let write = RtpWrite::new(
-                if video { VP8 } else { OPUS }.into(),
+                stream.payload_type.into(),
                 stream.sequence.into(),
                 stream.timestamp,
                 wallclock,
@@ -276,7 +311,10 @@ impl Peer {
             Event::Closed => self.closed = true,
             Event::KeyframeRequest(request) => {
                 self.keyframes_asked.push(now);
-                self.streams.get_mut(&request.mid).unwrap().keyframe = true;
+                // It may not have begun to send.
+                if let Some(stream) = self.streams.get_mut(&request.mid) {
+                    stream.keyframe = true;
+                }
             }
             Event::EgressBitrateEstimate(str0m::bwe::BweKind::Twcc { estimate, .. }) => {
                 self.estimate = Some(estimate.as_f64());

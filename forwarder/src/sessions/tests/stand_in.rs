@@ -178,9 +178,11 @@ impl Stream {
         let mut notes = Vec::new();
         let counters = Arc::clone(&self.track.counters);
         let mut codecs = self.track.codecs.iter();
-        let codec = codecs
-            .find(|codec| codec.payload_type == parsed.payload_type)
-            .unwrap();
+        // Retransmissions have no codec, and are not forwarded.
+        let Some(codec) = codecs.find(|codec| codec.payload_type == parsed.payload_type) else {
+            add(&counters.unexpected, 1);
+            return notes;
+        };
         if counters.ssrc.load(Relaxed) != parsed.ssrc {
             counters.received.store(0, Relaxed);
             counters.base.store(index, Relaxed);
