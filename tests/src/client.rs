@@ -1,7 +1,7 @@
 //! A client of the control API that calls from inside a namespace: its thread lives there, and so do its connections.
 
 use std::fmt;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,6 +18,7 @@ use crate::netns::Netns;
 #[derive(Clone, Debug)]
 pub struct Client {
     jobs: mpsc::Sender<Job>,
+    key: Option<Arc<str>>,
 }
 
 /// What came back.
@@ -76,6 +77,7 @@ struct Job {
     method: &'static str,
     path: String,
     body: Option<String>,
+    key: Option<Arc<str>>,
     reply: mpsc::Sender<Result<Reply>>,
 }
 
@@ -105,11 +107,21 @@ impl Client {
                         job.method,
                         &format!("{base}{}", job.path),
                         job.body.as_deref(),
+                        job.key.as_deref(),
                     ));
                 }
             })?;
         entered.recv().context("the client's thread is gone")??;
-        Ok(Self { jobs })
+        Ok(Self { jobs, key: None })
+    }
+
+    /// The same, but calls bear this key or token.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self {
+            jobs: self.jobs.clone(),
+            key: Some(key.into()),
+        }
     }
 
     /// Any request: `request("POST", "/v0/endpoints", Some("{"))`. An error status is a reply like another.
@@ -122,6 +134,7 @@ impl Client {
             method,
             path: path.to_owned(),
             body: body.map(str::to_owned),
+            key: self.key.clone(),
             reply,
         };
         self.jobs
@@ -291,11 +304,20 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-fn call(agent: &ureq::Agent, method: &str, url: &str, body: Option<&str>) -> Result<Reply> {
-    let request = ureq::http::Request::builder()
+fn call(
+    agent: &ureq::Agent,
+    method: &str,
+    url: &str,
+    body: Option<&str>,
+    key: Option<&str>,
+) -> Result<Reply> {
+    let mut request = ureq::http::Request::builder()
         .method(method)
         .uri(url)
         .header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
     let start = Instant::now();
     let response = match body {
         Some(body) => agent.run(request.body(body.to_owned())?),

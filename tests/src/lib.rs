@@ -4,6 +4,7 @@
 //! It shares no code with the product: frames are built and taken apart by another crate, and what a packet must look like
 //! after a rewrite comes from the model in [`rtp`]. `tests/README.md` has the drawing.
 
+pub mod browsers;
 pub mod capture;
 pub mod cases;
 pub mod client;

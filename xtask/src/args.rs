@@ -37,7 +37,7 @@ pub enum Task {
 /// FORWARDER_BPF_TOOLCHAIN=rustup or =debian allows only that one.
 #[derive(Debug, clap::Args)]
 pub struct Setup {
-    /// Only the eBPF toolchain, not ip, ethtool, tcpdump and ffmpeg.
+    /// Only the eBPF toolchain, not the programs that demo and tests call, nor the browsers.
     #[arg(long)]
     pub toolchain_only: bool,
 }
@@ -190,6 +190,8 @@ pub enum BenchKind {
     Sealed(BenchFlags),
     /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
     Sessions(BenchFlags),
+    /// What a person at a browser waits for: time to the first picture, and freezes of 720p beside a call without a forwarder.
+    Browsers(BenchFlags),
 }
 
 #[derive(Debug, clap::Args)]

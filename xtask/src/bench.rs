@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::args::{self, BenchFlags, BenchKind};
 use crate::build::{self, Profile};
+use crate::clients;
 use crate::privilege::{NO_ROOT, Privilege};
 use crate::process::hand_over;
 use crate::setup;
@@ -19,6 +20,7 @@ pub fn run(workspace: &Workspace, args: &args::Bench) -> Result<()> {
         BenchKind::Latency(flags) => ("latency", flags),
         BenchKind::Sealed(flags) => ("sealed", flags),
         BenchKind::Sessions(flags) => ("sessions", flags),
+        BenchKind::Browsers(flags) => ("browsers", flags),
     };
     let privilege = Privilege::acquire();
     if privilege == Privilege::None {
@@ -35,6 +37,9 @@ pub fn run_kind(
     flags: &BenchFlags,
 ) -> Result<()> {
     setup::packages(setup::LAB)?;
+    if name == "browsers" {
+        clients::ensure(workspace)?;
+    }
     build::all(workspace, Profile::Release)?;
     let Some(mut command) = privilege.command(workspace.program("release", "bench")) else {
         bail!("the benches need root: {NO_ROOT}");

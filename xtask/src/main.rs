@@ -9,6 +9,7 @@ mod boundary;
 mod bpf;
 mod build;
 mod ci;
+mod clients;
 mod debian;
 mod demo;
 mod lint;

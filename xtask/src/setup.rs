@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::args;
+use crate::clients;
 use crate::debian;
 use crate::process::{find_program, output};
 use crate::progress;
@@ -26,12 +27,28 @@ enum File {
     Program(&'static str),
     /// In the cache of the dynamic linker.
     Library(&'static str),
+    /// Many files: where packages are Debian's they are asked for, elsewhere they are taken to be there.
+    Package,
 }
 
 impl Tool {
+    /// A program, and the package that has it.
+    pub const fn program(name: &'static str, package: &'static str) -> Self {
+        let file = File::Program(name);
+        Self { file, package }
+    }
+
+    /// A whole package.
+    pub const fn package(package: &'static str) -> Self {
+        let file = File::Package;
+        Self { file, package }
+    }
+
     fn name(&self) -> &'static str {
-        let (File::Program(name) | File::Library(name)) = self.file;
-        name
+        match self.file {
+            File::Program(name) | File::Library(name) => name,
+            File::Package => self.package,
+        }
     }
 
     fn is_there(&self) -> bool {
@@ -40,6 +57,7 @@ impl Tool {
             File::Library(name) => find_program("ldconfig")
                 .and_then(|program| output(Command::new(program).arg("-p")))
                 .is_some_and(|cache| cache.contains(name)),
+            File::Package => !debian::has_apt() || debian::missing(&[self.package]).is_empty(),
         }
     }
 }
@@ -90,6 +108,7 @@ pub fn run(workspace: &Workspace, args: &args::Setup) -> Result<()> {
     if !args.toolchain_only {
         packages(DEMO)?;
         packages(TESTS)?;
+        clients::ensure(workspace)?;
     }
     println!("eBPF toolchain: {}", toolchain.describe(workspace));
     println!("setup is complete ({} ms)", started.elapsed().as_millis());

@@ -29,6 +29,8 @@ pub enum Bench {
     Sealed(Sealed),
     /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
     Sessions(Sessions),
+    /// What a person at a browser waits for: time to the first picture, and freezes of 720p beside a call without a forwarder.
+    Browsers(Common),
 }
 
 /// A part of `bench sealed`.

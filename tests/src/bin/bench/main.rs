@@ -35,6 +35,7 @@
 
 mod args;
 mod best;
+mod browsers;
 mod cases;
 mod chart;
 mod fanout;
@@ -89,5 +90,6 @@ fn run(args: &Args) -> Result<bool> {
         Bench::Latency(flags) => latency::run(flags),
         Bench::Sealed(flags) => sealed::run(flags),
         Bench::Sessions(flags) => sessions::run(flags),
+        Bench::Browsers(flags) => browsers::run(flags),
     }
 }

@@ -1,0 +1,154 @@
+// Peer connections of this page, each with a name, and what they send and get.
+
+import { Picture, Reader } from './picture.js';
+import { Ear, Tone } from './tone.js';
+
+export class Peer {
+  constructor() {
+    this.connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+    this.sources = new Map();
+    this.readers = new Map();
+    this.ears = new Map();
+    this.states = [];
+    this.connection.addEventListener('track', event => this.got(event));
+    this.connection.addEventListener('connectionstatechange', () => {
+      this.states.push({ state: this.connection.connectionState, at: Date.now() });
+    });
+  }
+
+  // Adds tracks: `picture` {stream, width, height} and `tone` in Hz, each optional; `codec` such as "VP8" for the
+  // picture, `kept` if it is to keep its size.
+  async publish({ picture, tone, codec, kept }) {
+    const stream = new MediaStream();
+    if (tone) {
+      const source = await Tone.start(tone);
+      const transceiver = this.connection.addTransceiver(source.track, { direction: 'sendonly', streams: [stream] });
+      this.sources.set(transceiver, source);
+    }
+    if (picture) {
+      const source = new Picture(picture);
+      const transceiver = this.connection.addTransceiver(source.track, { direction: 'sendonly', streams: [stream] });
+      if (codec) prefer(transceiver, 'video', codec);
+      if (kept) await keep(transceiver.sender);
+      this.sources.set(transceiver, source);
+    }
+  }
+
+  // Makes room for tracks of these kinds.
+  subscribe({ kinds, codec }) {
+    for (const kind of kinds) {
+      const transceiver = this.connection.addTransceiver(kind, { direction: 'recvonly' });
+      if (codec && kind === 'video') prefer(transceiver, kind, codec);
+    }
+  }
+
+  // Stops sending tracks of a kind; the next offer tells.
+  unpublish({ kind }) {
+    for (const [transceiver, source] of this.sources) {
+      if (source.track.kind === kind) {
+        transceiver.stop();
+        source.stop();
+        this.sources.delete(transceiver);
+      }
+    }
+  }
+
+  // An offer with all candidates in it.
+  async offer({ restart } = {}) {
+    await this.connection.setLocalDescription(await this.connection.createOffer({ iceRestart: restart ?? false }));
+    return this.gathered();
+  }
+
+  async answerTo(sdp) {
+    await this.connection.setRemoteDescription({ type: 'offer', sdp });
+    await this.connection.setLocalDescription();
+    return this.gathered();
+  }
+
+  accept(sdp) {
+    return this.connection.setRemoteDescription({ type: 'answer', sdp });
+  }
+
+  async gathered() {
+    const { connection } = this;
+    if (connection.iceGatheringState !== 'complete') {
+      await new Promise(resolve => {
+        connection.addEventListener('icegatheringstatechange', () => connection.iceGatheringState === 'complete' && resolve());
+      });
+    }
+    return connection.localDescription.sdp;
+  }
+
+  got({ track, transceiver }) {
+    // The same track begins anew when its m-line receives again.
+    if (this.readers.has(transceiver) || this.ears.has(transceiver)) return;
+    if (track.kind === 'video') {
+      this.readers.set(transceiver, new Reader(track));
+    } else {
+      this.ears.set(transceiver, new Ear(track));
+    }
+  }
+
+  report() {
+    const { connection } = this;
+    return {
+      state: connection.connectionState,
+      states: this.states,
+      pictures: [...this.readers].map(([transceiver, reader]) => ({ mid: transceiver.mid, ended: isOver(transceiver), ...reader.report() })),
+      sounds: [...this.ears].map(([{ mid }, ear]) => ({ mid, ...ear.heard })),
+    };
+  }
+
+  // getStats, by type: the fields of the standard as the browser has them.
+  async stats() {
+    const all = { outbound: [], inbound: [], remote_inbound: [], remote_outbound: [], transport: [], pair: [], codec: {} };
+    const lists = {
+      'outbound-rtp': all.outbound,
+      'inbound-rtp': all.inbound,
+      'remote-inbound-rtp': all.remote_inbound,
+      'remote-outbound-rtp': all.remote_outbound,
+      transport: all.transport,
+    };
+    const report = await this.connection.getStats();
+    for (const entry of report.values()) {
+      lists[entry.type]?.push(entry);
+      if (entry.type === 'candidate-pair' && entry.state === 'succeeded' && entry.nominated) {
+        all.pair.push({ ...entry, local: report.get(entry.localCandidateId), remote: report.get(entry.remoteCandidateId) });
+      }
+      if (entry.type === 'codec') all.codec[entry.id] = entry.mimeType;
+    }
+    return all;
+  }
+
+  close() {
+    this.connection.close();
+    for (const part of [...this.sources.values(), ...this.readers.values(), ...this.ears.values()]) part.stop();
+  }
+}
+
+// Whether nothing comes on an m-line any more.
+function isOver({ receiver, currentDirection }) {
+  return receiver.track.readyState === 'ended' || !['recvonly', 'sendrecv'].includes(currentDirection);
+}
+
+// However few bits or cycles there are, the picture keeps its size.
+function keep(sender) {
+  return sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
+}
+
+// Only this codec, and its retransmissions.
+function prefer(transceiver, kind, name) {
+  const sends = transceiver.direction === 'sendonly';
+  const { codecs } = (sends ? RTCRtpSender : RTCRtpReceiver).getCapabilities(kind);
+  const wanted = [`${kind}/${name}`.toLowerCase(), `${kind}/rtx`];
+  transceiver.setCodecPreferences(codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase())));
+}
+
+// Names of the codecs that the browser sends and takes.
+export function codecs() {
+  const names = side => {
+    const all = ['audio', 'video'].flatMap(kind => side.getCapabilities(kind).codecs);
+    return [...new Set(all.map(codec => codec.mimeType.split('/')[1].toUpperCase()))];
+  };
+  return { sends: names(RTCRtpSender), takes: names(RTCRtpReceiver) };
+}

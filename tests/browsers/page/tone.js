@@ -1,0 +1,107 @@
+// Sound that says whose it is: a tone of one frequency.
+
+// Without a sound card Chromium runs its audio graph by the clock, and Firefox not at all: there the tone is that of its fake
+// microphone, whose frequency is a setting of the browser.
+async function graph() {
+  const context = new AudioContext({ sampleRate: 48000 });
+  await Promise.race([context.resume(), new Promise(resolve => setTimeout(resolve, 500))]);
+  return context.state === 'running' ? context : null;
+}
+
+let shared;
+
+// A track with a tone of this frequency, in Hz.
+export class Tone {
+  static async start(frequency) {
+    shared ??= graph();
+    const context = await shared;
+    return context ? Tone.oscillating(context, frequency) : Tone.of(await navigator.mediaDevices.getUserMedia({ audio: true }));
+  }
+
+  static oscillating(context, frequency) {
+    const out = new MediaStreamAudioDestinationNode(context);
+    const oscillator = new OscillatorNode(context, { frequency });
+    oscillator.connect(new GainNode(context, { gain: 0.4 })).connect(out);
+    oscillator.start();
+    const tone = Tone.of(out.stream);
+    tone.oscillator = oscillator;
+    return tone;
+  }
+
+  static of(stream) {
+    const tone = new Tone();
+    [tone.track] = stream.getAudioTracks();
+    return tone;
+  }
+
+  stop() {
+    this.oscillator?.stop();
+    this.track.stop();
+  }
+}
+
+// How long the ear listens at a time, and what it leaves out of it at the start, where the recorder's codec settles.
+const LISTENS = 500;
+const SETTLES = 0.1;
+
+// Listens to a track, by recordings of half a second: they need neither a sound card nor an element that plays.
+export class Ear {
+  constructor(track) {
+    this.heard = { frequency: 0, level: -200, recordings: 0 };
+    this.stream = new MediaStream([track]);
+    // Chromium decodes only what something plays.
+    this.element = Object.assign(new Audio(), { muted: true, srcObject: this.stream });
+    this.element.play().catch(() => {});
+    this.listen();
+  }
+
+  async listen() {
+    while (this.stream) {
+      try {
+        const bytes = await record(this.stream);
+        const sound = await new OfflineAudioContext(1, 1, 48000).decodeAudioData(bytes);
+        this.heard = { ...measure(sound), recordings: this.heard.recordings + 1 };
+      } catch {
+        // Nothing came in that half second.
+        this.heard = { ...this.heard, frequency: 0, level: -200 };
+      }
+    }
+  }
+
+  stop() {
+    this.stream = null;
+    this.element.srcObject = null;
+  }
+}
+
+async function record(stream) {
+  const recorder = new MediaRecorder(stream);
+  const parts = [];
+  recorder.addEventListener('dataavailable', event => parts.push(event.data));
+  const stopped = new Promise(resolve => {
+    recorder.addEventListener('stop', resolve);
+  });
+  const timer = new Promise(resolve => setTimeout(resolve, LISTENS));
+  recorder.start();
+  await timer;
+  if (recorder.state !== 'inactive') recorder.stop();
+  await stopped;
+  return new Blob(parts).arrayBuffer();
+}
+
+// Frequency by the crossings of zero, which only a clean tone gives rightly, and level in dB of full scale.
+function measure(sound) {
+  const samples = sound.getChannelData(0).subarray(Math.floor(SETTLES * sound.sampleRate));
+  if (samples.length === 0) throw new Error('nothing was recorded');
+  let [power, rising, first, last] = [0, 0, 0, 0];
+  for (let n = 1; n < samples.length; n += 1) {
+    power += samples[n] ** 2;
+    if (samples[n - 1] < 0 && samples[n] >= 0) {
+      rising += 1;
+      first ||= n;
+      last = n;
+    }
+  }
+  const frequency = rising > 1 ? ((rising - 1) * sound.sampleRate) / (last - first) : 0;
+  return { frequency, level: Math.max(-200, 10 * Math.log10(power / samples.length)) };
+}

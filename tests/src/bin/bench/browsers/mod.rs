@@ -1,0 +1,87 @@
+//! `bench browsers`: how long a person at a browser waits for a picture, and whether it stands still after that.
+//!
+//! Chromium in namespaces, without a window, software codecs, the machine's cores shared by the browsers and the node. Pictures carry
+//! the time at which they were drawn, and are read back from what the browser shows, at most one picture late.
+//!
+//! * **first picture**: from the POST of a WHEP offer by a page that is open already, to the first picture that could be read. ICE,
+//!   DTLS, a keyframe, decoding and drawing are in it.
+//! * **join**: from opening the forwarder's page to the first picture of somebody else there: loading the page and joining the room too.
+//! * **freezes**: `getStats` after a while of 1280 by 720 pixels at 30 pictures a second, first between two browsers directly, then
+//!   through the node, over wires of the same kind. A freeze is a gap of three pictures' time, or 150 ms more than one (W3C).
+
+mod freezes;
+mod joining;
+mod report;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use forwarder_tests::browsers::{Admission, Browser, Kind, Options};
+use forwarder_tests::{Lab, Node};
+
+use self::report::Figures;
+use crate::args::Common;
+use crate::progress::Progress;
+
+/// How long anything may take that happens at all.
+const LONG: Duration = Duration::from_secs(30);
+
+/// The lab and who is in it.
+struct Stage {
+    /// In the publishers' namespace.
+    publisher: Browser,
+    /// In the receivers' namespace.
+    watcher: Browser,
+    /// On the forwarder's host: the other end of the publisher's wire.
+    beside: Browser,
+    admission: Admission,
+    lab: Lab,
+}
+
+/// Runs the bench; gives whether all pictures came.
+///
+/// # Errors
+/// The system's, and when a browser is missing.
+pub fn run(flags: &Common) -> Result<bool> {
+    let rounds = flags.rounds.unwrap_or(if flags.quick { 3 } else { 20 });
+    let watched = Duration::from_secs(if flags.quick { 10 } else { 60 });
+    let progress = Progress::new(rounds);
+    progress.say("building the lab and starting browsers, or waiting for another lab to end");
+    let stage = Stage::build()?;
+    progress.say("two browsers without a forwarder");
+    let direct = freezes::direct(&stage, watched)?;
+    let node = stage.node()?;
+    let token = stage.admission.token(&node)?;
+    progress.say("the same through the forwarder");
+    let forwarded = freezes::forwarded(&stage, &token, watched)?;
+    progress.say("first pictures");
+    let first = joining::first_pictures(&stage, &token, rounds, &progress)?;
+    progress.say("joins by the page");
+    let joins = joining::joins(&stage, &token, rounds)?;
+    progress.end();
+    let figures = Figures::new(&stage, direct, forwarded, first, joins);
+    figures.print(flags.json)?;
+    Ok(true)
+}
+
+impl Stage {
+    fn build() -> Result<Self> {
+        let lab = Lab::star().build()?;
+        let begin = |name, netns| Browser::begin(Kind::Chromium, name, netns, &Options::default());
+        let publisher = begin("publisher", &lab.publisher().netns)?;
+        let watcher = begin("watcher", &lab.receiver().netns)?;
+        let beside = begin("beside", &lab.fwd)?;
+        Ok(Self {
+            publisher: publisher.finish()?,
+            watcher: watcher.finish()?,
+            beside: beside.finish()?,
+            admission: Admission::new()?,
+            lab,
+        })
+    }
+
+    fn node(&self) -> Result<Node> {
+        let pages = [&self.publisher, &self.watcher, &self.beside];
+        self.admission.start(&self.lab, "kernel", &pages)
+    }
+}

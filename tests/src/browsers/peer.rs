@@ -1,0 +1,309 @@
+//! A peer connection in a page.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use super::report::{Posted, Report, Stats};
+
+/// How far a tone may be from what was published: what half a second of it tells, Hz.
+const IN_TUNE: f64 = 12.0;
+
+/// The least level of a tone, dB of full scale; it is published at -8.
+const AUDIBLE: f64 = -40.0;
+
+/// A peer connection in the page of a browser.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    browser: Browser,
+    name: String,
+}
+
+/// A picture to publish.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Picture {
+    /// The number that says whose it is, below 64.
+    pub stream: u8,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// What a peer publishes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Media {
+    /// A picture.
+    pub picture: Option<Picture>,
+    /// A tone of this frequency, Hz.
+    pub tone: Option<u32>,
+    /// The codec of the picture, such as `VP8`; what the browser likes best unless told.
+    pub codec: Option<String>,
+    /// Whether the picture keeps its size, come what may.
+    pub kept: bool,
+}
+
+/// Which candidates of the forwarder a peer learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidates {
+    /// All of them.
+    All,
+    /// UDP over IPv4.
+    V4,
+    /// UDP over IPv6.
+    V6,
+    /// TCP, of either.
+    Tcp,
+}
+
+impl Media {
+    /// A picture of 1280 by 720 pixels and a tone, both told from others by this number.
+    #[must_use]
+    pub fn hd(stream: u8) -> Self {
+        Self::sized(stream, 1280, 720)
+    }
+
+    /// A picture of 640 by 360 pixels and a tone.
+    #[must_use]
+    pub fn small(stream: u8) -> Self {
+        Self::sized(stream, 640, 360)
+    }
+
+    fn sized(stream: u8, width: u32, height: u32) -> Self {
+        Self {
+            picture: Some(Picture {
+                stream,
+                width,
+                height,
+            }),
+            tone: Some(Self::tone_of(stream)),
+            codec: None,
+            kept: false,
+        }
+    }
+
+    /// The tone of a stream: 75 Hz apart, which the page's analyser tells apart by far.
+    #[must_use]
+    pub fn tone_of(stream: u8) -> u32 {
+        440 + 75 * u32::from(stream)
+    }
+
+    /// The same, which keeps the picture's size however few bits or cycles there are.
+    #[must_use]
+    pub const fn kept(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+
+    /// The same, without a picture.
+    #[must_use]
+    pub fn without_picture(&self) -> Self {
+        Self {
+            picture: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same, without a tone.
+    #[must_use]
+    pub fn without_tone(&self) -> Self {
+        Self {
+            tone: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same by this codec.
+    #[must_use]
+    pub fn with_codec(mut self, codec: &str) -> Self {
+        self.codec = Some(codec.to_owned());
+        self
+    }
+}
+
+impl Candidates {
+    /// As the page knows it.
+    fn wanted(self) -> Option<&'static str> {
+        match self {
+            Self::All => None,
+            Self::V4 => Some("udp4"),
+            Self::V6 => Some("udp6"),
+            Self::Tcp => Some("tcp"),
+        }
+    }
+}
+
+impl Peer {
+    pub(super) fn make(browser: &Browser, name: &str) -> Result<Self> {
+        let peer = Self {
+            browser: browser.clone(),
+            name: name.to_owned(),
+        };
+        peer.act::<Value>("make", json!({}))?;
+        Ok(peer)
+    }
+
+    /// Its browser.
+    #[must_use]
+    pub fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
+    /// Adds tracks; the next offer has them.
+    ///
+    /// # Errors
+    /// When the page refuses; so for all calls below.
+    pub fn publish(&self, media: &Media) -> Result<()> {
+        self.act("publish", serde_json::to_value(media)?)
+    }
+
+    /// Asks for tracks of these kinds, for video by a certain codec alone.
+    pub fn subscribe(&self, kinds: &[&str], codec: Option<&str>) -> Result<()> {
+        self.act("subscribe", json!({ "kinds": kinds, "codec": codec }))
+    }
+
+    /// Stops sending a kind; the next offer tells.
+    pub fn unpublish(&self, kind: &str) -> Result<()> {
+        self.act("unpublish", json!({ "kind": kind }))
+    }
+
+    /// An offer with all candidates in it, set as the local description.
+    pub fn offer(&self) -> Result<String> {
+        self.act("offer", json!({}))
+    }
+
+    /// An offer that restarts ICE.
+    pub fn restart_offer(&self) -> Result<String> {
+        self.act("offer", json!({ "restart": true }))
+    }
+
+    /// An answer to an offer, with all candidates in it.
+    pub fn answer(&self, offer: &str) -> Result<String> {
+        self.act("answer", json!({ "sdp": offer }))
+    }
+
+    /// Takes the answer to its own offer.
+    pub fn accept(&self, answer: &str) -> Result<()> {
+        self.act("accept", json!({ "sdp": answer }))
+    }
+
+    /// What its offer says, in the terms of ORTC.
+    pub fn parameters(&self) -> Result<Value> {
+        self.act("parameters", json!({}))
+    }
+
+    /// Takes what the forwarder said of a session as the answer to its own offer. `accepted` names per mid what became of the line.
+    pub fn accept_session(
+        &self,
+        session: &Value,
+        accepted: &Value,
+        candidates: Candidates,
+    ) -> Result<()> {
+        let given =
+            json!({ "session": session, "accepted": accepted, "candidates": candidates.wanted() });
+        self.act("accept_session", given)
+    }
+
+    /// Publishes at a WHIP endpoint.
+    pub fn whip(&self, url: &str, token: Option<&str>, candidates: Candidates) -> Result<Posted> {
+        let given = json!({ "url": url, "token": token, "candidates": candidates.wanted() });
+        self.act("whip", given)
+    }
+
+    /// Plays from a WHEP endpoint, picture and sound, the picture by this codec if one is named.
+    pub fn whep(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        candidates: Candidates,
+        codec: Option<&str>,
+    ) -> Result<Posted> {
+        let wanted = candidates.wanted();
+        let given = json!({ "url": url, "token": token, "candidates": wanted, "codec": codec });
+        self.act("whep", given)
+    }
+
+    /// Ends what it has at a WHIP or WHEP endpoint by DELETE, and the connection.
+    pub fn leave(&self, token: Option<&str>) -> Result<()> {
+        self.act("leave", json!({ "token": token }))
+    }
+
+    /// What it has seen and hears.
+    pub fn report(&self) -> Result<Report> {
+        self.act("report", json!({}))
+    }
+
+    /// Its statistics.
+    pub fn stats(&self) -> Result<Stats> {
+        self.act("stats", json!({}))
+    }
+
+    /// Ends the connection.
+    pub fn close(self) -> Result<()> {
+        self.act("close", json!({}))
+    }
+
+    /// Waits until what a report says is so.
+    ///
+    /// # Errors
+    /// With the last report, when it is not so in time.
+    pub fn wait_for(
+        &self,
+        what: &str,
+        timeout: Duration,
+        is_so: impl Fn(&Report) -> bool,
+    ) -> Result<Report> {
+        let end = Instant::now() + timeout;
+        loop {
+            let report = self.report()?;
+            if is_so(&report) {
+                return Ok(report);
+            }
+            if Instant::now() >= end {
+                let browser = self.browser.name();
+                bail!("{browser}: {what}: not within {timeout:?}: {report:#?}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until `pictures` more pictures of a stream than now have been read and its tone is heard.
+    ///
+    /// # Errors
+    /// With the last report, when they do not come in time.
+    pub fn wait_for_stream(&self, stream: u8, pictures: u64, timeout: Duration) -> Result<Report> {
+        let read = |report: &Report| report.picture(stream).map_or(0, |seen| seen.read);
+        let wanted = read(&self.report()?) + pictures;
+        self.wait_for(&format!("stream {stream}"), timeout, |report| {
+            read(report) >= wanted && report.hears(stream)
+        })
+    }
+
+    fn act<T: serde::de::DeserializeOwned>(&self, action: &str, mut given: Value) -> Result<T> {
+        given["peer"] = json!(self.name);
+        self.browser
+            .act(action, given)
+            .with_context(|| format!("peer {}", self.name))
+    }
+}
+
+impl Report {
+    /// What was seen of a stream.
+    #[must_use]
+    pub fn picture(&self, stream: u8) -> Option<&super::report::Seen> {
+        self.pictures
+            .iter()
+            .find(|seen| seen.stream == Some(stream))
+    }
+
+    /// Whether the tone of a stream is heard now.
+    #[must_use]
+    pub fn hears(&self, stream: u8) -> bool {
+        let wanted = f64::from(Media::tone_of(stream));
+        let mut sounds = self.sounds.iter();
+        sounds.any(|sound| (sound.frequency - wanted).abs() <= IN_TUNE && sound.level >= AUDIBLE)
+    }
+}

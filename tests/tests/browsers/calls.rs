@@ -1,0 +1,122 @@
+//! Browsers through the forwarder by WHIP and WHEP, as a page does it: over XDP, over sockets, over TCP, over IPv4 and IPv6.
+
+use std::time::Instant;
+
+use forwarder_tests::browsers::{self, Candidates, Media};
+
+use crate::Scenario;
+use crate::room::{Room, Way};
+use crate::stage::{LONG, Stage};
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    ("kernel_v4", |stage| call(stage, "kernel", Candidates::V4)),
+    ("kernel_v6", |stage| call(stage, "kernel", Candidates::V6)),
+    ("socket_v4", |stage| call(stage, "socket", Candidates::V4)),
+    ("over_tcp", |stage| call(stage, "kernel", Candidates::Tcp)),
+    ("every_codec", every_codec),
+    ("firefox_publishes", firefox_publishes),
+    ("same_host_beside_far", same_host_beside_far),
+    ("late_and_leaving", late_and_leaving),
+    ("a_bad_token_is_refused", a_bad_token_is_refused),
+];
+
+/// Chromium is seen and heard by Chromium and Firefox.
+fn call(stage: &mut Stage, path: &'static str, candidates: Candidates) {
+    let room = Room::open(stage, Way::Whip, path, candidates);
+    let publisher = room.publish(&stage.publisher, &Media::hd(5).with_codec("VP8"));
+    let all =
+        [&stage.chromium, &stage.firefox].map(|browser| room.watch(browser, &publisher, None));
+    room.assert_flows(5, &[&all[0], &all[1]]);
+}
+
+/// Every codec that Chromium sends, to Chromium and, where it has it, Firefox.
+fn every_codec(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    for (stream, codec) in (10..).zip(["VP8", "VP9", "AV1", "H264"]) {
+        let publisher = room.publish(&stage.publisher, &Media::small(stream).with_codec(codec));
+        let takers = [&stage.chromium, &stage.firefox]
+            .into_iter()
+            .filter(|browser| {
+                let takes = browser.codecs().unwrap().takes;
+                takes.iter().any(|name| name == codec)
+            });
+        let members: Vec<_> = takers
+            .map(|browser| room.watch(browser, &publisher, Some(codec)))
+            .collect();
+        // Debian's Firefox alone lacks one of them.
+        assert_eq!(members.len(), if codec == "H264" { 1 } else { 2 });
+        for quality in room.assert_flows(stream, &members.iter().collect::<Vec<_>>()) {
+            assert_eq!(quality.codec, format!("video/{codec}"));
+        }
+        for member in members.into_iter().chain([publisher]) {
+            member.peer.close().unwrap();
+        }
+    }
+}
+
+fn firefox_publishes(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    let publisher = room.publish(&stage.firefox, &Media::hd(7));
+    let all =
+        [&stage.publisher, &stage.firefox].map(|browser| room.watch(browser, &publisher, None));
+    room.assert_flows(7, &[&all[0], &all[1]]);
+}
+
+/// The socket path serves who is on the forwarder's own host, XDP the others, in one room.
+fn same_host_beside_far(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    let far = room.publish(&stage.publisher, &Media::small(11));
+    let near = room.publish(&stage.local, &Media::small(12));
+    let watchers = [&stage.local, &stage.chromium];
+    let seeing_far = watchers.map(|browser| room.watch(browser, &far, None));
+    let seeing_near = watchers.map(|browser| room.watch(browser, &near, None));
+    for (stream, members) in [(11, &seeing_far), (12, &seeing_near)] {
+        for (member, path) in members.iter().zip(["socket", "sealed"]) {
+            member.peer.wait_for_stream(stream, 10, LONG).unwrap();
+            room.assert_path(member, path);
+        }
+    }
+}
+
+/// Who comes late sees something at once; who leaves is gone, and disturbs nobody.
+fn late_and_leaving(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    let publisher = room.publish(&stage.publisher, &Media::small(13));
+    let early = room.watch(&stage.firefox, &publisher, None);
+    room.assert_flows(13, &[&early]);
+
+    let start = Instant::now();
+    let late = room.watch(&stage.chromium, &publisher, None);
+    let sees = |report: &forwarder_tests::browsers::Report| report.picture(13).is_some();
+    late.peer.wait_for("a picture", LONG, sees).unwrap();
+    println!("the late one sees something after {:?}", start.elapsed());
+    room.assert_flows(13, &[&early, &late]);
+
+    late.peer.leave(room.token.as_deref()).unwrap();
+    assert!(!room.sessions().contains(&late.id));
+    room.assert_flows(13, &[&early]);
+}
+
+/// Without a token, with one that nobody signed and with one for another room nobody gets in.
+fn a_bad_token_is_refused(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    let good = room.token.clone().unwrap();
+    let forged = format!("{}x", good.get(..good.len() - 2).unwrap_or_default());
+    let peer = stage.publisher.peer("stranger").unwrap();
+    peer.publish(&Media::small(14)).unwrap();
+    let elsewhere = format!("{}/whip/elsewhere", browsers::base(&stage.lab));
+    let attempts = [
+        (room.whip.clone(), None, 401),
+        (room.whip.clone(), Some(forged.as_str()), 401),
+        (elsewhere, Some(good.as_str()), 403),
+    ];
+    for (url, token, status) in attempts {
+        let posted = peer.whip(&url, token, Candidates::All).unwrap();
+        assert_eq!(posted.status, status, "{posted:#?}");
+        let problem: serde_json::Value =
+            serde_json::from_str(posted.body.as_deref().unwrap_or_default()).unwrap();
+        assert!(problem["detail"].is_string(), "{problem:#}");
+    }
+    assert_eq!(room.sessions(), [""; 0]);
+}

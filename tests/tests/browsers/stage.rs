@@ -1,0 +1,108 @@
+//! What scenarios share: the lab, the browsers in it, and a node while a scenario has one.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use forwarder_tests::browsers::{Admission, Browser, Kind, Options};
+use forwarder_tests::{Client, Lab, Node};
+
+/// How long anything may take that happens at all, on a busy machine too.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// Pictures to be read before a stream is said to flow: a second and a half.
+pub const SOME: u64 = 15;
+
+/// The lab and who is in it.
+///
+///     pub0: chromium ── fwd: a node, local ── rx0: chromium, firefox
+pub struct Stage {
+    /// Chromium in the publishers' namespace.
+    pub publisher: Browser,
+    /// Chromium in the receivers' namespace.
+    pub chromium: Browser,
+    /// Firefox there.
+    pub firefox: Browser,
+    /// Chromium on the forwarder's own host.
+    pub local: Browser,
+    /// The forwarder, from [`Stage::start`] until the scenario ends.
+    node: Option<Node>,
+    admission: Admission,
+    /// The namespaces.
+    pub lab: Lab,
+}
+
+impl Stage {
+    /// Makes the lab and starts the browsers, all at once.
+    pub fn build() -> Result<Self> {
+        let lab = Lab::star().build()?;
+        let (sending, receiving) = (&lab.publisher().netns, &lab.receiver().netns);
+        let begin = |kind, name, netns| Browser::begin(kind, name, netns, &Options::default());
+        let publisher = begin(Kind::Chromium, "publisher", sending)?;
+        let chromium = begin(Kind::Chromium, "chromium", receiving)?;
+        let firefox = begin(Kind::Firefox, "firefox", receiving)?;
+        let local = begin(Kind::Chromium, "local", &lab.fwd)?;
+        let stage = Self {
+            publisher: publisher.finish()?,
+            chromium: chromium.finish()?,
+            firefox: firefox.finish()?,
+            local: local.finish()?,
+            node: None,
+            admission: Admission::new()?,
+            lab,
+        };
+        println!(
+            "browsers: {}, {}",
+            stage.chromium.version(),
+            stage.firefox.version()
+        );
+        Ok(stage)
+    }
+
+    /// As at first: pages anew, no node.
+    pub fn clear(&mut self) -> Result<()> {
+        self.node = None;
+        for browser in self.browsers() {
+            browser.visit(None)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a node of this path, and gives a client of its API.
+    pub fn start(&mut self, path: &str) -> Client {
+        let node = Node::start_on_all(&self.lab, &["--path", path]).unwrap();
+        self.keep(node, path).client().unwrap()
+    }
+
+    /// The same with an API that other hosts reach and that pages of the browsers may use; and a token that admits to its room.
+    pub fn start_reachable(&mut self, path: &str) -> (Client, Option<String>) {
+        let node = self.admission.start(&self.lab, path, &self.browsers());
+        let node = self.keep(node.unwrap(), path);
+        let token = self.admission.token(node).unwrap();
+        (self.admission.client(node).unwrap(), Some(token))
+    }
+
+    fn keep(&mut self, node: Node, path: &str) -> &Node {
+        assert_eq!(node.path(), path, "{}", node.ready_line());
+        self.node.insert(node)
+    }
+
+    /// Ends a scenario. After a failure, what the browsers show and said is kept.
+    pub fn end(&mut self, failed: bool, name: &str) {
+        let file = name.replace("::", "-");
+        if failed {
+            for browser in self.browsers() {
+                let said = browser.said().join("\n");
+                eprintln!("---- {} said:\n{said}\n----", browser.name());
+                let _ = browser.screenshot(&format!("{file}-{}", browser.name()));
+            }
+            if let Some(node) = &self.node {
+                eprintln!("---- the forwarder said:\n{}\n----", node.log().join("\n"));
+            }
+        }
+        self.node = None;
+    }
+
+    fn browsers(&self) -> [&Browser; 4] {
+        [&self.publisher, &self.chromium, &self.firefox, &self.local]
+    }
+}

@@ -1,0 +1,76 @@
+//! Peers that are no browsers, by WHIP and WHEP: aiortc, GStreamer's webrtcbin, and ffmpeg's WHIP muxer.
+
+use std::time::{Duration, Instant};
+
+use forwarder_tests::browsers::{Candidates, Media, Played, Role, Script, Toolkit};
+
+use crate::Scenario;
+use crate::room::{Room, Way};
+use crate::stage::{LONG, SOME, Stage};
+
+/// How long peers stay.
+const WHILE: Duration = Duration::from_secs(8);
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    ("aiortc", |stage| both_ways(stage, Toolkit::Aiortc, 21)),
+    ("gstreamer", |stage| {
+        both_ways(stage, Toolkit::Gstreamer, 22)
+    }),
+    ("ffmpeg_publishes", ffmpeg_publishes),
+];
+
+/// A toolkit publishes to Chromium, and plays what Chromium publishes.
+fn both_ways(stage: &mut Stage, toolkit: Toolkit, stream: u8) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    let start = |netns, role, url: &str, time| {
+        let token = room.token.as_deref();
+        Script::start(netns, toolkit, role, url, token, stream, time).unwrap()
+    };
+    let (here, there) = (&stage.lab.publisher().netns, &stage.lab.receiver().netns);
+
+    let publishing = start(here, Role::Publish, &room.whip, WHILE + WHILE);
+    let watcher = room.watch_session(&stage.chromium, &joined(&room));
+    room.assert_flows(stream, &[&watcher]);
+    drop(publishing);
+
+    let publisher = room.publish(&stage.publisher, &Media::small(stream).with_codec("VP8"));
+    let playing = start(there, Role::Play, &room.whep(&publisher.id), WHILE);
+    assert_played(&playing.finish().unwrap(), stream);
+}
+
+fn assert_played(played: &Played, stream: u8) {
+    println!("{played:?}");
+    assert_eq!(played.state, "connected", "{played:?}");
+    assert_eq!(played.stream, Some(stream), "{played:?}");
+    assert!(played.read >= SOME, "{played:?}");
+    assert_eq!((played.unreadable, played.backwards), (0, 0), "{played:?}");
+    let tone = f64::from(Media::tone_of(stream));
+    assert!((played.frequency - tone).abs() < 12.0, "{played:?}");
+}
+
+fn ffmpeg_publishes(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    let (netns, token) = (&stage.lab.publisher().netns, room.token.as_deref());
+    let _ffmpeg = Script::ffmpeg(netns, &room.whip, token, 23, WHILE + WHILE).unwrap();
+    let watcher = room.watch_session(&stage.chromium, &joined(&room));
+    // It offers no GCM, so its own suite is another than the watcher's.
+    for quality in room.assert_flows(23, &[&watcher]) {
+        assert_eq!(quality.codec, "video/H264");
+    }
+}
+
+/// The id of the session that a program makes, once it is connected.
+fn joined(room: &Room) -> String {
+    let end = Instant::now() + LONG;
+    loop {
+        if let [only] = room.sessions().as_slice() {
+            let view: serde_json::Value = room.api.read(&format!("/v0/sessions/{only}")).unwrap();
+            if view["state"] == "connected" {
+                return only.clone();
+            }
+        }
+        assert!(Instant::now() < end, "it did not join");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
