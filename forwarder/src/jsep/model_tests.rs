@@ -139,7 +139,7 @@ impl World {
 fn outcome(change: &LineChange) -> Outcome {
     Outcome::Accepted {
         receiving: true,
-        sending: (change.line % 2 == 0).then(|| sent("back", 77)),
+        sending: change.line.is_multiple_of(2).then(|| sent("back", 77)),
     }
 }
 
