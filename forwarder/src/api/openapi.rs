@@ -82,11 +82,12 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
     }
     // Unknown parameters in the query, and values that cannot be.
     problems.push((400, "a value is not allowed"));
-    if path.contains('{') {
+    let changes = !matches!(method, HttpMethod::Get);
+    if path.contains('{') || changes {
         problems.push((404, "there is no such thing"));
     }
-    let changes = !matches!(method, HttpMethod::Get);
     if changes {
+        problems.push((408, "the body did not come whole"));
         problems.extend([
             (409, "it is there already, or has changed since"),
             (413, "the body is too large"),

@@ -88,14 +88,27 @@ async fn read_whole(request: Request, next: Next) -> Response {
         problem.into_response()
     };
     match timeout(PATIENCE, to_bytes(body, BODY_LIMIT)).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Ok(bytes)) => {
+            next.run(Request::from_parts(parts, Body::from(bytes)))
+                .await
+        }
         Ok(Err(error)) if Error::source(&error).is_some_and(|why| why.is::<LengthLimitError>()) => {
             close(too_large())
         }
-        Ok(Err(error)) => close(Problem::new(&INVALID, "body", error.to_string(), "a body, sent whole")),
+        Ok(Err(error)) => close(Problem::new(
+            &INVALID,
+            "body",
+            error.to_string(),
+            "a body, sent whole",
+        )),
         Err(_) => {
             let given = format!("not whole after {} s", PATIENCE.as_secs());
-            close(Problem::new(&SLOW, "body", given, "a body that comes at once"))
+            close(Problem::new(
+                &SLOW,
+                "body",
+                given,
+                "a body that comes at once",
+            ))
         }
     }
 }
@@ -140,7 +153,9 @@ fn queries(document: &OpenApi) -> Queries {
                 })
                 .filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query))
                 .map(|parameter| parameter.name.clone());
-            queries.insert((method, path.clone()), names.collect());
+            if operation.is_some() {
+                queries.insert((method, path.clone()), names.collect());
+            }
         }
     }
     queries
@@ -154,7 +169,10 @@ async fn check_query(
     next: Next,
 ) -> Response {
     let key = (request.method().clone(), path.as_str().to_owned());
-    let known = queries.get(&key).map(Vec::as_slice).unwrap_or_default();
+    let Some(known) = queries.get(&key) else {
+        // Another method, which is refused for that.
+        return next.run(request).await;
+    };
     let query = request.uri().query().unwrap_or_default();
     let names = query.split('&').filter_map(|pair| pair.split('=').next());
     let stray = names
@@ -163,7 +181,7 @@ async fn check_query(
     match stray {
         None => next.run(request).await,
         Some(stray) => {
-            let allowed = match known {
+            let allowed = match known.as_slice() {
                 [] => "no parameters in the query".to_owned(),
                 known => format!("the parameters {}", known.join(", ")),
             };

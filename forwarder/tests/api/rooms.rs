@@ -7,6 +7,11 @@ use crate::{access::session, rig::Rig};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
+fn audio(ssrc: u32) -> Value {
+    let opus = json!({"payload_type": 111, "name": "opus", "clock_rate": 48_000, "channels": 2});
+    json!({"kind": "audio", "mid": ssrc.to_string(), "codecs": [opus], "encodings": [{"ssrc": ssrc}]})
+}
+
 #[test]
 fn a_room_is_declared_changed_looked_at_and_ended() {
     let rig = Rig::start();
@@ -134,8 +139,12 @@ fn wishes_are_a_whole_document_with_a_tag() {
         shown.json()["wishes"],
         json!({"publications": "all", "kinds": ["audio", "video"]})
     );
-    let body =
-        json!({"publications": ["7", "9"], "except": ["9"], "kinds": ["audio"], "paused": ["7"]});
+    let lines = rig.create("/v0/sessions", session("r"));
+    let lines = format!("/v0/sessions/{lines}/publications");
+    let [one, two] = [5, 6].map(|ssrc| rig.create(&lines, audio(ssrc)));
+    let body = json!({
+        "publications": [&one, &two], "except": [two], "kinds": ["audio"], "paused": [one],
+    });
     let reply = rig.exchange("PUT", &path, &[JSON, ("if-match", &tag)], &body.to_string());
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_ne!(reply.header("etag"), Some(&*tag));
@@ -179,10 +188,7 @@ fn limits_and_locks_say_why() {
         rig.call("PUT", "/v0/rooms/r", r#"{"max_tracks": 0}"#).0,
         200
     );
-    let line = json!({
-        "kind": "audio", "codecs": [{"payload_type": 111, "name": "opus", "clock_rate": 48_000, "channels": 2}],
-        "encodings": [{"ssrc": 5}],
-    });
+    let line = audio(5);
     let lines = format!("/v0/sessions/{id}/publications");
     rig.refused("POST", &lines, &line.to_string(), 429, "room.max_tracks");
 }
@@ -191,10 +197,7 @@ fn limits_and_locks_say_why() {
 fn a_moderator_mutes_and_removes() {
     let rig = Rig::start();
     let id = rig.create("/v0/sessions", session("r"));
-    let line = json!({
-        "kind": "audio", "codecs": [{"payload_type": 111, "name": "opus", "clock_rate": 48_000, "channels": 2}],
-        "encodings": [{"ssrc": 5}],
-    });
+    let line = audio(5);
     let lines = format!("/v0/sessions/{id}/publications");
     let publication = rig.create(&lines, line);
     let path = format!("{lines}/{publication}");
