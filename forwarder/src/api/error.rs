@@ -79,7 +79,7 @@ pub struct Problem {
     /// What it may hold.
     pub allowed: String,
     /// What the answer says besides.
-    pub header: Option<(HeaderName, HeaderValue)>,
+    pub header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// Why a request was refused; nothing was changed. RFC 9457, with the field at fault.
@@ -127,7 +127,7 @@ impl Problem {
     #[must_use]
     pub fn with(self, name: HeaderName, value: HeaderValue) -> Self {
         Self {
-            header: Some((name, value)),
+            header: Some(Box::new((name, value))),
             ..self
         }
     }
@@ -191,7 +191,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let content = HeaderValue::from_static("application/problem+json");
         let mut response = (*status, [(header::CONTENT_TYPE, content)], body).into_response();
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.header.map(|header| *header) {
             response.headers_mut().insert(name, value);
         }
         response
