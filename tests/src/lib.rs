@@ -10,6 +10,7 @@ pub mod client;
 pub mod frame;
 pub mod fuzzing;
 pub mod fuzzing_media;
+pub mod fuzzing_sdp;
 pub mod fuzzing_srtp;
 pub mod fuzzing_transport;
 pub mod lab;

@@ -154,15 +154,15 @@ impl Line {
         if let (Some(old), Some(new)) = (&agreed.publication, &self.publication)
             && old.mid == new.mid
             && old.encodings == new.encodings
-            && old.header_extensions == new.header_extensions
             && has_all(&old.codecs, &new.codecs)
+            && has_extensions(&old.header_extensions, &new.header_extensions)
         {
             self.publication = Some(old.clone());
         }
         if let (Some(old), Some(new)) = (&agreed.receiving, &self.receiving)
             && old.mid == new.mid
-            && old.header_extensions == new.header_extensions
             && has_all(&new.codecs, &old.codecs)
+            && has_extensions(&new.header_extensions, &old.header_extensions)
         {
             self.receiving = Some(old.clone());
         }
@@ -248,6 +248,10 @@ fn has_all(all: &[CodecSpec], some: &[CodecSpec]) -> bool {
                 && formats::is_same_format(other, one)
         })
     })
+}
+
+fn has_extensions(all: &[ExtensionSpec], some: &[ExtensionSpec]) -> bool {
+    some.iter().all(|spec| all.contains(spec))
 }
 
 fn change<T: Clone + PartialEq>(before: Option<&T>, now: Option<&T>) -> Change<T> {

@@ -297,4 +297,6 @@ mod offer_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
+mod renegotiation_tests;
+#[cfg(test)]
 mod samples;

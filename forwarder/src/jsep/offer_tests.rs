@@ -301,6 +301,20 @@ fn a_browser_that_lists_more_codecs_ends_nothing() {
         "a=rtcp-mux\r\n",
         "a=rtcp-mux\r\na=rtpmap:47 AV1/90000\r\na=fmtp:47 profile=1\r\n",
     );
+    // As browsers do, in an order of their own.
+    let (first, second) = ("a=extmap:1 ", "a=extmap:2 ");
+    let uri = |id: &str| {
+        let from = more.split(id).nth(1).unwrap();
+        from.split("\r\n").next().unwrap().to_owned()
+    };
+    let (one, two) = (
+        format!("{first}{}", uri(first)),
+        format!("{second}{}", uri(second)),
+    );
+    let more = more
+        .replace(&one, "swap")
+        .replace(&two, &one)
+        .replace("swap", &two);
     assert_ne!(more, again);
     assert_eq!(ours.handle_offer(&more).unwrap().changes, []);
     ours.answer(&Side::new(1).local(), &[]).unwrap();

@@ -67,7 +67,7 @@ fn check_answer(offer: &str, answer: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn no_text_is_too_strange(text in ".{0,400}", lines in prop::collection::vec(line(), 0..60)) {

@@ -92,6 +92,13 @@ pub fn offer(name: &str) -> &'static str {
     offers.find(|(known, _)| *known == name).unwrap().1
 }
 
+/// The offer of this name, with one text in place of another.
+pub fn changed(name: &str, from: &str, to: &str) -> String {
+    let offer = offer(name);
+    assert!(offer.contains(from), "{from}");
+    offer.replace(from, to)
+}
+
 /// One side of a negotiation, as far as it does not change.
 pub struct Side {
     pub ice: Credentials,

@@ -26,6 +26,15 @@ pub(super) fn read(
     said: Said,
 ) -> Result<Remote, Refusal> {
     let transport = source(description, lines);
+    // Where all lines have ended nobody speaks of the transport, which stays for those that may come.
+    if let (None, Some(before), true) = (transport, before, lines.iter().all(|line| !line.is_open))
+    {
+        let restarted = false;
+        return Ok(Remote {
+            restarted,
+            ..before.clone()
+        });
+    }
     let silent = sdp::Transport::default();
     let transport = transport.unwrap_or(&silent);
     let (Some(ufrag), Some(pwd)) = (&transport.ufrag, &transport.pwd) else {

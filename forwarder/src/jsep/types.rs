@@ -110,7 +110,8 @@ pub enum Outcome {
     Accepted {
         /// Whether the peer may send on it.
         receiving: bool,
-        /// What we send on it, now or later.
+        /// What we send on it, now or later. It holds for the line from now on: what was sent before ends, unless it is
+        /// named again.
         sending: Option<Sent>,
     },
     /// It is closed, both ways. The peer may use its place for another.

@@ -23,7 +23,7 @@ mod offering;
 mod reconciling;
 mod room;
 mod sampling;
-mod settings;
+pub mod settings;
 mod speaking;
 pub mod specs;
 mod viewing;

@@ -150,7 +150,8 @@ impl Rooms {
         let Some(line) = self.line_mut(id, plan.line) else {
             return;
         };
-        line.told = told;
+        // What it does not take, it need not be told to take no longer.
+        line.told = told.filter(|_| line.receiving.is_some());
         let Some((publication, ssrc)) = plan.carry else {
             return;
         };

@@ -90,7 +90,9 @@ fn take(line: &mut Line, gathered: &mut Gathered, name: &str, value: &str) {
         "fmtp" => {
             if let Some((payload_type, parameters)) = numbered(value) {
                 let parameters = parameters.trim().to_owned();
-                gathered.fmtps.entry(payload_type).or_insert(parameters);
+                if !parameters.is_empty() {
+                    gathered.fmtps.entry(payload_type).or_insert(parameters);
+                }
             }
         }
         "rtcp-fb" => {

@@ -121,7 +121,7 @@ pub fn candidate_lines(candidates: &[Candidate]) -> Vec<Attribute> {
 
 fn media(written: &Written<'_>, line: &WrittenLine<'_>, first: bool) -> Media {
     let Some(body) = &line.body else {
-        return closed(line);
+        return closed(written, line);
     };
     let mut media = bare(line, body_formats(body));
     let default = default_candidate(written.candidates);
@@ -129,18 +129,10 @@ fn media(written: &Written<'_>, line: &WrittenLine<'_>, first: bool) -> Media {
     let ip = default.map(|candidate| candidate.address.ip());
     let ip = ip.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
     media.connections.push(Connection::from_ip_addr(ip));
+    put_transport(&mut media, written);
     let mut put = |name: &str, value: String| {
         media.attributes.push(Attribute::with_value(name, value));
     };
-    put("ice-ufrag", written.ice.ufrag().to_owned());
-    put("ice-pwd", written.ice.pwd().to_owned());
-    put("ice-options", "trickle ice2".to_owned());
-    let Written {
-        fingerprint, setup, ..
-    } = written;
-    let function = fingerprint.function().name();
-    put("fingerprint", format!("{function} {fingerprint}"));
-    put("setup", (*setup).to_owned());
     if let Some(mid) = line.mid {
         put("mid", mid.to_owned());
     }
@@ -176,16 +168,39 @@ fn media(written: &Written<'_>, line: &WrittenLine<'_>, first: bool) -> Media {
     media
 }
 
-/// A line that carries nothing (RFC 3264 §6).
-fn closed(line: &WrittenLine<'_>) -> Media {
+/// A line that carries nothing (RFC 3264 §6). Nobody needs its transport, but aiortc refuses a description in which a line
+/// has none, or no rtcp-mux.
+fn closed(written: &Written<'_>, line: &WrittenLine<'_>) -> Media {
     let mut media = bare(line, line.formats.to_owned());
     let anywhere = Connection::from_ip_addr(std::net::Ipv4Addr::UNSPECIFIED);
     media.connections.push(anywhere);
+    put_transport(&mut media, written);
     if let Some(mid) = line.mid {
         media.attributes.push(Attribute::with_value("mid", mid));
     }
     media.attributes.push(Attribute::new("inactive"));
+    media.attributes.push(Attribute::new("rtcp-mux"));
     media
+}
+
+/// Each line tells the transport: not everybody looks for it in the first of the bundle alone.
+fn put_transport(media: &mut Media, written: &Written<'_>) {
+    let Written {
+        ice,
+        fingerprint,
+        setup,
+        ..
+    } = written;
+    let function = fingerprint.function().name();
+    let attributes = [
+        ("ice-ufrag", ice.ufrag().to_owned()),
+        ("ice-pwd", ice.pwd().to_owned()),
+        ("ice-options", "trickle ice2".to_owned()),
+        ("fingerprint", format!("{function} {fingerprint}")),
+        ("setup", (*setup).to_owned()),
+    ];
+    let attributes = attributes.map(|(name, value)| Attribute::with_value(name, value));
+    media.attributes.extend(attributes);
 }
 
 fn bare(line: &WrittenLine<'_>, formats: String) -> Media {

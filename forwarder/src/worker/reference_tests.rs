@@ -1,7 +1,12 @@
 //! Random packets through a worker and through a naive reference: what every subscriber opens is what the reference says, in the same
 //! order, and nothing else ever leaves. Over real sockets, with real ciphers.
 
-use std::{collections::BTreeMap, net::UdpSocket, os::fd::OwnedFd, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::UdpSocket,
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use arrayvec::ArrayVec;
 use forwarder_common::{reason::Reason, slots::MAX_WORKERS};
@@ -10,7 +15,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{
     command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec, TransportSequence},
-    counters::LegCounters,
+    counters::{LegCounters, TrackCounters},
     outlets::Outlets,
     relay::Relays,
     send_state::SendState,
@@ -105,6 +110,10 @@ struct World {
     publisher: SendKeys,
     subscribers: Vec<Subscriber>,
     next_leg: u32,
+    muted: bool,
+    counters: Arc<TrackCounters>,
+    /// Packets, and how loud and how often voice they said that they are.
+    heard: (u64, u64, u64),
 }
 
 fn payload_type_of(leg: u32) -> u8 {
@@ -131,6 +140,7 @@ impl World {
         let send_state = Arc::new(SendState::heap(4096).unwrap());
         let mut state = State::new(outlets, told, Tally::new(reasons, 0), send_state);
         let keys = master(suite, 1);
+        let counters = Arc::<TrackCounters>::default();
         for command in [
             Command::PutReceiver {
                 session: PUBLISHER,
@@ -141,7 +151,10 @@ impl World {
                     counters: Arc::default(),
                 },
             },
-            Command::AddTrack(track()),
+            Command::AddTrack(Track {
+                counters: Arc::clone(&counters),
+                ..track()
+            }),
         ] {
             assert!(state.obey(command).is_none());
         }
@@ -190,6 +203,9 @@ impl World {
             publisher: SendKeys::new(&keys),
             subscribers,
             next_leg: 1,
+            muted: false,
+            counters,
+            heard: (0, 0, 0),
         }
     }
 
@@ -237,6 +253,17 @@ impl World {
         });
     }
 
+    fn mute(&mut self) {
+        self.muted = !self.muted;
+        for subscriber in &mut self.subscribers {
+            subscriber.offset = None;
+        }
+        self.state.obey(Command::MuteTrack {
+            track: TRACK,
+            muted: self.muted,
+        });
+    }
+
     /// What a publisher sends, and what the reference makes of it.
     fn publish(&mut self, packet: &Packet, seen: &mut BTreeMap<u64, ()>) {
         let mut sealed = packet.plain();
@@ -256,6 +283,11 @@ impl World {
         self.state
             .forward(PUBLISHER, &mut sealed, 5_000_000_000, 5_000_000_000);
         if fresh {
+            self.heard.0 += 1;
+            self.heard.1 += u64::from(127 - (packet.level & 0x7f));
+            self.heard.2 += u64::from(packet.level >= 0x80);
+        }
+        if fresh && !self.muted {
             self.expect(packet);
         }
     }
@@ -291,6 +323,13 @@ impl World {
     fn check(&mut self) {
         self.state.flush();
         self.notes.drain(1000, |_| ());
+        let counters = &self.counters;
+        let heard = (
+            counters.levels.load(Relaxed),
+            counters.loudness.load(Relaxed),
+            counters.voiced.load(Relaxed),
+        );
+        assert_eq!(heard, self.heard);
         for subscriber in &mut self.subscribers {
             let mut arrived = Vec::new();
             let mut buffer = [0; 2048];
@@ -361,6 +400,7 @@ enum Step {
     },
     Toggle(usize),
     Pause(usize),
+    Mute,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -371,6 +411,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(ahead, payload, tampered)| Step::Packet { ahead, payload, tampered }),
         2 => (0..3_usize).prop_map(Step::Toggle),
         1 => (0..3_usize).prop_map(Step::Pause),
+        1 => Just(Step::Mute),
     ]
 }
 
@@ -394,6 +435,7 @@ proptest! {
             match step {
                 Step::Toggle(number) => world.toggle(number),
                 Step::Pause(number) => world.pause(number),
+                Step::Mute => world.mute(),
                 Step::Packet { ahead, payload, tampered } => {
                     let index = highest.saturating_add_signed(ahead).max(start);
                     let packet = Packet {
@@ -466,8 +508,13 @@ fn a_stream_goes_on_when_its_track_comes_again() {
     world.state.obey(Command::RemoveTrack { track: TRACK });
     world.subscribers[0].leg = None;
     world.publish(&packet(65_540), &mut seen);
+    // It counts for no track, and the next one begins at 0.
+    (world.counters, world.heard) = (Arc::default(), (0, 0, 0));
     world.check();
-    world.state.obey(Command::AddTrack(track()));
+    world.state.obey(Command::AddTrack(Track {
+        counters: Arc::clone(&world.counters),
+        ..track()
+    }));
     world.toggle(0);
     for index in [65_541, 65_542, 65_535, 65_541, 65_543] {
         world.publish(&packet(index), &mut seen);

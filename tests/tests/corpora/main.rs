@@ -3,6 +3,7 @@
 //! `FORWARDER_WRITE_SEEDS=1` writes the seeds anew after the case table has changed.
 
 mod media;
+mod sdp;
 mod srtp;
 mod transport;
 
@@ -21,7 +22,7 @@ use forwarder_tests::{
     Family,
     cases::{cases, frame, rtp},
     fuzzing::{EveryOther, TARGETS},
-    fuzzing_media, fuzzing_srtp, fuzzing_transport,
+    fuzzing_media, fuzzing_sdp, fuzzing_srtp, fuzzing_transport,
 };
 
 const VARIABLE: &str = "FORWARDER_WRITE_SEEDS";
@@ -58,6 +59,8 @@ fn seeds() -> BTreeMap<&'static str, Vec<(String, Vec<u8>)>> {
     seeds.insert("ice", transport::agents());
     seeds.insert("header", media::headers());
     seeds.insert("rtcp", media::reports());
+    seeds.insert("sdp", sdp::descriptions());
+    seeds.insert("negotiation", sdp::scripts());
     seeds
 }
 
@@ -107,6 +110,7 @@ fn corpora_hold_no_surprise() {
     let targets = TARGETS
         .into_iter()
         .chain(fuzzing_media::TARGETS)
+        .chain(fuzzing_sdp::TARGETS)
         .chain(fuzzing_srtp::TARGETS)
         .chain(fuzzing_transport::TARGETS);
     for (name, target) in targets {

@@ -113,32 +113,35 @@ impl Paper {
             answer.push_str(group);
             answer.push_str("\r\n");
         }
-        let mut at = 0;
-        let mut body = false;
-        for line in offer.lines() {
-            let kept = [
-                "a=mid:",
-                "a=rtcp-mux",
-                "a=rtpmap:",
-                "a=fmtp:",
-                "a=extmap:",
-                "c=",
-            ];
-            if line.starts_with("m=") {
-                body = true;
-                at += 1;
-                write!(answer, "{line}\r\n").unwrap();
-                answer.push_str(&transport());
-                answer.push_str("a=setup:active\r\n");
-            } else if body && kept.iter().any(|it| line.starts_with(it)) {
-                write!(answer, "{line}\r\n").unwrap();
-            } else if body && let Some(direction) = mirrored(line) {
-                let direction = if declines(at - 1) {
-                    "inactive"
-                } else {
-                    direction
-                };
-                write!(answer, "a={direction}\r\n").unwrap();
+        let kept = [
+            "a=mid:",
+            "a=rtcp-mux",
+            "a=rtpmap:",
+            "a=fmtp:",
+            "a=extmap:",
+            "c=",
+        ];
+        for (at, section) in offer.split("m=").skip(1).enumerate() {
+            let mut lines = section.lines();
+            write!(answer, "m={}\r\n", lines.next().unwrap()).unwrap();
+            answer.push_str(&transport());
+            answer.push_str("a=setup:active\r\n");
+            let mut own = None;
+            for line in lines {
+                if kept.iter().any(|it| line.starts_with(it)) {
+                    write!(answer, "{line}\r\n").unwrap();
+                }
+                if let Some(mid) = line.strip_prefix("a=mid:") {
+                    own = self.lines.iter().find(|line| line.mid == mid);
+                }
+                if let Some(direction) = mirrored(line) {
+                    let declined = declines(at) && direction == "recvonly";
+                    let direction = if declined { "inactive" } else { direction };
+                    write!(answer, "a={direction}\r\n").unwrap();
+                }
+            }
+            if let Some(Line { ssrc, .. }) = own.filter(|line| line.direction == "sendonly") {
+                write!(answer, "a=ssrc:{ssrc} cname:x\r\n").unwrap();
             }
         }
         answer
@@ -160,12 +163,13 @@ fn transport() -> String {
     )
 }
 
-/// What a line says of its direction, seen from the other side; who only sends there takes nothing.
+/// What a line says of its direction, seen from the other side.
 fn mirrored(line: &str) -> Option<&'static str> {
     match line {
         "a=sendonly" => Some("recvonly"),
-        "a=recvonly" | "a=inactive" => Some("inactive"),
-        "a=sendrecv" => Some("recvonly"),
+        "a=recvonly" => Some("sendonly"),
+        "a=inactive" => Some("inactive"),
+        "a=sendrecv" => Some("sendrecv"),
         _ => None,
     }
 }

@@ -327,7 +327,7 @@ impl Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn what_is_sent_is_what_is_wished_after_any_sequence(steps in prop::collection::vec(step(), 1..60)) {

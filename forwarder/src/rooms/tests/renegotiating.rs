@@ -1,10 +1,15 @@
 //! Offers on live sessions, from both sides and at the same time.
 
-use super::hall::{AUDIO, Hall, RECEIVE, SEND, VIDEO, accept, propose};
+use super::{
+    hall::{AUDIO, Hall, RECEIVE, SEND, VIDEO, accept, offer, propose, spec},
+    paper::Paper,
+};
 use crate::{
     core::refusal::RefusalKind,
+    media::Kind,
     rooms::{
         offering::{ANSWERED_WITHIN, MOST_UNANSWERED},
+        specs::Entry,
         views::PendingOffer,
         wishes::Wishes,
     },
@@ -127,6 +132,55 @@ fn an_offer_that_nobody_answers_is_made_again_a_few_times() {
 }
 
 #[test]
+fn what_an_answer_declines_is_not_offered_again_until_it_is_wished_again() {
+    let mut hall = Hall::new();
+    hall.obliging = false;
+    let ann = hall.come(&[(AUDIO, SEND), (VIDEO, SEND)]);
+    let mut paper = Paper::new();
+    paper.add("audio", "sendonly");
+    let id = hall.join(spec(offer(paper.offer(), true))).unwrap().id;
+    let published = hall.publications(ann);
+    let offers = |hall: &Hall| hall.rooms.pending_offer(id).unwrap();
+    let answer = |hall: &mut Hall, paper: &mut Paper, declines: fn(usize) -> bool| {
+        let offer = offers(hall).unwrap();
+        let sdp = paper.mirror(&offer.sdp, declines);
+        let (now, version) = (hall.world.now, offer.version);
+        let sessions = &mut hall.world.sessions;
+        let tried = hall.rooms.answer(sessions, now, id, version, &sdp, true);
+        assert_eq!(tried, Ok(()));
+        assert_eq!(sessions.subscriptions(id).count(), 0);
+        hall.rooms
+            .answer(sessions, now, id, version, &sdp, false)
+            .unwrap();
+        hall.settle();
+        let subscriptions = hall.world.sessions.subscriptions(id);
+        subscriptions.map(|it| it.publication).collect::<Vec<_>>()
+    };
+    // The line of the audio comes first after its own.
+    assert_eq!(
+        answer(&mut hall, &mut paper, |line| line != 1),
+        published[..1]
+    );
+    assert_eq!(offers(&hall), None);
+    let view = hall.rooms.wishes(&hall.world.sessions, id).unwrap();
+    assert_eq!(
+        (view.waiting, view.declined),
+        (vec![], published[1..].to_vec())
+    );
+    hall.rooms
+        .wish(&hall.world.sessions, id, Wishes::none(), false)
+        .unwrap();
+    hall.settle();
+    assert_eq!(answer(&mut hall, &mut paper, |_| false), []);
+    hall.rooms
+        .wish(&hall.world.sessions, id, Wishes::all(), false)
+        .unwrap();
+    hall.settle();
+    assert_eq!(answer(&mut hall, &mut paper, |_| false), published);
+    assert_eq!(offers(&hall), None);
+}
+
+#[test]
 fn the_peer_rolls_our_offer_back() {
     let (mut hall, ann, _) = connected();
     hall.obliging = false;
@@ -154,6 +208,29 @@ fn the_peer_rolls_our_offer_back() {
         .rooms
         .answer(&mut hall.world.sessions, now, id, first.version, "", false);
     assert_eq!(answer.unwrap_err().kind, RefusalKind::Stale);
+}
+
+#[test]
+fn who_is_offered_to_join_may_offer_instead() {
+    let mut hall = Hall::new();
+    let receive = vec![Kind::Audio];
+    let id = hall.join(spec(Entry::Offered { receive })).unwrap().id;
+    let view = hall.rooms.member(id).unwrap();
+    assert_eq!(view.negotiation.unwrap().state, "have-local-offer");
+    assert!(!view.begun && hall.world.sessions.session(id).is_err());
+    let mut paper = Paper::new();
+    paper.add("video", "sendonly");
+    let now = hall.world.now;
+    let answer = hall
+        .rooms
+        .offer(&mut hall.world.sessions, now, id, &paper.offer(), false);
+    assert!(answer.unwrap().unwrap().contains("m=video "));
+    hall.settle();
+    let view = hall.rooms.member(id).unwrap();
+    assert_eq!(view.negotiation.unwrap().state, "stable");
+    assert!(view.begun);
+    assert_eq!(hall.rooms.pending_offer(id), Ok(None));
+    assert_eq!(hall.world.sessions.publications(id).count(), 1);
 }
 
 #[test]
