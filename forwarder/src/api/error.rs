@@ -43,6 +43,8 @@ kinds! {
     UNKNOWN = NOT_FOUND, "unknown", "There is no such thing";
     /// A method that the path does not take.
     METHOD = METHOD_NOT_ALLOWED, "method", "The path does not take this method";
+    /// A body that did not come.
+    SLOW = REQUEST_TIMEOUT, "slow", "The request did not come whole";
     /// There is one already.
     DUPLICATE = CONFLICT, "duplicate", "It is there already";
     /// What the caller refers to has changed since.
@@ -77,7 +79,7 @@ pub struct Problem {
     /// What it may hold.
     pub allowed: String,
     /// What the answer says besides.
-    pub header: Option<(HeaderName, HeaderValue)>,
+    pub header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// Why a request was refused; nothing was changed. RFC 9457, with the field at fault.
@@ -125,7 +127,7 @@ impl Problem {
     #[must_use]
     pub fn with(self, name: HeaderName, value: HeaderValue) -> Self {
         Self {
-            header: Some((name, value)),
+            header: Some(Box::new((name, value))),
             ..self
         }
     }
@@ -189,7 +191,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let content = HeaderValue::from_static("application/problem+json");
         let mut response = (*status, [(header::CONTENT_TYPE, content)], body).into_response();
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.header.map(|header| *header) {
             response.headers_mut().insert(name, value);
         }
         response

@@ -26,6 +26,7 @@ pub struct Prepared {
     dtls: DtlsContext,
     port: MediaPort,
     marks: Marks,
+    rooms: rooms::Settings,
 }
 
 /// Opens the media port and loads the certificate.
@@ -60,6 +61,7 @@ pub fn prepare(config: &Config, resolver: &Resolver, workers: u32) -> Result<Pre
         dtls,
         port,
         marks,
+        rooms: config.rooms.clone(),
     })
 }
 
@@ -87,7 +89,7 @@ impl Prepared {
             reasons,
             listeners: self.port.listeners,
             marks: self.marks,
-            rooms: rooms::Settings::default(),
+            rooms: self.rooms,
         })
     }
 }
