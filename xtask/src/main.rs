@@ -11,6 +11,7 @@ mod build;
 mod ci;
 mod debian;
 mod demo;
+mod fuzzer;
 mod lint;
 mod object_file;
 mod privilege;

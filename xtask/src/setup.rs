@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::args;
 use crate::debian;
+use crate::fuzzer;
 use crate::process::{find_program, output};
 use crate::progress;
 use crate::toolchain::Toolchain;
@@ -90,6 +91,7 @@ pub fn run(workspace: &Workspace, args: &args::Setup) -> Result<()> {
     if !args.toolchain_only {
         packages(DEMO)?;
         packages(TESTS)?;
+        fuzzer::ensure(workspace)?;
     }
     println!("eBPF toolchain: {}", toolchain.describe(workspace));
     println!("setup is complete ({} ms)", started.elapsed().as_millis());

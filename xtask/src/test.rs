@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::args;
 use crate::build::{self, Profile};
+use crate::fuzzer;
 use crate::privilege::{NO_ROOT, Privilege};
 use crate::process::{cargo, run as run_command};
 use crate::progress;
@@ -19,6 +20,7 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
     };
     if !args.quick {
         setup::packages_if_possible(setup::TESTS);
+        fuzzer::ensure_if_possible(workspace);
     }
     let profile = if args.release {
         Profile::Release
