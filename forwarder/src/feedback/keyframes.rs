@@ -103,6 +103,18 @@ impl Keyframes {
         true
     }
 
+    /// A keyframe came, and could not be sent to this receiver, which waits for one: another is wanted. False if that happened to
+    /// it, together with its own requests, a fourth time in 10 s.
+    pub fn missed(&mut self, now: u64, receiver: u32) -> bool {
+        let accepted = self.receivers.entry(receiver).or_default();
+        accepted.retain(|at| now < at.saturating_add(WINDOW));
+        if accepted.try_push(now).is_err() {
+            return false;
+        }
+        (self.wanted, self.asked) = (Some((now, Reason::NewDecoder)), false);
+        true
+    }
+
     /// A receiver is gone. With the last one goes what was asked for.
     pub fn forget(&mut self, receiver: u32) {
         self.receivers.remove(&receiver);

@@ -62,6 +62,22 @@ fn a_keyframe_answers_what_was_asked_before_it() {
 }
 
 #[test]
+fn a_receiver_that_missed_it_is_asked_for_again() {
+    let mut keyframes = Keyframes::new(false);
+    assert!(keyframes.request(0, 1, Reason::NewDecoder, None));
+    assert_eq!(keyframes.poll(0), PLI);
+    keyframes.keyframe_seen(20 * MS);
+    assert_eq!(keyframes.poll_timeout(), u64::MAX);
+    assert!(keyframes.missed(20 * MS, 1));
+    assert_eq!(keyframes.poll(199 * MS), None);
+    assert_eq!(keyframes.poll(200 * MS), PLI);
+    // Not for ever: there may be none that it can be sent.
+    assert!(keyframes.missed(220 * MS, 1));
+    assert!(!keyframes.missed(420 * MS, 1));
+    assert!(keyframes.missed(10_500 * MS, 1));
+}
+
+#[test]
 fn without_a_keyframe_it_is_asked_again() {
     let mut keyframes = Keyframes::new(BOTH);
     keyframes.request(0, 1, Reason::NewDecoder, None);

@@ -67,7 +67,7 @@ impl Sessions {
     }
 
     /// Whether a subscription is being sent what it subscribed to.
-    fn is_sent(&self, number: u32, id: SubscriptionId) -> bool {
+    pub(super) fn is_sent(&self, number: u32, id: SubscriptionId) -> bool {
         self.table.at(number).is_some_and(|session| {
             let mut subscriptions = session.subscriptions.iter();
             session.can_send() && subscriptions.any(|it| it.id == id && !it.paused)

@@ -1,5 +1,7 @@
 //! What workers tell.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::Sessions;
 use crate::worker::note::Note;
 
@@ -24,6 +26,7 @@ impl Sessions {
                 at,
             } => self.arrived(session, ssrc, sequence, at),
             Note::Keyframe { track, at } => self.keyframe_seen(track, at),
+            Note::Missed { track } => self.keyframe_missed(now, track),
             Note::Learnt { track, ssrc } => self.learnt(now, track, ssrc),
             Note::TcpClosed { connection } => {
                 let pair = self.connections.remove(&connection);
@@ -45,6 +48,37 @@ impl Sessions {
             publication.keyframes.keyframe_seen(at);
             self.reschedule(number);
         }
+    }
+
+    /// A keyframe could not be sent to somebody who waits for one, as when a worker did not know yet where the subscriber is. Who was
+    /// never sent anything does not ask by itself, and who cannot be sent anything asks once that has changed.
+    fn keyframe_missed(&mut self, now: u64, track: u32) {
+        let Some(number) = self.track_owners.get(&track).copied() else {
+            return;
+        };
+        let session = self.table.at_mut(number);
+        let Some(publication) = session.and_then(|session| session.track_mut(track)) else {
+            return;
+        };
+        for (subscriber, id) in publication.subscribers.clone() {
+            if !self.is_sent(subscriber, id) {
+                continue;
+            }
+            let held = self.table.at_mut(subscriber);
+            let Some(held) = held.and_then(|session| session.subscription_mut(id).ok()) else {
+                continue;
+            };
+            if held.counters.packets.load(Relaxed) != 0 {
+                continue;
+            }
+            let leg = held.leg;
+            let session = self.table.at_mut(number);
+            if let Some(publication) = session.and_then(|session| session.track_mut(track)) {
+                publication.keyframes.missed(now, leg);
+            }
+        }
+        self.send_keyframe_requests(now, number);
+        self.reschedule(number);
     }
 
     /// The SSRC of a track has become known, or another one.

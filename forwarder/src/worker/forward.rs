@@ -11,9 +11,11 @@ use super::{
     command::Sender,
     history::Record,
     inbound::Opened,
+    note::Note,
     outlets::Outlets,
     send_state::SendState,
     tally::Tally,
+    telling::Telling,
     track::{LegState, TrackState, add},
 };
 use crate::media::{Kind, Stamp, Template, abs_send_time};
@@ -31,6 +33,8 @@ pub struct Forwarder<'w> {
     pub send_state: &'w SendState,
     /// What is counted.
     pub tally: &'w mut Tally,
+    /// What control is told.
+    pub telling: &'w mut Telling,
     /// CLOCK_BOOTTIME in nanoseconds.
     pub now: u64,
 }
@@ -50,6 +54,7 @@ impl Forwarder<'_> {
             return;
         };
         let video = track.track.kind == Kind::Video;
+        let (number, mut missed) = (track.track.track, false);
         let TrackState {
             legs, templates, ..
         } = track;
@@ -64,6 +69,7 @@ impl Forwarder<'_> {
             // A keyframe that did not leave is none to begin with.
             leg.waits &= outcome.is_err();
             if let Err(reason) = outcome {
+                missed |= leg.waits && reason != Reason::UnmappedPayloadType;
                 self.tally.count(reason);
                 let counter = match reason {
                     Reason::UnmappedPayloadType => &leg.counters.unmapped,
@@ -71,6 +77,9 @@ impl Forwarder<'_> {
                 };
                 add(counter, 1);
             }
+        }
+        if missed {
+            self.telling.tell(Note::Missed { track: number });
         }
     }
 

@@ -42,6 +42,11 @@ pub enum Note {
         /// When it arrived.
         at: u64,
     },
+    /// A keyframe of a track could not be sent to some leg that waits for one.
+    Missed {
+        /// Number of the track.
+        track: u32,
+    },
     /// The SSRC of a track was learnt from its MID.
     Learnt {
         /// Number of the track.

@@ -277,6 +277,7 @@ impl State {
             outlets: &mut self.outlets,
             send_state: &self.send_state,
             tally: &mut self.tally,
+            telling: &mut self.telling,
             now,
         };
         forwarder.fan_out(track, opened, plain, joinable);

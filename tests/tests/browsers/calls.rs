@@ -73,7 +73,11 @@ fn same_host_beside_far(stage: &mut Stage) {
     let seeing_near = watchers.map(|browser| room.watch(browser, &near, None));
     for (stream, members) in [(11, &seeing_far), (12, &seeing_near)] {
         for (member, path) in members.iter().zip(["socket", "sealed"]) {
-            member.peer.wait_for_stream(stream, 10, LONG).unwrap();
+            let flows = member.peer.wait_for_stream(stream, 10, LONG);
+            flows.unwrap_or_else(|error| {
+                let publishers = [room.view(&far), room.view(&near)];
+                panic!("{error:#}: {:#}, published by {publishers:#?}", room.view(member))
+            });
             room.assert_path(member, path);
         }
     }

@@ -70,20 +70,21 @@ impl Stage {
     /// Starts a node of this path, and gives a client of its API.
     pub fn start(&mut self, path: &str) -> Client {
         let node = Node::start_on_all(&self.lab, &["--path", path]).unwrap();
-        self.keep(node, path).client().unwrap()
+        assert_eq!(node.path(), path, "{}", node.ready_line());
+        let client = node.client().unwrap();
+        self.node = Some(node);
+        client
     }
 
     /// The same with an API that other hosts reach and that pages of the browsers may use; and a token that admits to its room.
     pub fn start_reachable(&mut self, path: &str) -> (Client, Option<String>) {
-        let node = self.admission.start(&self.lab, path, &self.browsers());
-        let node = self.keep(node.unwrap(), path);
-        let token = self.admission.token(node).unwrap();
-        (self.admission.client(node).unwrap(), Some(token))
-    }
-
-    fn keep(&mut self, node: Node, path: &str) -> &Node {
+        let admission = &self.admission;
+        let node = admission.start(&self.lab, path, &self.browsers()).unwrap();
         assert_eq!(node.path(), path, "{}", node.ready_line());
-        self.node.insert(node)
+        let token = admission.token(&node).unwrap();
+        let client = admission.client(&node).unwrap();
+        self.node = Some(node);
+        (client, Some(token))
     }
 
     /// Ends a scenario. After a failure, what the browsers show and said is kept.
