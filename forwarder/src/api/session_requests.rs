@@ -441,7 +441,7 @@ mod tests {
         );
         assert_eq!(
             field(publication(
-                json!({"kind": "audio", "encodings": [{"rid": "h"}]})
+                json!({"kind": "audio", "encodings": [{"rtx_ssrc": 1}]})
             )),
             "encodings.ssrc"
         );
