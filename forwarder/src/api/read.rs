@@ -85,7 +85,11 @@ impl Reader {
     }
 
     fn check(&self, value: &Value) -> Result<(), Problem> {
-        let Err(error) = self.validator.validate(value) else {
+        // What is given and wrong before what is missing: the order of keywords in a schema says nothing.
+        let missing =
+            |kind: &ValidationErrorKind| matches!(kind, ValidationErrorKind::Required { .. });
+        let errors = self.validator.iter_errors(value);
+        let Some(error) = errors.min_by_key(|error| missing(error.kind())) else {
             return Ok(());
         };
         let mut field: Vec<String> = error

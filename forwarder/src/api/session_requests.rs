@@ -465,14 +465,14 @@ mod tests {
             field(publication(json!({"kind": "audio", "codecs": [1]}))),
             "codecs"
         );
-        let codec = json!([{"payload_type": 300}]);
+        let codec = json!([{"payload_type": 300, "name": "VP8", "clock_rate": 1}]);
         assert_eq!(
             field(publication(json!({"kind": "audio", "codecs": codec}))),
             "codecs.payload_type"
         );
         assert_eq!(
             field(publication(
-                json!({"kind": "audio", "encodings": [{"rid": "h"}]})
+                json!({"kind": "audio", "encodings": [{"rtx_ssrc": 1}]})
             )),
             "encodings.ssrc"
         );

@@ -111,7 +111,7 @@ impl Keyframes {
         if accepted.try_push(now).is_err() {
             return false;
         }
-        (self.wanted, self.asked) = (Some((now, Reason::NewDecoder)), false);
+        (self.wanted, self.asked) = (Some((now, Reason::NewDecoder)), 0);
         true
     }
 

@@ -63,7 +63,7 @@ fn a_keyframe_answers_what_was_asked_before_it() {
 
 #[test]
 fn a_receiver_that_missed_it_is_asked_for_again() {
-    let mut keyframes = Keyframes::new(false);
+    let mut keyframes = Keyframes::new(PLI_ALONE);
     assert!(keyframes.request(0, 1, Reason::NewDecoder, None));
     assert_eq!(keyframes.poll(0), PLI);
     keyframes.keyframe_seen(20 * MS);

@@ -206,7 +206,7 @@ impl IceLite {
         if let Some(generation) = &retired {
             self.retire(generation);
         }
-        if self.pairs.nominate(pair, retired.is_some()) {
+        if self.pairs.nominate(now, pair, retired.is_some()) {
             Ok(IceEvent::Selected(pair))
         } else {
             Ok(IceEvent::Answered { new_pair })

@@ -142,6 +142,8 @@ fn a_check_without_nomination_validates_and_selects_nothing() {
 #[test]
 fn regular_nomination_follows_the_last_word_whatever_the_priorities() {
     let mut bench = Bench::new();
+    bench.check(1, 100, true);
+    bench.now += 6 * SECOND;
     for (host, priority) in [(1, 100), (2, 10), (1, 100), (3, 5)] {
         for _ in 0..3 {
             bench.check(host, priority, true);
@@ -169,10 +171,28 @@ fn aggressive_nomination_comes_to_rest_on_the_best_pair() {
     assert!(moves <= 5, "{moves}");
 }
 
+/// Firefox nominates each pair once, as its check succeeds, and goes on with the best.
+#[test]
+fn a_pair_that_is_found_late_does_not_take_over_from_a_better_one_that_works() {
+    let mut bench = Bench::new();
+    bench.check(1, 100, true);
+    bench.now += 2 * SECOND;
+    let answered = IceEvent::Answered { new_pair: true };
+    assert_eq!(bench.check(2, 10, true), answered);
+    assert_eq!(bench.check(3, 200, true), IceEvent::Selected(pair(3)));
+    bench.now += SECOND;
+    bench.check(3, 200, false);
+    assert_eq!(bench.check(4, 10, true), answered);
+    // One that is silent is no better.
+    bench.now += 3 * SECOND;
+    assert_eq!(bench.check(5, 10, true), IceEvent::Selected(pair(5)));
+}
+
 #[test]
 fn a_late_nomination_of_the_old_pair_is_mended_by_the_next_two_of_the_new_one() {
     let mut bench = Bench::new();
     bench.check(1, 100, true);
+    bench.now += 6 * SECOND;
     bench.check(2, 10, true);
     bench.check(1, 100, true);
     bench.check(2, 10, true);
