@@ -109,7 +109,9 @@ async function obeyAccess(token, form) {
   } catch (error) {
     if (!(error instanceof Problem)) return true;
     const wanting = error.status === 401 && token === "";
-    const text = wanting ? "This node wants a token: ask whoever runs the room for a link that holds one." : error.message;
+    const text = wanting
+      ? "This node wants a token: ask whoever runs the room for a link that holds one."
+      : `This link does not let you in. ${error.message}`;
     notice("access", text, "bad");
     return false;
   }

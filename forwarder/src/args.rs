@@ -12,11 +12,11 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::token::TokenArgs;
 use crate::config::{
-    Announced, Config, ConfigError, ControlOverrides, Overrides, PathChoice, Secret,
+    Announced, Config, ConfigError, ControlOverrides, Overrides, PathChoice, RoomOverrides, Secret,
     parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface, parse_lease,
     parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
-    parse_media_port, parse_name, parse_origin, parse_path, parse_secret_file, parse_ttl,
-    parse_workers, read,
+    parse_media_port, parse_name, parse_origin, parse_path, parse_rooms, parse_secret_file,
+    parse_ttl, parse_workers, read,
 };
 
 /// Forwards WebRTC and RTP from publishers to subscribers, in the kernel (XDP) where it can.
@@ -146,6 +146,9 @@ pub struct RunArgs {
     /// Private key of the API's certificate, in PEM
     #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
     pub api_private_key: Option<PathBuf>,
+    /// Whether whoever joins makes a room, or rooms are declared before [default: open]
+    #[arg(long, value_name = "open|declared", value_parser = allowed(parse_rooms))]
+    pub rooms: Option<bool>,
 }
 
 /// The list, if anything is in it.
@@ -194,6 +197,10 @@ impl RunArgs {
                 api_certificate: self.api_certificate,
                 api_private_key: self.api_private_key,
                 webhooks: None,
+            },
+            rooms: RoomOverrides {
+                made_by_joining: self.rooms,
+                ..RoomOverrides::default()
             },
         })?;
         config.check()?;

@@ -2,6 +2,7 @@
 
 mod control;
 mod file;
+mod rooms;
 mod secret;
 mod values;
 
@@ -18,12 +19,13 @@ use forwarder_common::tables::MAX_INTERFACES;
 pub use self::{
     control::{Control, ControlOverrides, Tls, Webhook},
     file::read,
+    rooms::RoomOverrides,
     secret::Secret,
     values::{
         parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface,
         parse_lease, parse_max_publications, parse_max_sessions, parse_max_subscriptions,
-        parse_media_address, parse_media_port, parse_name, parse_origin, parse_path, parse_secret,
-        parse_secret_file, parse_ttl, parse_url, parse_workers,
+        parse_media_address, parse_media_port, parse_name, parse_number, parse_origin, parse_path,
+        parse_rooms, parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers,
     },
 };
 use crate::core::settings::{Limits, Settings, Sizes};
@@ -97,6 +99,8 @@ pub struct Config {
     pub private_key: Option<PathBuf>,
     /// Who may use the API, and how it is reached.
     pub control: Control,
+    /// What holds for rooms unless they say otherwise.
+    pub rooms: crate::rooms::Settings,
 }
 
 impl Default for Config {
@@ -119,6 +123,7 @@ impl Default for Config {
             certificate: None,
             private_key: None,
             control: Control::default(),
+            rooms: crate::rooms::Settings::default(),
         }
     }
 }
@@ -158,6 +163,7 @@ impl Config {
             return Err(together("announced", stray, allowed));
         }
         self.control.check()?;
+        rooms::check(&self.rooms)?;
         self.certificate_files().map(drop)
     }
 
@@ -211,6 +217,7 @@ impl Config {
         self.workers = given.workers.or(self.workers);
         self.certificate = given.certificate.or(self.certificate.take());
         self.private_key = given.private_key.or(self.private_key.take());
+        rooms::override_with(&mut self.rooms, &given.rooms);
         self.control.override_with(given.control)
     }
 }
@@ -277,6 +284,8 @@ pub struct Overrides {
     pub private_key: Option<PathBuf>,
     /// See [`Config::control`].
     pub control: ControlOverrides,
+    /// See [`Config::rooms`].
+    pub rooms: RoomOverrides,
 }
 
 /// What is wrong with a configuration file.

@@ -9,9 +9,10 @@ use crate::process::{cargo, output};
 use crate::workspace::Workspace;
 
 /// The folders that know no input and output.
-const SANS_IO: [&str; 4] = [
+const SANS_IO: [&str; 5] = [
     "forwarder/src/core",
     "forwarder/src/jsep",
+    "forwarder/src/rooms",
     "forwarder/src/sdp",
     "forwarder/src/sessions",
 ];

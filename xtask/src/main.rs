@@ -12,6 +12,7 @@ mod ci;
 mod clients;
 mod debian;
 mod demo;
+mod fuzzer;
 mod lint;
 mod object_file;
 mod privilege;

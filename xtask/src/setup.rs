@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use crate::args;
 use crate::clients;
 use crate::debian;
+use crate::fuzzer;
 use crate::process::{find_program, output};
 use crate::progress;
 use crate::toolchain::Toolchain;
@@ -109,6 +110,7 @@ pub fn run(workspace: &Workspace, args: &args::Setup) -> Result<()> {
         packages(DEMO)?;
         packages(TESTS)?;
         clients::ensure(workspace)?;
+        fuzzer::ensure(workspace)?;
     }
     println!("eBPF toolchain: {}", toolchain.describe(workspace));
     println!("setup is complete ({} ms)", started.elapsed().as_millis());

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::args;
 use crate::build::{self, Profile};
 use crate::clients;
+use crate::fuzzer;
 use crate::privilege::{NO_ROOT, Privilege};
 use crate::process::{cargo, run as run_command};
 use crate::progress;
@@ -23,6 +24,7 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
         if clients::are_wanted(args.package.as_deref(), args.suite.as_deref()) {
             clients::ensure_if_possible(workspace);
         }
+        fuzzer::ensure_if_possible(workspace);
     }
     let profile = if args.release {
         Profile::Release

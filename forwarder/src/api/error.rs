@@ -43,6 +43,8 @@ kinds! {
     UNKNOWN = NOT_FOUND, "unknown", "There is no such thing";
     /// A method that the path does not take.
     METHOD = METHOD_NOT_ALLOWED, "method", "The path does not take this method";
+    /// A body that did not come.
+    SLOW = REQUEST_TIMEOUT, "slow", "The request did not come whole";
     /// There is one already.
     DUPLICATE = CONFLICT, "duplicate", "It is there already";
     /// What the caller refers to has changed since.

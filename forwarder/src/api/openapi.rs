@@ -1,5 +1,7 @@
 //! The OpenAPI document: what the handlers say of themselves, and what holds for all of them.
 
+use std::collections::BTreeMap;
+
 use utoipa::{
     OpenApi,
     openapi::{
@@ -69,7 +71,7 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
 
 fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let public = path == "/v0/openapi.json";
-    let mut problems = vec![(500, "the system refused the change")];
+    let mut problems = vec![(500_u16, "the system refused the change")];
     if !public {
         let bearer: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::new(BEARER, bearer)]);
@@ -80,11 +82,12 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
     }
     // Unknown parameters in the query, and values that cannot be.
     problems.push((400, "a value is not allowed"));
-    if path.contains('{') {
+    let changes = !matches!(method, HttpMethod::Get);
+    if path.contains('{') || changes {
         problems.push((404, "there is no such thing"));
     }
-    let changes = !matches!(method, HttpMethod::Get);
     if changes {
+        problems.push((408, "the body did not come whole"));
         problems.extend([
             (409, "it is there already, or has changed since"),
             (413, "the body is too large"),
@@ -116,6 +119,22 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
             .get_or_insert_default()
             .push(RefOr::T(key));
     }
+    let told = operation
+        .responses
+        .responses
+        .iter()
+        .filter_map(|(status, response)| {
+            let RefOr::T(response) = response else {
+                return None;
+            };
+            let status: u16 = status.parse().ok()?;
+            (status >= 400).then(|| (status, response.description.clone()))
+        });
+    let told: Vec<_> = told.collect();
+    let general = problems.into_iter();
+    let general = general.map(|(status, description)| (status, description.to_owned()));
+    // What an operation says of itself goes before.
+    let problems: BTreeMap<u16, String> = general.chain(told).collect();
     for (status, description) in problems {
         let problem = Ref::from_schema_name("Problem");
         let content = ContentBuilder::new().schema(Some(problem)).build();
@@ -124,8 +143,6 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
             .content("application/problem+json", content)
             .build();
         let responses = &mut operation.responses.responses;
-        responses
-            .entry(status.to_string())
-            .or_insert(RefOr::T(response));
+        responses.insert(status.to_string(), RefOr::T(response));
     }
 }

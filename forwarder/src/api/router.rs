@@ -1,15 +1,18 @@
 //! Puts the paths together, with what is done around each request.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
+    body::{Body, to_bytes},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{Method, StatusCode, Uri, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
+use http_body_util::LengthLimitError;
+use tokio::time::timeout;
 use utoipa::openapi::{OpenApi, RefOr, path::ParameterIn};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -18,14 +21,16 @@ use super::{
     Api,
     access::{authenticate, require_admin},
     access_routes, browsers, endpoint_routes,
-    error::{INVALID, METHOD, Problem},
+    error::{INVALID, METHOD, Problem, SLOW},
     event_routes,
-    extract::{BODY_LIMIT, unknown_path},
+    extract::{BODY_LIMIT, too_large, unknown_path},
     idempotency::once,
     line_routes, negotiation_routes, node_routes, openapi, room_routes, session_routes,
     webhook_routes, whip,
 };
 
+/// How long a body may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Where the document is.
 const DOCUMENT: &str = "/v0/openapi.json";
 /// Where it is shown.
@@ -52,9 +57,8 @@ pub fn router(api: Api) -> Router {
     let queries = Arc::new(queries(&document));
     let served = Arc::new(document.clone());
     let page = SwaggerUi::new(PAGE)
-        .config(utoipa_swagger_ui::Config::new([DOCUMENT]).validator_url("none"))
-        .external_url_unchecked(DOCUMENT, serde_json::Value::Null);
-    routes
+        .config(utoipa_swagger_ui::Config::new([DOCUMENT]).validator_url("none"));
+    let routes: Router = routes
         .route_layer(middleware::from_fn_with_state(queries, check_query))
         .route_layer(middleware::from_fn_with_state(api.clone(), once))
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
@@ -63,14 +67,51 @@ pub fn router(api: Api) -> Router {
         .merge(crate::page::routes())
         .merge(whip::preflights())
         .fallback(unknown)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(api.clone());
+    // Around the whole: a router adds `Allow` outside of its own layers.
+    Router::new()
+        .fallback_service(routes)
         .layer(middleware::from_fn(name_methods))
-        .layer(middleware::from_fn_with_state(api.clone(), browsers::admit))
-        .with_state(api)
+        .layer(middleware::from_fn(read_whole))
+        .layer(middleware::from_fn_with_state(api, browsers::admit))
 }
 
 async fn unknown(uri: Uri) -> Problem {
     unknown_path(uri.path())
+}
+
+/// Reads the body before anything else: a connection with a body that nobody read is closed, and its next request lost with it.
+async fn read_whole(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let close = |problem: Problem| {
+        let problem = problem.with(header::CONNECTION, HeaderValue::from_static("close"));
+        problem.into_response()
+    };
+    match timeout(PATIENCE, to_bytes(body, BODY_LIMIT)).await {
+        Ok(Ok(bytes)) => {
+            next.run(Request::from_parts(parts, Body::from(bytes)))
+                .await
+        }
+        Ok(Err(error)) if Error::source(&error).is_some_and(|why| why.is::<LengthLimitError>()) => {
+            close(too_large())
+        }
+        Ok(Err(error)) => close(Problem::new(
+            &INVALID,
+            "body",
+            error.to_string(),
+            "a body, sent whole",
+        )),
+        Err(_) => {
+            let given = format!("not whole after {} s", PATIENCE.as_secs());
+            close(Problem::new(
+                &SLOW,
+                "body",
+                given,
+                "a body that comes at once",
+            ))
+        }
+    }
 }
 
 /// Says which methods a path takes, where it does not take the one of the request.
@@ -113,7 +154,9 @@ fn queries(document: &OpenApi) -> Queries {
                 })
                 .filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query))
                 .map(|parameter| parameter.name.clone());
-            queries.insert((method, path.clone()), names.collect());
+            if operation.is_some() {
+                queries.insert((method, path.clone()), names.collect());
+            }
         }
     }
     queries
@@ -127,7 +170,10 @@ async fn check_query(
     next: Next,
 ) -> Response {
     let key = (request.method().clone(), path.as_str().to_owned());
-    let known = queries.get(&key).map(Vec::as_slice).unwrap_or_default();
+    let Some(known) = queries.get(&key) else {
+        // Another method, which is refused for that.
+        return next.run(request).await;
+    };
     let query = request.uri().query().unwrap_or_default();
     let names = query.split('&').filter_map(|pair| pair.split('=').next());
     let stray = names
@@ -136,7 +182,7 @@ async fn check_query(
     match stray {
         None => next.run(request).await,
         Some(stray) => {
-            let allowed = match known {
+            let allowed = match known.as_slice() {
                 [] => "no parameters in the query".to_owned(),
                 known => format!("the parameters {}", known.join(", ")),
             };

@@ -5,11 +5,11 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 
 use super::{
-    ConfigError, ControlOverrides, Overrides, Secret, Webhook, parse_announced, parse_api,
-    parse_api_tls, parse_dscp, parse_file, parse_iface, parse_lease, parse_max_publications,
-    parse_max_sessions, parse_max_subscriptions, parse_media_address, parse_media_port, parse_name,
-    parse_origin, parse_path, parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers,
-    together,
+    ConfigError, ControlOverrides, Overrides, RoomOverrides, Secret, Webhook, parse_announced,
+    parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface, parse_lease,
+    parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
+    parse_media_port, parse_name, parse_number, parse_origin, parse_path, parse_rooms,
+    parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers, together,
 };
 
 /// The file, before its values are checked by the same functions as the flags'.
@@ -41,6 +41,11 @@ struct File {
     api_tls: Option<String>,
     api_certificate: Option<String>,
     api_private_key: Option<String>,
+    rooms: Option<String>,
+    max_rooms: Option<i64>,
+    max_room_sessions: Option<i64>,
+    max_room_tracks: Option<i64>,
+    max_room_bitrate: Option<i64>,
     webhook: Option<Vec<FileWebhook>>,
 }
 
@@ -61,8 +66,8 @@ fn all_events() -> Vec<String> {
 /// What a file may hold.
 pub(super) const KEYS: &str = "iface, media-address, announced, token-public-key, cors-origin (lists of texts), path, api, name, lease, \
     certificate, private-key, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
-    api-private-key (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions (numbers), \
-    [[webhook]] with url, secret, events";
+    api-private-key, rooms (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions, max-rooms, \
+    max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [[webhook]] with url, secret, events";
 
 /// Reads a configuration file.
 ///
@@ -130,6 +135,17 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
                 .webhook
                 .map(|list| list.into_iter().map(|hook| checks.webhook(hook)).collect())
                 .transpose()?,
+        },
+        rooms: RoomOverrides {
+            made_by_joining: checks.text("rooms", file.rooms, parse_rooms)?,
+            max_rooms: checks.number("max-rooms", file.max_rooms, parse_number)?,
+            max_sessions: checks.number(
+                "max-room-sessions",
+                file.max_room_sessions,
+                parse_number,
+            )?,
+            max_tracks: checks.number("max-room-tracks", file.max_room_tracks, parse_number)?,
+            max_bitrate: checks.number("max-room-bitrate", file.max_room_bitrate, parse_number)?,
         },
     })
 }
@@ -227,7 +243,10 @@ mod tests {
     use std::{path::PathBuf, time::Duration};
 
     use super::*;
-    use crate::config::{Announced, Config, Control, PathChoice, Tls};
+    use crate::{
+        config::{Announced, Config, Control, PathChoice, Tls},
+        rooms::Settings,
+    };
 
     #[test]
     fn a_whole_file_is_read_and_flags_come_after_it() {
@@ -253,6 +272,9 @@ mod tests {
             token-public-key = ["/etc/forwarder/tokens.pem"]
             cors-origin = ["https://example.com"]
             api-tls = "self-signed"
+            rooms = "declared"
+            max-rooms = 10
+            max-room-bitrate = 20000000
             [[webhook]]
             url = "https://example.com/hook"
             secret = "0123456789abcdef"
@@ -298,6 +320,12 @@ mod tests {
                     secret: Secret::new("0123456789abcdef".to_owned()),
                     events: vec!["*".to_owned()],
                 }],
+            },
+            rooms: Settings {
+                made_by_joining: false,
+                max_rooms: 10,
+                max_bitrate: Some(20_000_000),
+                ..Settings::default()
             },
         };
         config.check().unwrap();
@@ -355,6 +383,14 @@ mod tests {
             (
                 "[[webhook]]\nurl = \"ftp://x\"\nsecret = \"0123456789abcdef\"",
                 ["webhook.url", "ftp://x", "http or https"],
+            ),
+            (
+                "rooms = \"closed\"",
+                ["rooms", "closed", "open or declared"],
+            ),
+            (
+                "max-room-tracks = -1",
+                ["max-room-tracks", "-1", "a number"],
             ),
             ("dscpp = 3", ["dscpp", "unknown", "allowed keys"]),
             (

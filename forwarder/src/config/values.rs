@@ -158,6 +158,26 @@ pub fn parse_api(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "an IP address and a port, such as 127.0.0.1:7600 or [::1]:7600".to_owned())
 }
 
+/// Reads who makes rooms: whether whoever joins does.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_rooms(text: &str) -> Result<bool, String> {
+    match text {
+        "open" => Ok(true),
+        "declared" => Ok(false),
+        _ => Err("open or declared".to_owned()),
+    }
+}
+
+/// Reads a number of which a limit is made.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "a number from 1 on".to_owned())
+}
+
 /// Reads whether a certificate is made for the API.
 ///
 /// # Errors

@@ -20,6 +20,8 @@ use crate::{
 
 /// Events that are kept for those who come back.
 const KEPT: usize = 8192;
+/// Bytes of JSON that are kept of them: offers of ours are long.
+const KEPT_BYTES: usize = 16 << 20;
 /// Events that a listener takes at a time.
 const BATCH: usize = 64;
 
@@ -79,9 +81,23 @@ struct Reset {
 struct Ring {
     entries: VecDeque<Arc<Entry>>,
     last: u64,
+    /// Of JSON in `entries`.
+    bytes: usize,
 }
 
 impl Ring {
+    /// Adds the next event, and forgets the oldest as far as they are too many or too long together.
+    fn push(&mut self, entry: Entry, kept: usize) {
+        self.last = entry.id;
+        self.bytes += entry.json.len();
+        self.entries.push_back(Arc::new(entry));
+        while (self.entries.len() > kept || self.bytes > KEPT_BYTES)
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.bytes -= oldest.json.len();
+        }
+    }
+
     /// The next events after `after` that a filter lets through, and how far the ring was searched; `None` if some after `after` are
     /// not kept any more.
     fn after(&self, after: u64, filter: &Filter) -> Option<(Vec<Arc<Entry>>, u64)> {
@@ -151,18 +167,15 @@ impl EventLog {
                 return;
             }
         };
-        if ring.entries.len() == self.kept {
-            ring.entries.pop_front();
-        }
-        ring.last = id;
-        ring.entries.push_back(Arc::new(Entry {
+        let entry = Entry {
             id,
             name: event.what.name(),
             json: json.into(),
             room: event.room.clone(),
             session: event.session,
             private: event.is_private(),
-        }));
+        };
+        ring.push(entry, self.kept);
         drop(ring);
         self.told.send_replace(id);
     }
@@ -353,6 +366,22 @@ mod tests {
         }
         assert_eq!(rest.first(), Some(&(17, lost)));
         assert!(rest.contains(&(log.last(), "reset")));
+    }
+
+    #[tokio::test]
+    async fn long_events_are_kept_up_to_a_size() {
+        let log = EventLog::keeping(100);
+        let sdp = "x".repeat(KEPT_BYTES / 4);
+        for version in 0..10 {
+            let sdp = sdp.clone();
+            log.push(&event(1, "a", What::Offer { sdp, version }));
+        }
+        let own = || Filter::Session("1".parse().unwrap(), None);
+        let mut kept = Box::pin(log.subscribe(Some(7), own()));
+        assert_eq!(next(&mut kept).await, Some((8, "offer")));
+        let mut late = Box::pin(log.subscribe(Some(6), own()));
+        assert_eq!(next(&mut late).await, Some((10, "reset")));
+        assert!(log.ring().bytes <= KEPT_BYTES);
     }
 
     #[tokio::test]

@@ -116,10 +116,6 @@ impl Rooms {
     ///
     /// # Errors
     /// A [`Refusal`] where the session has none with this id.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one thing that a caller says"
-    )]
     pub fn pause(
         &mut self,
         sessions: &mut Sessions,

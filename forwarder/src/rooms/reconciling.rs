@@ -154,10 +154,10 @@ impl Rooms {
             let Some(at) = free.map(|(at, _)| *at) else {
                 continue;
             };
-            if let Err(refusal) = self.carry(sessions, now, id, at, publication.id, None) {
-                if refusal.kind == RefusalKind::Full {
-                    return;
-                }
+            let carried = self.carry(sessions, now, id, at, publication.id, None);
+            // Where there is no room for one, there is none for the next.
+            if carried.is_err_and(|refusal| refusal.kind == RefusalKind::Full) {
+                return;
             }
         }
     }

@@ -37,7 +37,7 @@ mod table;
 pub mod views;
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

@@ -25,6 +25,7 @@ pub struct Prepared {
     sessions: Sessions,
     port: MediaPort,
     marks: Marks,
+    rooms: rooms::Settings,
 }
 
 /// Opens the media port and loads the certificate.
@@ -58,6 +59,7 @@ pub fn prepare(config: &Config, resolver: &Resolver, workers: u32) -> Result<Pre
         sessions,
         port,
         marks,
+        rooms: config.rooms.clone(),
     })
 }
 
@@ -77,7 +79,7 @@ impl Prepared {
             reasons,
             listeners: self.port.listeners,
             marks: self.marks,
-            rooms: rooms::Settings::default(),
+            rooms: self.rooms,
         }
     }
 }

@@ -1,12 +1,19 @@
 //! The control API from outside, over HTTP.
 
+mod access;
 mod calls;
+mod document;
+mod events;
+mod origins;
 mod peer;
+mod repeats;
 mod rig;
+mod rooms;
 mod sessions;
+mod webhooks;
+mod whip;
 
 use std::{
-    io::{Read, Write},
     net::TcpStream,
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -285,9 +292,9 @@ fn what_is_no_request_of_ours_gets_a_problem_document_too() {
         rig.refused("GET", path, "", 404, "path");
     }
     for (method, path, allowed) in [
-        ("DELETE", "/v0/endpoints", "GET, POST"),
-        ("POST", "/v0/endpoints/e1", "GET, DELETE"),
-        ("POST", "/v0/state", "GET"),
+        ("DELETE", "/v0/endpoints", "GET, HEAD, POST"),
+        ("POST", "/v0/endpoints/e1", "GET, HEAD, DELETE"),
+        ("POST", "/v0/state", "GET, HEAD"),
         ("GET", "/v0/stop", "POST"),
         ("GET", "/v0/subscriptions/s1/pause", "POST"),
     ] {
@@ -298,19 +305,15 @@ fn what_is_no_request_of_ours_gets_a_problem_document_too() {
         rig.refused("GET", path, "", 404, "endpoint");
     }
     rig.refused("GET", "/v0/endpoints/%ff", "", 404, "path");
-}
-
-#[test]
-fn pages_in_a_browser_are_refused() {
-    let rig = Rig::start();
-    let mut stream = TcpStream::connect(rig.address).unwrap();
-    let request = "POST /v0/stop HTTP/1.1\r\nHost: x\r\nOrigin: https://example.org\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
-    assert!(answer.contains("https://example.org"), "{answer}");
-    rig.get("/v0/node");
+    let kind = [("content-type", "text/plain")];
+    let reply = rig.exchange("POST", "/v0/endpoints", &kind, "{}");
+    assert_eq!(
+        (reply.status, &reply.json()["field"]),
+        (415, &json!("Content-Type"))
+    );
+    rig.refused("GET", "/v0/state?dry_run=true", "", 400, "query");
+    rig.refused("DELETE", "/v0/sessions/1?dryrun=true", "", 400, "query");
+    rig.refused("DELETE", "/v0/sessions/1?dry_run=1", "", 400, "dry_run");
 }
 
 #[test]

@@ -9,12 +9,13 @@ use std::{
 use serde_json::{Value, json};
 use str0m::{
     Candidate, Event, IceCreds, Input, Output, Rtc,
-    media::{MediaKind, Mid},
+    change::SdpAnswer,
+    media::{Direction, MediaKind, Mid},
     net::{Protocol, Receive, TcpType},
     rtp::{ExtensionValues, RtpWrite},
 };
 
-use crate::rig::Rig;
+use crate::rig::{Reply, Rig};
 
 const OPUS: u8 = 111;
 
@@ -30,6 +31,7 @@ pub struct Peer {
     server: SocketAddr,
     due: Instant,
     sequence: u64,
+    mid: Mid,
     pub id: String,
     pub connected: bool,
     pub closed: bool,
@@ -112,11 +114,52 @@ impl Peer {
             server,
             due: Instant::now(),
             sequence: 1000,
+            mid: Mid::from("0"),
             id: text(&told["id"]),
             connected: false,
             closed: false,
             heard: Vec::new(),
         }
+    }
+
+    /// Publishes sound to a room by WHIP, or plays a room by WHEP; gives the answer to the POST, too.
+    pub fn offer(rig: &Rig, path: &str, headers: &[(&str, &str)]) -> (Self, Reply) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let local = socket.local_addr().unwrap();
+        let mut rtc = Rtc::builder().set_rtp_mode(true).build(Instant::now());
+        rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
+        let direction = match path.starts_with("/whip/") {
+            true => Direction::SendOnly,
+            false => Direction::RecvOnly,
+        };
+        let mut change = rtc.sdp_api();
+        let mid = change.add_media(MediaKind::Audio, direction, None, None, None);
+        let (offer, pending) = change.apply().unwrap();
+        let reply = rig.exchange("POST", path, headers, &offer.to_sdp_string());
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        let answer = SdpAnswer::from_sdp_string(&reply.text).unwrap();
+        rtc.sdp_api().accept_answer(pending, answer).unwrap();
+        let location = reply.header("location").unwrap();
+        let peer = Self {
+            rtc,
+            road: Road::Udp(socket),
+            local,
+            server: rig.media,
+            due: Instant::now(),
+            sequence: 1000,
+            mid,
+            id: location.rsplit('/').next().unwrap().to_owned(),
+            connected: false,
+            closed: false,
+            heard: Vec::new(),
+        };
+        (peer, reply)
+    }
+
+    /// Our ICE credentials, to tell of candidates with.
+    pub fn credentials(&mut self) -> IceCreds {
+        self.rtc.direct_api().local_ice_credentials()
     }
 
     /// Publishes sound; gives the id of the publication.
@@ -151,7 +194,7 @@ impl Peer {
     pub fn speak(&mut self, payload: Vec<u8>) {
         self.sequence += 1;
         let mut api = self.rtc.direct_api();
-        let stream = api.stream_tx_by_mid(Mid::from("0"), None).unwrap();
+        let stream = api.stream_tx_by_mid(self.mid, None).unwrap();
         let write = RtpWrite::new(
             OPUS.into(),
             self.sequence.into(),

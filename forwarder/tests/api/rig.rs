@@ -180,9 +180,13 @@ impl Placer for MadeUpHops {
 fn media(config: &Config) -> MediaParts {
     let marks = Marks { dscp: 0, ttl: 64 };
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let udp = listen_udp(any, marks).unwrap();
-    let local = udp.local_addr().unwrap();
-    let tcp = listen_tcp(local).unwrap();
+    // A port that is free for UDP may be taken for TCP.
+    let mut ports = (0..100).filter_map(|_| {
+        let udp = listen_udp(any, marks).unwrap();
+        let local = udp.local_addr().unwrap();
+        listen_tcp(local).ok().map(|tcp| (udp, tcp, local))
+    });
+    let (udp, tcp, local) = ports.next().unwrap();
     let settings = Settings {
         max_sessions: config.max_sessions,
         candidates: vec![
@@ -207,7 +211,25 @@ fn media(config: &Config) -> MediaParts {
         reasons,
         listeners: vec![Listener { local, udp, tcp }],
         marks,
-        rooms: forwarder::rooms::Settings::default(),
+        rooms: config.rooms.clone(),
+    }
+}
+
+/// An answer.
+pub struct Reply {
+    pub status: u16,
+    headers: ureq::http::HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The body; `null` where it is none in JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
 }
 
@@ -276,6 +298,7 @@ impl Rig {
         let (address, handle) = receive.recv().unwrap();
         let agent = ureq::Agent::new_with_config(
             ureq::Agent::config_builder()
+                .allow_non_standard_methods(true)
                 .http_status_as_error(false)
                 .build(),
         );
@@ -291,30 +314,53 @@ impl Rig {
         }
     }
 
+    /// Asks with these headers.
+    pub fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned()).unwrap();
+        let mut response = self.agent.run(request).unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        Reply {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text,
+        }
+    }
+
     /// Status and body of the answer; `null` for an empty body.
     pub fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .body(body.to_owned())
-            .unwrap();
-        let mut response = self.agent.run(request).unwrap();
-        let status = response.status().as_u16();
-        let kind = response.headers().get("content-type").cloned();
-        let text = response.body_mut().read_to_string().unwrap();
-        let wanted = match (status, text.is_empty()) {
+        let kind = [("content-type", "application/json")];
+        let headers = if body.is_empty() { &[][..] } else { &kind };
+        let reply = self.exchange(method, path, headers, body);
+        let wanted = match (reply.status, reply.text.is_empty()) {
             (_, true) => None,
             (400.., _) => Some("application/problem+json"),
             _ => Some("application/json"),
         };
-        assert_eq!(kind.as_ref().map(|kind| kind.to_str().unwrap()), wanted);
-        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+        assert_eq!(reply.header("content-type"), wanted);
+        (reply.status, reply.json())
     }
 
     pub fn get(&self, path: &str) -> Value {
         let (status, body) = self.call("GET", path, "");
         assert_eq!(status, 200, "{path}: {body}");
         body
+    }
+
+    /// How many events the node has told.
+    pub fn events_told(&self) -> u64 {
+        self.handle.events().last()
     }
 
     /// Creates something; gives its id.

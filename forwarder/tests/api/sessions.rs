@@ -260,11 +260,15 @@ fn paths_and_methods_of_sessions_are_told_apart() {
     let rig = Rig::start();
     rig.create("/v0/sessions", session());
     for (method, path, allowed) in [
-        ("PUT", "/v0/sessions", "GET, POST"),
-        ("POST", "/v0/sessions/1", "GET, DELETE"),
+        ("PUT", "/v0/sessions", "GET, HEAD, POST"),
+        ("POST", "/v0/sessions/1", "GET, HEAD, DELETE"),
         ("GET", "/v0/sessions/1/ice", "POST"),
         ("GET", "/v0/sessions/1/publications", "POST"),
-        ("POST", "/v0/sessions/1/subscriptions/1", "GET, DELETE"),
+        (
+            "POST",
+            "/v0/sessions/1/subscriptions/1",
+            "GET, HEAD, DELETE",
+        ),
         ("GET", "/v0/sessions/1/subscriptions/1/pause", "POST"),
     ] {
         let problem = rig.refused(method, path, "", 405, "method");

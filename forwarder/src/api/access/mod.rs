@@ -177,7 +177,7 @@ impl Access {
 impl Keys {
     /// Claims of a token that one of the keys has signed.
     fn claims(&self, token: &str) -> Result<Claims, Error> {
-        let header = decode_header(token)?;
+        let header = decode_header(token).map_err(|_| Error::from(ErrorKind::InvalidToken))?;
         let keys = match header.alg {
             Algorithm::HS256 => self.secret.as_slice(),
             Algorithm::EdDSA => self.public.as_slice(),

@@ -6,8 +6,10 @@ use super::{
 };
 use crate::{
     core::refusal::RefusalKind,
+    media::Kind,
     rooms::{
         offering::{ANSWERED_WITHIN, MOST_UNANSWERED},
+        specs::Entry,
         views::PendingOffer,
         wishes::Wishes,
     },
@@ -206,6 +208,29 @@ fn the_peer_rolls_our_offer_back() {
         .rooms
         .answer(&mut hall.world.sessions, now, id, first.version, "", false);
     assert_eq!(answer.unwrap_err().kind, RefusalKind::Stale);
+}
+
+#[test]
+fn who_is_offered_to_join_may_offer_instead() {
+    let mut hall = Hall::new();
+    let receive = vec![Kind::Audio];
+    let id = hall.join(spec(Entry::Offered { receive })).unwrap().id;
+    let view = hall.rooms.member(id).unwrap();
+    assert_eq!(view.negotiation.unwrap().state, "have-local-offer");
+    assert!(!view.begun && hall.world.sessions.session(id).is_err());
+    let mut paper = Paper::new();
+    paper.add("video", "sendonly");
+    let now = hall.world.now;
+    let answer = hall
+        .rooms
+        .offer(&mut hall.world.sessions, now, id, &paper.offer(), false);
+    assert!(answer.unwrap().unwrap().contains("m=video "));
+    hall.settle();
+    let view = hall.rooms.member(id).unwrap();
+    assert_eq!(view.negotiation.unwrap().state, "stable");
+    assert!(view.begun);
+    assert_eq!(hall.rooms.pending_offer(id), Ok(None));
+    assert_eq!(hall.world.sessions.publications(id).count(), 1);
 }
 
 #[test]

@@ -1,0 +1,220 @@
+//! Rooms, conditional changes, dry runs, moderation and limits.
+
+use forwarder::{config::Config, rooms::Settings};
+use serde_json::{Value, json};
+
+use crate::{access::session, rig::Rig};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+fn audio(ssrc: u32) -> Value {
+    let opus = json!({"payload_type": 111, "name": "opus", "clock_rate": 48_000, "channels": 2});
+    json!({"kind": "audio", "mid": ssrc.to_string(), "codecs": [opus], "encodings": [{"ssrc": ssrc}]})
+}
+
+#[test]
+fn a_room_is_declared_changed_looked_at_and_ended() {
+    let rig = Rig::start();
+    let body = json!({"max_sessions": 2, "metadata": {"topic": "tests"}}).to_string();
+    let reply = rig.exchange("PUT", "/v0/rooms/r", &[JSON], &body);
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    let room = reply.json();
+    assert_eq!(
+        (&room["id"], &room["declared"], &room["locked"]),
+        (&json!("r"), &json!(true), &json!(false))
+    );
+    assert_eq!(
+        (&room["max_sessions"], &room["metadata"]["topic"]),
+        (&json!(2), &json!("tests"))
+    );
+    let first = reply.header("etag").unwrap().to_owned();
+    assert_eq!(
+        rig.exchange("GET", "/v0/rooms/r", &[], "").header("etag"),
+        Some(&*first)
+    );
+
+    for (name, tag, status) in [
+        ("if-match", "\"0\"", 412),
+        ("if-match", "1", 400),
+        ("if-none-match", "*", 412),
+        ("if-match", &first, 200),
+        ("if-match", &first, 412),
+        ("if-match", "*", 200),
+    ] {
+        let reply = rig.exchange(
+            "PUT",
+            "/v0/rooms/r",
+            &[JSON, (name, tag)],
+            r#"{"locked": true}"#,
+        );
+        assert_eq!(reply.status, status, "{name}: {tag}: {}", reply.text);
+    }
+    let room = rig.get("/v0/rooms/r");
+    // A document is whole: what it leaves out is as it was before anybody said anything.
+    assert_eq!(
+        (&room["locked"], &room["metadata"]),
+        (&json!(true), &Value::Null)
+    );
+    let reply = rig.exchange("PUT", "/v0/rooms/new", &[JSON, ("if-match", "*")], "{}");
+    assert_eq!(reply.status, 412);
+    let reply = rig.exchange(
+        "PUT",
+        "/v0/rooms/new",
+        &[JSON, ("if-none-match", "*")],
+        "{}",
+    );
+    assert_eq!(reply.status, 201);
+    assert_eq!(rig.get("/v0/rooms").as_array().map(Vec::len), Some(2));
+
+    rig.refused("PUT", "/v0/rooms/a%20b", "{}", 400, "room");
+    rig.refused(
+        "PUT",
+        "/v0/rooms/r",
+        r#"{"max_sessions": 0}"#,
+        400,
+        "max_sessions",
+    );
+    rig.refused("PUT", "/v0/rooms/r", r#"{"lock": true}"#, 400, "lock");
+    let long = json!({"metadata": "x".repeat(2000)}).to_string();
+    rig.refused("PUT", "/v0/rooms/r", &long, 400, "metadata");
+    rig.refused("GET", "/v0/rooms/nowhere", "", 404, "room");
+    assert_eq!(
+        rig.exchange("DELETE", "/v0/rooms/r", &[("if-match", "\"0\"")], "")
+            .status,
+        412
+    );
+    assert_eq!(rig.call("DELETE", "/v0/rooms/r?dry_run=true", "").0, 204);
+    assert_eq!(rig.call("DELETE", "/v0/rooms/r", "").0, 204);
+    rig.refused("DELETE", "/v0/rooms/r", "", 404, "room");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_and_changes_nothing() {
+    let rig = Rig::start();
+    let (status, room) = rig.call("PUT", "/v0/rooms/r?dry_run=true", r#"{"locked": true}"#);
+    assert_eq!((status, &room["locked"]), (200, &json!(true)));
+    assert_eq!(rig.get("/v0/rooms"), json!([]));
+    let body = session("r").to_string();
+    assert_eq!(rig.call("POST", "/v0/sessions?dry_run=true", &body).0, 204);
+    assert_eq!(
+        (rig.get("/v0/rooms"), rig.get("/v0/sessions")),
+        (json!([]), json!([]))
+    );
+    let id = rig.create("/v0/sessions", session("r"));
+    let path = format!("/v0/sessions/{id}");
+    assert_eq!(
+        rig.call("DELETE", &format!("{path}?dry_run=true"), "").0,
+        204
+    );
+    rig.refused("GET", &format!("{path}/wishes"), "", 422, "session");
+    let id = rig.create("/v0/sessions", json!({"room": "r", "receive": ["audio"]}));
+    let wishes = format!("/v0/sessions/{id}/wishes");
+    let (status, changes) = rig.call(
+        "PUT",
+        &format!("{wishes}?dry_run=true"),
+        r#"{"publications": "none"}"#,
+    );
+    assert_eq!((status, &changes["stop"]), (200, &json!([])));
+    assert_eq!(rig.get(&wishes)["wishes"]["publications"], "all");
+    rig.refused(
+        "POST",
+        "/v0/sessions?dry_run=true",
+        r#"{"room": "r"}"#,
+        400,
+        "offer",
+    );
+    let told = rig.events_told();
+    assert_eq!(rig.call("PUT", "/v0/rooms/r?dry_run=true", "{}").0, 200);
+    assert_eq!(rig.events_told(), told);
+}
+
+#[test]
+fn wishes_are_a_whole_document_with_a_tag() {
+    let rig = Rig::start();
+    let id = rig.create("/v0/sessions", json!({"room": "r", "receive": ["video"]}));
+    let path = format!("/v0/sessions/{id}/wishes");
+    let shown = rig.exchange("GET", &path, &[], "");
+    let tag = shown.header("etag").unwrap().to_owned();
+    assert_eq!(
+        shown.json()["wishes"],
+        json!({"publications": "all", "kinds": ["audio", "video"]})
+    );
+    let lines = rig.create("/v0/sessions", session("r"));
+    let lines = format!("/v0/sessions/{lines}/publications");
+    let [one, two] = [5, 6].map(|ssrc| rig.create(&lines, audio(ssrc)));
+    let body = json!({
+        "publications": [&one, &two], "except": [two], "kinds": ["audio"], "paused": [one],
+    });
+    let reply = rig.exchange("PUT", &path, &[JSON, ("if-match", &tag)], &body.to_string());
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_ne!(reply.header("etag"), Some(&*tag));
+    assert_eq!(rig.get(&path)["wishes"], body);
+    let reply = rig.exchange("PUT", &path, &[JSON, ("if-match", &tag)], "{}");
+    assert_eq!(reply.status, 412);
+    for (body, field) in [
+        (r#"{"publications": 7}"#, "publications"),
+        (r#"{"publications": "some"}"#, "publications"),
+        (r#"{"publications": ["x"]}"#, "publications"),
+        (
+            r#"{"publications": {"session": "x"}}"#,
+            "publications.session",
+        ),
+        (r#"{"kinds": ["text"]}"#, "kinds"),
+        (r#"{"wanted": []}"#, "wanted"),
+    ] {
+        rig.refused("PUT", &path, body, 400, field);
+    }
+    rig.refused("GET", "/v0/sessions/99/wishes", "", 404, "session");
+}
+
+#[test]
+fn limits_and_locks_say_why() {
+    let rig = Rig::with(Config {
+        rooms: Settings {
+            made_by_joining: false,
+            ..Settings::default()
+        },
+        ..Config::default()
+    });
+    let body = session("r").to_string();
+    rig.refused("POST", "/v0/sessions", &body, 404, "room");
+    assert_eq!(
+        rig.call("PUT", "/v0/rooms/r", r#"{"max_sessions": 1}"#).0,
+        201
+    );
+    let id = rig.create("/v0/sessions", session("r"));
+    rig.refused("POST", "/v0/sessions", &body, 429, "room.max_sessions");
+    assert_eq!(
+        rig.call("PUT", "/v0/rooms/r", r#"{"max_tracks": 0}"#).0,
+        200
+    );
+    let line = audio(5);
+    let lines = format!("/v0/sessions/{id}/publications");
+    rig.refused("POST", &lines, &line.to_string(), 429, "room.max_tracks");
+}
+
+#[test]
+fn a_moderator_mutes_and_removes() {
+    let rig = Rig::start();
+    let id = rig.create("/v0/sessions", session("r"));
+    let line = audio(5);
+    let lines = format!("/v0/sessions/{id}/publications");
+    let publication = rig.create(&lines, line);
+    let path = format!("{lines}/{publication}");
+    let (status, shown) = rig.call("PATCH", &path, r#"{"muted": true}"#);
+    assert_eq!((status, &shown["muted"]), (200, &json!(true)));
+    assert_eq!(
+        rig.get("/v0/rooms/r")["sessions"][0]["publications"][0]["muted"],
+        true
+    );
+    rig.refused("PATCH", &path, "{}", 400, "muted");
+    rig.refused(
+        "PATCH",
+        &format!("{lines}/99"),
+        r#"{"muted": true}"#,
+        404,
+        "publication",
+    );
+    assert_eq!(rig.call("DELETE", &format!("/v0/sessions/{id}"), "").0, 204);
+    assert_eq!(rig.get("/v0/rooms"), json!([]));
+}

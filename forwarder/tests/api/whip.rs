@@ -1,0 +1,181 @@
+//! WHIP (RFC 9725) and WHEP with a client that is not ours.
+
+use forwarder::config::Config;
+use serde_json::json;
+
+use crate::{
+    access::{ask, claims, control, token},
+    peer::{Peer, until},
+    rig::Rig,
+};
+
+const SDP: (&str, &str) = ("content-type", "application/sdp");
+const FRAGMENT: (&str, &str) = ("content-type", "application/trickle-ice-sdpfrag");
+
+#[test]
+fn what_is_published_by_whip_is_played_by_whep() {
+    let rig = Rig::start();
+    let (mut alice, whip) = Peer::offer(&rig, "/whip/room", &[SDP]);
+    assert_eq!(whip.header("content-type"), Some("application/sdp"));
+    assert_eq!(
+        whip.header("location"),
+        Some(&*format!("/whip/room/{}", alice.id))
+    );
+    assert!(whip.header("etag").unwrap().starts_with('"'));
+    assert_eq!(
+        whip.header("accept-patch"),
+        Some("application/trickle-ice-sdpfrag")
+    );
+    let (mut bob, _) = Peer::offer(&rig, "/whep/room", &[SDP]);
+    until([&mut alice, &mut bob], |peers| {
+        peers.iter().all(|peer| peer.connected)
+    });
+    let mut said = 0_u8;
+    until([&mut alice, &mut bob], |[alice, bob]| {
+        if said < 200 {
+            said += 1;
+            alice.speak(vec![said; 80]);
+        }
+        bob.heard.len() >= 20
+    });
+    let room = rig.get("/v0/rooms/room");
+    assert_eq!(room["sessions"].as_array().map(Vec::len), Some(2));
+    // One session alone can be played, too.
+    let (mut carol, _) = Peer::offer(&rig, &format!("/whep/room?session={}", alice.id), &[SDP]);
+    until([&mut alice, &mut carol], |[alice, carol]| {
+        alice.speak(vec![1; 80]);
+        carol.heard.len() >= 5
+    });
+    let reply = rig.exchange("DELETE", &format!("/whip/room/{}", alice.id), &[], "");
+    assert_eq!(reply.status, 200);
+    until([&mut alice], |[alice]| alice.closed);
+    let reply = rig.exchange("DELETE", &format!("/whip/room/{}", alice.id), &[], "");
+    assert_eq!(
+        (reply.status, &reply.json()["field"]),
+        (404, &json!("session"))
+    );
+}
+
+#[test]
+fn candidates_and_restarts_are_conditional() {
+    let rig = Rig::start();
+    let (mut peer, reply) = Peer::offer(&rig, "/whip/room", &[SDP]);
+    let tag = reply.header("etag").unwrap().to_owned();
+    let path = reply.header("location").unwrap().to_owned();
+    let own = peer.credentials();
+    let trickle = format!(
+        "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n\
+         a=candidate:1 1 udp 2130706431 192.0.2.1 4000 typ host\r\na=end-of-candidates\r\n",
+        own.ufrag, own.pass
+    );
+    for (headers, body, status) in [
+        (&[FRAGMENT][..], &*trickle, 428),
+        (&[FRAGMENT, ("if-match", "\"other\"")], &trickle, 412),
+        (&[("if-match", &*tag)], &trickle, 415),
+        (&[SDP, ("if-match", &tag)], &trickle, 415),
+        (&[FRAGMENT, ("if-match", &tag)], "a=ice-ufrag", 400),
+        (&[FRAGMENT, ("if-match", &tag)], &trickle, 204),
+    ] {
+        let reply = rig.exchange("PATCH", &path, headers, body);
+        assert_eq!(reply.status, status, "{headers:?} {}", reply.text);
+    }
+    // RFC 9725 §4.3.3: other credentials with If-Match: * restart ICE.
+    let restart = "a=ice-ufrag:efgh\r\na=ice-pwd:0123456789012345678901\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n";
+    let reply = rig.exchange("PATCH", &path, &[FRAGMENT, ("if-match", "*")], restart);
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(reply.header("content-type"), Some(FRAGMENT.1));
+    assert!(
+        reply.text.contains("a=ice-ufrag:") && reply.text.contains("a=ice-pwd:"),
+        "{}",
+        reply.text
+    );
+    let fresh = reply.header("etag").unwrap();
+    assert_ne!(fresh, tag);
+    let late = rig.exchange("PATCH", &path, &[FRAGMENT, ("if-match", &tag)], &trickle);
+    assert_eq!(late.status, 412, "{}", late.text);
+}
+
+#[test]
+fn what_the_rfc_refuses_is_refused() {
+    let rig = Rig::start();
+    for (method, path, headers, body, status) in [
+        ("GET", "/whip/room", &[][..], "", 405),
+        ("HEAD", "/whip/room", &[], "", 405),
+        ("PUT", "/whep/room", &[SDP], "v=0", 405),
+        ("GET", "/whip/room/1", &[], "", 405),
+        ("POST", "/whep/room/1", &[SDP], "v=0", 405),
+        ("POST", "/whip/room", &[], "v=0", 415),
+        (
+            "POST",
+            "/whip/room",
+            &[("content-type", "application/json")],
+            "{}",
+            415,
+        ),
+        ("POST", "/whip/room", &[SDP], "not SDP", 400),
+        ("POST", "/whip/room", &[SDP], "", 400),
+        ("POST", "/whip/a%20b", &[SDP], "v=0", 400),
+        ("POST", "/whep/room?session=x", &[SDP], "v=0", 404),
+        (
+            "PATCH",
+            "/whip/room/1",
+            &[FRAGMENT, ("if-match", "*")],
+            "",
+            404,
+        ),
+        ("DELETE", "/whep/room/1", &[], "", 404),
+    ] {
+        let reply = rig.exchange(method, path, headers, body);
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.text);
+        if method != "HEAD" {
+            assert_eq!(
+                reply.header("content-type"),
+                Some("application/problem+json")
+            );
+        }
+        assert_eq!(
+            reply.header("allow").is_some(),
+            status == 405,
+            "{method} {path}"
+        );
+    }
+    assert_eq!(rig.get("/v0/rooms"), json!([]));
+}
+
+#[test]
+fn a_token_publishes_plays_and_leaves_as_it_is_granted() {
+    let rig = Rig::with(Config {
+        control: control(),
+        ..Config::default()
+    });
+    let bearer = |publish, subscribe| {
+        let mut claims = claims("ann", "room");
+        (claims.publish, claims.subscribe) = (publish, subscribe);
+        token(&claims)
+    };
+    let (publisher, player) = (bearer(true, false), bearer(false, true));
+    let with = |token: &str| format!("Bearer {token}");
+    for (token, path, status) in [
+        (&player, "/whip/room", 403),
+        (&publisher, "/whep/room", 403),
+        (&publisher, "/whip/elsewhere", 403),
+    ] {
+        let reply = rig.exchange("POST", path, &[SDP, ("authorization", &with(token))], "v=0");
+        assert_eq!(reply.status, status, "{path}: {}", reply.text);
+    }
+    let (_, reply) = Peer::offer(
+        &rig,
+        "/whip/room",
+        &[SDP, ("authorization", &with(&publisher))],
+    );
+    let path = reply.header("location").unwrap();
+    let stranger = token(&claims("eve", "room"));
+    assert_eq!(
+        ask(&rig, &stranger, "DELETE", path, &json!(null)).status,
+        403
+    );
+    assert_eq!(
+        ask(&rig, &publisher, "DELETE", path, &json!(null)).status,
+        200
+    );
+}
