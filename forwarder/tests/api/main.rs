@@ -283,7 +283,6 @@ fn what_is_no_request_of_ours_gets_a_problem_document_too() {
     let large = format!("{{\"local\": \"{}\"}}", "x".repeat(65 * 1024));
     rig.refused("POST", "/v0/endpoints", &large, 413, "body");
     for path in [
-        "/",
         "/v0",
         "/v0/nothing",
         "/v0/endpoints/e1/pause",
