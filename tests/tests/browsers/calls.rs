@@ -76,7 +76,10 @@ fn same_host_beside_far(stage: &mut Stage) {
             let flows = member.peer.wait_for_stream(stream, 10, LONG);
             flows.unwrap_or_else(|error| {
                 let publishers = [room.view(&far), room.view(&near)];
-                panic!("{error:#}: {:#}, published by {publishers:#?}", room.view(member))
+                panic!(
+                    "{error:#}: {:#}, published by {publishers:#?}",
+                    room.view(member)
+                )
             });
             room.assert_path(member, path);
         }
