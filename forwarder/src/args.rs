@@ -134,7 +134,7 @@ pub struct RunArgs {
     /// File with the Ed25519 public key, in PEM, of who signs tokens (EdDSA); repeat it for several
     #[arg(long = "token-public-key", value_name = "FILE", value_parser = allowed(parse_file))]
     pub token_public_keys: Vec<PathBuf>,
-    /// Origin whose pages may use the API, such as https://example.com; repeat it for several [default: the node's own]
+    /// Origin whose pages may use the API, such as `https://example.com`; repeat it for several [default: the node's own]
     #[arg(long = "cors-origin", value_name = "ORIGIN", value_parser = allowed(parse_origin))]
     pub cors_origins: Vec<String>,
     /// Whether the API speaks TLS with a certificate made at start [default: off]

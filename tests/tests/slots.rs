@@ -143,8 +143,8 @@ fn there_is_room_for_all_pairs() {
         audio: [0; 4],
     };
     let put = |number: u32| {
-        let remote = (mapped([10, 0, 0, 2].into()), (number % 60_000) as u16);
-        let local = (mapped([10, 0, 0, 1].into()), (number / 60_000) as u16);
+        let remote = (mapped([10, 0, 0, 2]), (number % 60_000) as u16);
+        let local = (mapped([10, 0, 0, 1]), (number / 60_000) as u16);
         TableOp::PutSteer {
             key: PairKey::new(remote, local),
             steer,

@@ -18,10 +18,10 @@ const ADDRESS: &str =
 #[serde(deny_unknown_fields)]
 #[schema(as = EndpointRequest)]
 pub struct Endpoint {
-    /// an IP address of one host and a port, such as "192.0.2.1:5000" or "[2001:db8::1]:5000"
+    /// an IP address of one host and a port, such as "192.0.2.1:5000" or `[2001:db8::1]:5000`
     #[schema(example = "192.0.2.1:5000")]
     local: String,
-    /// an IP address of one host and a port, such as "192.0.2.1:5000" or "[2001:db8::1]:5000"
+    /// an IP address of one host and a port, such as "192.0.2.1:5000" or `[2001:db8::1]:5000`
     #[schema(example = "198.51.100.7:6000")]
     remote: String,
     mode: RequestedMode,

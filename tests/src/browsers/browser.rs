@@ -63,7 +63,7 @@ impl Browser {
     /// Starts a browser inside a namespace, whose loopback has to be up. The name is for messages.
     ///
     /// # Errors
-    /// When something is not installed, or it does not start within [`OPENING`].
+    /// When something is not installed, or it does not start within `OPENING`.
     pub fn open(kind: Kind, name: &str, netns: &Netns, options: &Options) -> Result<Self> {
         Self::begin(kind, name, netns, options)?.finish()
     }
