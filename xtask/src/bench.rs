@@ -26,22 +26,23 @@ pub fn run(workspace: &Workspace, args: &args::Bench) -> Result<()> {
     if privilege == Privilege::None {
         bail!("the benches load XDP programs, which needs root: {NO_ROOT}. Run them as root");
     }
-    run_kind(workspace, privilege, name, flags)
+    run_kind(workspace, privilege, name, flags, Profile::Release)
 }
 
-/// Runs one bench.
+/// Runs one bench. Figures of [`Profile::Dev`] say nothing.
 pub fn run_kind(
     workspace: &Workspace,
     privilege: Privilege,
     name: &str,
     flags: &BenchFlags,
+    profile: Profile,
 ) -> Result<()> {
     setup::packages(setup::LAB)?;
     if name == "browsers" {
         clients::ensure(workspace)?;
     }
-    build::all(workspace, Profile::Release)?;
-    let Some(mut command) = privilege.command(workspace.program("release", "bench")) else {
+    build::all(workspace, profile)?;
+    let Some(mut command) = privilege.command(workspace.program(profile.folder(), "bench")) else {
         bail!("the benches need root: {NO_ROOT}");
     };
     command
@@ -57,6 +58,6 @@ pub fn run_kind(
     }
     command
         .args(&flags.rest)
-        .env("FORWARDER_BIN", workspace.program("release", "forwarder"));
+        .env("FORWARDER_BIN", workspace.program(profile.folder(), "forwarder"));
     hand_over(&mut command)
 }

@@ -12,10 +12,10 @@ use super::{
     error::{INVALID, MEDIA_TYPE, Problem, TOO_LARGE, UNKNOWN},
     read::read,
 };
-use crate::core::refusal::Refusal;
+use crate::{core::refusal::Refusal, sdp};
 
-/// Largest body, in bytes.
-pub const BODY_LIMIT: usize = 64 * 1024;
+/// Largest body, in bytes: a description as long as may be, and what stands around it.
+pub const BODY_LIMIT: usize = sdp::MAX_TEXT + 64 * 1024;
 
 /// The ids in a path, as they were written: one text, or two.
 pub struct Ids<T>(pub T);

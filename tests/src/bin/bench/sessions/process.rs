@@ -51,7 +51,12 @@ pub fn cpu_time(pid: i32) -> Result<Duration> {
     let mut sum = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         // Documentation/scheduler/sched-stats.rst: the first field is the time spent on the CPU.
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let text = match fs::read_to_string(thread?.path().join("schedstat")) {
+            Ok(text) => text,
+            // It has ended since the folder was read.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => continue,
+            Err(error) => return Err(error.into()),
+        };
         let first = text.split_whitespace().next();
         sum += Duration::from_nanos(first.context("an empty schedstat")?.parse()?);
     }
