@@ -183,8 +183,11 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("browsers/python")
 }
 
-/// The virtual environment, where `cargo xtask` has put it.
-fn environment() -> Result<PathBuf> {
+/// The virtual environment of Python, where `cargo xtask` has put it.
+///
+/// # Errors
+/// It is not there.
+pub fn environment() -> Result<PathBuf> {
     let folder = programs::target()?.join("python");
     ensure!(
         folder.join("bin/python").exists(),

@@ -11,6 +11,7 @@ mod ortc;
 mod page;
 mod room;
 mod sessions;
+mod signalling;
 mod stage;
 mod toolkits;
 
@@ -24,12 +25,13 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 6] = [
+const MODULES: [(&str, &[Scenario]); 7] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
     ("calls", calls::SCENARIOS),
     ("offers", offers::SCENARIOS),
     ("toolkits", toolkits::SCENARIOS),
+    ("signalling", signalling::SCENARIOS),
     ("page", page::SCENARIOS),
 ];
 
