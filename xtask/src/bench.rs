@@ -56,8 +56,9 @@ pub fn run_kind(
         File::create(&chart).with_context(|| format!("cannot write {}", chart.display()))?;
         command.arg("--svg").arg(chart);
     }
-    command
-        .args(&flags.rest)
-        .env("FORWARDER_BIN", workspace.program(profile.folder(), "forwarder"));
+    command.args(&flags.rest).env(
+        "FORWARDER_BIN",
+        workspace.program(profile.folder(), "forwarder"),
+    );
     hand_over(&mut command)
 }

@@ -22,7 +22,8 @@ pub fn run(workspace: &Workspace, args: &args::Verify) -> Result<()> {
     bpf::build(workspace, &[Variant::Trace])?;
     // The objects are what is measured, and the same under every profile of the program that loads them.
     build::all(workspace, Profile::Dev)?;
-    let Some(mut command) = privilege.command(workspace.program(Profile::Dev.folder(), "verify")) else {
+    let Some(mut command) = privilege.command(workspace.program(Profile::Dev.folder(), "verify"))
+    else {
         return Ok(());
     };
     let budget = workspace.root().join("forwarder-ebpf/budget.toml");

@@ -196,7 +196,11 @@ impl IceLite {
             self.transactions.insert(request.transaction, number);
         }
         if !request.nominates {
-            return Ok(IceEvent::Answered { new_pair });
+            let goes_on = self.pairs.goes_on_over(now, pair);
+            return Ok(match goes_on {
+                true => IceEvent::Selected(pair),
+                false => IceEvent::Answered { new_pair },
+            });
         }
         let retired = if restarted {
             self.previous.take()

@@ -3,17 +3,14 @@
 use arrayvec::ArrayVec;
 
 use super::CONSENT;
-use crate::transport::Pair;
+use crate::transport::{Pair, Protocol};
 
 /// How many are remembered: a peer with several interfaces of both families, over UDP and TCP, has no more that work at once.
 const REMEMBERED: usize = 8;
 
-/// While a peer finds its pairs, in nanoseconds from its first nomination, priorities decide (RFC 8445 §8.1.1): Firefox nominates each
-/// pair once, as its check succeeds, and a slow one of low priority, such as TCP, comes last.
-const SETTLING: u64 = 5_000_000_000;
-
-/// A pair that was checked so lately, in nanoseconds, works.
-const FRESH: u64 = 2_500_000_000;
+/// A pair that was checked so lately, in nanoseconds, works: agents check the pair that they use every five seconds or so
+/// (RFC 7675 §5.1).
+const FRESH: u64 = 7_000_000_000;
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -32,8 +29,6 @@ struct Known {
 pub(super) struct Pairs {
     known: ArrayVec<Known, REMEMBERED>,
     selected: Option<Pair>,
-    /// When the first nomination came under the present credentials.
-    began: u64,
     nominations: u64,
     numbers: u32,
 }
@@ -93,33 +88,48 @@ impl Pairs {
     ///
     /// A peer that nominates regularly names one pair at a time, and its last word counts, whatever the priorities: that is roaming.
     /// One that nominates aggressively (RFC 5245 §8.1.1.2) puts USE-CANDIDATE into all checks, and then the priority decides
-    /// (RFC 8445 §8.1.1). They are told apart by whether the selected pair was nominated again since this pair was the last time, and
-    /// at first not at all.
+    /// (RFC 8445 §8.1.1). They are told apart by whether the selected pair was nominated again since this pair was the last time.
+    ///
+    /// Firefox nominates each pair once, as its check succeeds, and uses the best. From UDP that works to TCP, which always comes last,
+    /// nobody moves by choice; from one that is wrong for other reasons [`Self::goes_on_over`] finds back.
     pub(super) fn nominate(&mut self, now: u64, pair: Pair, restarted: bool) -> bool {
         let Some(known) = self.known.iter_mut().find(|known| known.pair == pair) else {
             return false;
         };
         self.nominations += 1;
         let (before, priority) = (known.nominated.replace(self.nominations), known.priority);
-        if self.selected.is_none() || restarted {
-            self.began = now;
-        }
         if self.selected == Some(pair) {
             return false;
         }
-        let settling = now < self.began.saturating_add(SETTLING);
         let stays = self.selected.and_then(|selected| self.find(selected));
         let stays = stays.is_some_and(|selected| {
             let alternates = before.is_some() && selected.nominated > before;
             let fresh = now < selected.heard.saturating_add(FRESH);
-            let better = selected.priority > priority;
-            let stays = alternates && selected.priority >= priority || settling && fresh && better;
+            let is_worse =
+                selected.pair.protocol == Protocol::Udp && pair.protocol == Protocol::Tcp;
+            let stays = alternates && selected.priority >= priority || is_worse && fresh;
             stays && !restarted
         });
         if !stays {
             self.selected = Some(pair);
         }
+        if restarted {
+            let others = self.known.iter_mut().filter(|known| known.pair != pair);
+            others.for_each(|known| known.nominated = None);
+        }
         !stays
+    }
+
+    /// A check came over a pair. Returns whether that is the selected pair now, because it was nominated once, and the one that was
+    /// selected is checked no more.
+    pub(super) fn goes_on_over(&mut self, now: u64, pair: Pair) -> bool {
+        let is_nominated = self.find(pair).is_some_and(|it| it.nominated.is_some());
+        let selected = self.selected.and_then(|selected| self.find(selected));
+        let is_silent = selected.is_some_and(|it| now >= it.heard.saturating_add(FRESH));
+        if is_nominated && is_silent {
+            self.selected = Some(pair);
+        }
+        is_nominated && is_silent
     }
 
     /// Returns whether the pair was the selected one.

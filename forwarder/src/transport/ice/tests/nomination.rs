@@ -142,8 +142,6 @@ fn a_check_without_nomination_validates_and_selects_nothing() {
 #[test]
 fn regular_nomination_follows_the_last_word_whatever_the_priorities() {
     let mut bench = Bench::new();
-    bench.check(1, 100, true);
-    bench.now += 6 * SECOND;
     for (host, priority) in [(1, 100), (2, 10), (1, 100), (3, 5)] {
         for _ in 0..3 {
             bench.check(host, priority, true);
@@ -173,26 +171,44 @@ fn aggressive_nomination_comes_to_rest_on_the_best_pair() {
 
 /// Firefox nominates each pair once, as its check succeeds, and goes on with the best.
 #[test]
-fn a_pair_that_is_found_late_does_not_take_over_from_a_better_one_that_works() {
+fn the_pair_that_is_checked_on_is_found_back_to() {
+    let mut bench = Bench::new();
+    bench.check(1, 100, true);
+    bench.check(3, 50, false);
+    assert_eq!(bench.check(2, 10, true), IceEvent::Selected(pair(2)));
+    let answered = IceEvent::Answered { new_pair: false };
+    bench.now += 5 * SECOND;
+    assert_eq!(bench.check(1, 100, false), answered);
+    bench.now += 5 * SECOND;
+    assert_eq!(bench.check(3, 50, false), answered, "was never nominated");
+    assert_eq!(bench.check(1, 100, false), IceEvent::Selected(pair(1)));
+    bench.now += 5 * SECOND;
+    assert_eq!(bench.check(2, 10, false), answered);
+    assert_eq!(bench.lite.selected(), Some(pair(1)));
+}
+
+#[test]
+fn tcp_does_not_take_over_from_udp_that_works() {
     let mut bench = Bench::new();
     bench.check(1, 100, true);
     bench.now += 2 * SECOND;
-    let answered = IceEvent::Answered { new_pair: true };
-    assert_eq!(bench.check(2, 10, true), answered);
-    assert_eq!(bench.check(3, 200, true), IceEvent::Selected(pair(3)));
-    bench.now += SECOND;
-    bench.check(3, 200, false);
-    assert_eq!(bench.check(4, 10, true), answered);
-    // One that is silent is no better.
-    bench.now += 3 * SECOND;
-    assert_eq!(bench.check(5, 10, true), IceEvent::Selected(pair(5)));
+    let tcp = Pair::tcp(pair(2).local, pair(2).remote, 1);
+    let nominate = |bench: &mut Bench| {
+        let check = Check {
+            nominates: true,
+            ..Check::of(bench.lite.local())
+        };
+        bench.take_from(tcp, &check.bytes()).unwrap()
+    };
+    assert_eq!(nominate(&mut bench), IceEvent::Answered { new_pair: true });
+    bench.now += 8 * SECOND;
+    assert_eq!(nominate(&mut bench), IceEvent::Selected(tcp));
 }
 
 #[test]
 fn a_late_nomination_of_the_old_pair_is_mended_by_the_next_two_of_the_new_one() {
     let mut bench = Bench::new();
     bench.check(1, 100, true);
-    bench.now += 6 * SECOND;
     bench.check(2, 10, true);
     bench.check(1, 100, true);
     bench.check(2, 10, true);

@@ -119,9 +119,13 @@ impl Bench {
     }
 
     pub(super) fn take(&mut self, host: u8, datagram: &[u8]) -> Result<IceEvent, IceError> {
+        self.take_from(pair(host), datagram)
+    }
+
+    pub(super) fn take_from(&mut self, from: Pair, datagram: &[u8]) -> Result<IceEvent, IceError> {
         self.now += MS;
         self.lite
-            .handle_request(self.now, pair(host), datagram, &mut self.answer)
+            .handle_request(self.now, from, datagram, &mut self.answer)
     }
 }
 

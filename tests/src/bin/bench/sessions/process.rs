@@ -54,7 +54,9 @@ pub fn cpu_time(pid: i32) -> Result<Duration> {
         let text = match fs::read_to_string(thread?.path().join("schedstat")) {
             Ok(text) => text,
             // It has ended since the folder was read.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => continue,
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+                continue;
+            }
             Err(error) => return Err(error.into()),
         };
         let first = text.split_whitespace().next();
