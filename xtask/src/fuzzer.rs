@@ -32,9 +32,11 @@ pub fn ensure(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// As [`ensure`], for those who can go on without: says what is missing instead of failing.
-pub fn ensure_if_possible(workspace: &Workspace) {
-    if let Err(error) = ensure(workspace) {
+/// As [`ensure`], for those who can go on without: says what is missing instead of failing, and whether all is there.
+pub fn ensure_if_possible(workspace: &Workspace) -> bool {
+    let outcome = ensure(workspace);
+    if let Err(error) = &outcome {
         progress::note(&format!("going on without Schemathesis: {error:#}"));
     }
+    outcome.is_ok()
 }

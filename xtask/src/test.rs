@@ -19,12 +19,17 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
     } else {
         Privilege::acquire()
     };
+    let mut missing = Vec::new();
     if !args.quick {
         setup::packages_if_possible(setup::TESTS);
-        if clients::are_wanted(args.package.as_deref(), args.suite.as_deref()) {
-            clients::ensure_if_possible(workspace);
+        if clients::are_wanted(args.package.as_deref(), args.suite.as_deref())
+            && !clients::ensure_if_possible(workspace)
+        {
+            missing.push("browsers and other people's clients");
         }
-        fuzzer::ensure_if_possible(workspace);
+        if !fuzzer::ensure_if_possible(workspace) {
+            missing.push("the API fuzzed by Schemathesis");
+        }
     }
     let profile = if args.release {
         Profile::Release
@@ -75,7 +80,15 @@ pub fn run(workspace: &Workspace, args: &args::Test) -> Result<()> {
             println!("passed; left out by --quick: the suites of tests/")
         }
         Privilege::None => println!("passed; left out: the tests that need root ({NO_ROOT})"),
-        Privilege::Root | Privilege::Sudo => println!("passed; nothing was left out"),
+        Privilege::Root | Privilege::Sudo if missing.is_empty() => {
+            println!("passed; nothing was left out")
+        }
+        Privilege::Root | Privilege::Sudo => {
+            println!(
+                "passed; left out, since it could not be installed: {}",
+                missing.join(", ")
+            )
+        }
     }
     if privilege == Privilege::None && !args.quick {
         progress::note("run `cargo xtask test` as root, or with passwordless sudo, for the rest");
