@@ -40,7 +40,9 @@ pub async fn admit(State(api): State<Api>, request: Request, next: Next) -> Resp
     };
     let text = String::from_utf8_lossy(origin.as_bytes()).into_owned();
     let path = request.uri().path();
-    let for_all = path.starts_with("/whip/") || path.starts_with("/whep/");
+    // Whoever has a token; where none is needed, any page would have it.
+    let for_all =
+        !api.access.is_open() && (path.starts_with("/whip/") || path.starts_with("/whep/"));
     let same = text
         .split_once("://")
         .is_some_and(|(_, from)| Some(from) == host.as_deref());

@@ -116,7 +116,7 @@ impl Problem {
     ) -> Self {
         Self {
             kind,
-            field: field.into(),
+            field: shortened(field.into()),
             value: shorten(value.into()),
             allowed: allowed.into(),
             header: None,
@@ -163,9 +163,17 @@ fn shorten(value: Value) -> Value {
     if text.chars().count() <= LONGEST_VALUE {
         return value;
     }
+    Value::from(shortened(text))
+}
+
+/// Names of fields are given too, where nobody knows them.
+fn shortened(text: String) -> String {
+    if text.chars().count() <= LONGEST_VALUE {
+        return text;
+    }
     let mut short: String = text.chars().take(LONGEST_VALUE).collect();
     short.push('…');
-    Value::from(short)
+    short
 }
 
 impl IntoResponse for Problem {

@@ -36,6 +36,8 @@ use crate::{
 pub const MAX_LISTENERS: usize = 4096;
 /// How often a listener is sent something, so that proxies and the two ends see that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long whoever may not listen any more hears on, at most.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// A day, for callers whose credentials do not expire: they come back with Last-Event-ID.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
@@ -110,15 +112,13 @@ async fn listen(
         Some(room) => Filter::Room(room),
     };
     let until = caller.until();
-    let look = move |node: &mut Node| {
-        match &filter {
-            Filter::Room(room) => caller.may_read(node, room)?,
-            _ => caller.may_moderate(None)?,
-        }
-        Ok(filter)
+    let wanted = filter.clone();
+    let look = move |node: &mut Node| match &wanted {
+        Filter::Room(room) => caller.may_read(node, room),
+        _ => caller.may_moderate(None),
     };
-    let filter = call(&api.node, look).await?;
-    stream(&api, filter, after, until)
+    call(&api.node, look.clone()).await?;
+    stream(&api, filter, after, until, look)
 }
 
 /// Tells what concerns one session: what happens in its room, and the forwarder's offers to it.
@@ -145,18 +145,21 @@ async fn listen_as_session(
     let until = caller.until();
     let look = move |node: &mut Node| {
         caller.may_act(node, id)?;
-        Ok(Filter::Session(id, node.member(id)?.room))
+        Ok(node.member(id)?.room)
     };
-    let filter = call(&api.node, look).await?;
-    stream(&api, filter, after, until)
+    let room = call(&api.node, look.clone()).await?;
+    let look = move |node: &mut Node| look(node).map(drop);
+    stream(&api, Filter::Session(id, room), after, until, look)
 }
 
-/// Listeners that are too slow miss events and are told so; they keep nobody waiting, and hold no more than a batch.
+/// Listeners that are too slow miss events and are told so; they keep nobody waiting, and hold no more than a batch. `look` says whether
+/// they may listen, and is asked again and again: whoever was removed hears no more.
 fn stream(
     api: &Api,
     filter: Filter,
     after: Option<u64>,
     until: Option<u64>,
+    look: impl Fn(&mut Node) -> Result<(), Problem> + Clone + Send + Sync + 'static,
 ) -> Result<Response, Problem> {
     let permit = Arc::clone(&api.listeners)
         .try_acquire_owned()
@@ -192,9 +195,18 @@ fn stream(
     let stopping = {
         let node = api.node.clone();
         async move {
+            let revoked = async {
+                loop {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    if call(&node, look.clone()).await.is_err() {
+                        return;
+                    }
+                }
+            };
             tokio::select! {
                 () = node.stopped() => {}
                 () = tokio::time::sleep(left) => {}
+                () = revoked => {}
             }
         }
     };

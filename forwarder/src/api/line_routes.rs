@@ -179,7 +179,7 @@ async fn subscribe(
     let spec = request.spec()?;
     let subscribe = move |node: &mut Node| {
         caller.may_act(node, session)?;
-        let id = node.subscribe(session, &spec)?;
+        let id = node.subscribe(session, &spec, caller.is_admin())?;
         Ok(model::SessionSubscription::find(node, session, id)?)
     };
     ask(&node, StatusCode::CREATED, subscribe).await

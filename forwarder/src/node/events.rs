@@ -37,6 +37,14 @@ pub struct Entry {
     room: Option<RoomId>,
     session: Option<SessionId>,
     private: bool,
+    personal: bool,
+}
+
+impl Entry {
+    /// Whether everybody in the room may know.
+    const fn is_shared(&self) -> bool {
+        !self.private && !self.personal
+    }
 }
 
 /// Which events a listener gets.
@@ -54,9 +62,9 @@ impl Filter {
     fn lets(&self, entry: &Entry) -> bool {
         match self {
             Self::All => !entry.private,
-            Self::Room(room) => !entry.private && entry.room.as_ref() == Some(room),
+            Self::Room(room) => entry.is_shared() && entry.room.as_ref() == Some(room),
             Self::Session(session, room) => {
-                let shared = room.is_some() && entry.room == *room && !entry.private;
+                let shared = room.is_some() && entry.room == *room && entry.is_shared();
                 entry.session == Some(*session) || shared
             }
         }
@@ -103,7 +111,7 @@ impl Ring {
     fn after(&self, after: u64, filter: &Filter) -> Option<(Vec<Arc<Entry>>, u64)> {
         let oldest = self.entries.front().map_or(self.last + 1, |entry| entry.id);
         // A number that was not given yet is of a former run of the node.
-        if after + 1 < oldest || after > self.last {
+        if after > self.last || after + 1 < oldest {
             return None;
         }
         let skip = usize::try_from(after + 1 - oldest).unwrap_or(usize::MAX);
@@ -174,6 +182,7 @@ impl EventLog {
             room: event.room.clone(),
             session: event.session,
             private: event.is_private(),
+            personal: event.is_personal(),
         };
         ring.push(entry, self.kept);
         drop(ring);
@@ -261,6 +270,7 @@ fn reset(last: u64) -> Option<Arc<Entry>> {
         room: None,
         session: None,
         private: false,
+        personal: false,
     }))
 }
 

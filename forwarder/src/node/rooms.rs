@@ -182,9 +182,8 @@ impl Node {
         muted: bool,
         dry_run: bool,
     ) -> Result<bool, Refusal> {
-        self.in_rooms(|_, sessions, now| match dry_run {
-            true => sessions.can_mute(session, publication, muted),
-            false => sessions.mute(now, session, publication, muted),
+        self.in_rooms(|rooms, sessions, now| {
+            rooms.mute(sessions, now, session, publication, muted, dry_run)
         })
     }
 
@@ -223,8 +222,9 @@ impl Node {
         &mut self,
         id: SessionId,
         spec: &SubscriptionSpec,
+        anywhere: bool,
     ) -> Result<SubscriptionId, Refusal> {
-        self.in_rooms(|rooms, sessions, now| rooms.subscribe(sessions, now, id, spec))
+        self.in_rooms(|rooms, sessions, now| rooms.subscribe(sessions, now, id, spec, anywhere))
     }
 
     /// Ends a subscription. Of a session that negotiates, its wishes say so from then on.

@@ -25,6 +25,11 @@ impl Event {
     pub const fn is_private(&self) -> bool {
         matches!(self.what, What::Offer { .. })
     }
+
+    /// Whether it says where a peer is, which is for its session and for who operates the node.
+    pub const fn is_personal(&self) -> bool {
+        matches!(self.what, What::SessionPath { .. })
+    }
 }
 
 /// What happened.

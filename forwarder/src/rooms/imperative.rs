@@ -4,6 +4,7 @@
 use super::{Rooms, wishes::Wanted};
 use crate::{
     core::refusal::Refusal,
+    media::Kind,
     sessions::{
         Sessions,
         ids::{PublicationId, SessionId, SubscriptionId},
@@ -25,7 +26,55 @@ impl Rooms {
     ) -> Result<PublicationId, Refusal> {
         self.check_by_parameters(id)?;
         self.check_publishing(sessions, id)?;
-        sessions.publish(now, id, spec)
+        let publication = sessions.publish(now, id, spec)?;
+        self.keep_silenced(sessions, now, id, publication, spec.kind)?;
+        Ok(publication)
+    }
+
+    /// Silences a publication, or no longer. What the session publishes anew of that kind is silenced too, so that nobody is heard again by
+    /// taking a track away and adding it. Gives whether that changes something.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where there is no such publication.
+    pub fn mute(
+        &mut self,
+        sessions: &mut Sessions,
+        now: u64,
+        id: SessionId,
+        publication: PublicationId,
+        muted: bool,
+        dry_run: bool,
+    ) -> Result<bool, Refusal> {
+        if dry_run {
+            return sessions.can_mute(id, publication, muted);
+        }
+        let changed = sessions.mute(now, id, publication, muted)?;
+        let mut publications = sessions.publications(id);
+        let kind = publications
+            .find(|it| it.id == publication)
+            .map(|it| it.kind);
+        if let (Some(kind), Some(member)) = (kind, self.members.get_mut(&id)) {
+            match muted {
+                true => member.silenced.insert(kind),
+                false => member.silenced.remove(&kind),
+            };
+        }
+        Ok(changed)
+    }
+
+    /// Silences a new publication where its session was.
+    pub(super) fn keep_silenced(
+        &self,
+        sessions: &mut Sessions,
+        now: u64,
+        id: SessionId,
+        publication: PublicationId,
+        kind: Kind,
+    ) -> Result<(), Refusal> {
+        if self.named(id)?.silenced.contains(&kind) {
+            sessions.mute(now, id, publication, true)?;
+        }
+        Ok(())
     }
 
     /// Ends a publication and all subscriptions to it.
@@ -47,7 +96,8 @@ impl Rooms {
         sessions.unpublish(now, id, publication)
     }
 
-    /// Adds a subscription to a session that was made by parameters.
+    /// Adds a subscription to a session that was made by parameters; with `anywhere` also to what another room publishes, or none.
+    /// That is for who asks now to have, not for who made the session: its key is in other hands.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing was changed.
@@ -57,6 +107,7 @@ impl Rooms {
         now: u64,
         id: SessionId,
         spec: &SubscriptionSpec,
+        anywhere: bool,
     ) -> Result<SubscriptionId, Refusal> {
         self.check_by_parameters(id)?;
         let member = self.named(id)?;
@@ -70,7 +121,8 @@ impl Rooms {
         let publisher = sessions.publisher(spec.publication);
         let publisher = publisher.and_then(|publisher| self.members.get(&publisher));
         let room = publisher.and_then(|publisher| publisher.room.as_ref());
-        if member.room.is_some() && member.room.as_ref() != room && !member.grants.admin {
+        let shared = member.room.is_some() && member.room.as_ref() == room;
+        if !(shared || anywhere) {
             return Err(Refusal::unknown(
                 "publication",
                 spec.publication,

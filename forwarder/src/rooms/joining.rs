@@ -1,5 +1,7 @@
 //! Sessions that join: by their own offer, by one of ours, or by parameters.
 
+use std::collections::BTreeSet;
+
 use super::{
     Rooms, What,
     ids::RoomId,
@@ -139,6 +141,7 @@ impl Rooms {
                 version,
                 signalling: signalling.map(Box::new),
                 meter: Meter::default(),
+                silenced: BTreeSet::new(),
             },
         );
         self.tell(id, What::SessionJoined { name });

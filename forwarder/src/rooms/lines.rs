@@ -97,6 +97,7 @@ impl Rooms {
     ) -> Result<(), Refusal> {
         self.check_publishing(sessions, id)?;
         let publication = sessions.publish(now, id, spec)?;
+        self.keep_silenced(sessions, now, id, publication, spec.kind)?;
         if let Some(line) = self.line_mut(id, at) {
             line.publication = Some(publication);
         }

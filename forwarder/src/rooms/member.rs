@@ -29,6 +29,8 @@ pub struct Member {
     /// `None` for a session by parameters: its m-lines are its caller's business.
     pub signalling: Option<Box<Signalling>>,
     pub meter: Meter,
+    /// Of what a moderator silenced a publication of it.
+    pub silenced: BTreeSet<Kind>,
 }
 
 impl Member {

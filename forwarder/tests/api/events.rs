@@ -21,6 +21,17 @@ struct Listener {
 }
 
 impl Listener {
+    /// Reads until the stream ends.
+    fn ends_within(&mut self, time: Duration) {
+        let start = Instant::now();
+        let mut rest = String::new();
+        // The last chunk is empty.
+        while !rest.ends_with("\r\n0\r\n") {
+            assert!(self.lines.read_line(&mut rest).unwrap() > 0, "{rest}");
+        }
+        assert!(start.elapsed() < time, "{rest}");
+    }
+
     fn open(rig: &Rig, path: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(rig.address).unwrap();
         stream
@@ -156,13 +167,28 @@ fn a_token_listens_to_its_room_until_it_expires() {
     assert_eq!(listener.next().1, "room.created");
     let other = Listener::open(&rig, "/v0/events?room=s", &bearer);
     assert!(other.head.starts_with("HTTP/1.1 403"), "{}", other.head);
-    let start = Instant::now();
-    let mut rest = String::new();
-    // The last chunk is empty.
-    while !rest.ends_with("\r\n0\r\n") {
-        assert!(listener.lines.read_line(&mut rest).unwrap() > 0, "{rest}");
-    }
-    assert!(start.elapsed() < Duration::from_secs(5), "{rest}");
+    listener.ends_within(Duration::from_secs(5));
+}
+
+#[test]
+fn who_is_removed_hears_no_more() {
+    let rig = Rig::with(Config {
+        control: control(),
+        ..Config::default()
+    });
+    let created = ask(&rig, ADMIN, "POST", "/v0/sessions", &session("r")).json();
+    let (id, key) = (created["id"].as_str().unwrap(), &created["key"]);
+    let bearer = format!("Authorization: Bearer {}\r\n", key.as_str().unwrap());
+    let path = format!("/v0/sessions/{id}");
+    let mut listener = Listener::open(&rig, &format!("{path}/events"), &bearer);
+    assert!(
+        listener.head.starts_with("HTTP/1.1 200"),
+        "{}",
+        listener.head
+    );
+    let removed = ask(&rig, ADMIN, "DELETE", &path, &json!(null));
+    assert_eq!(removed.status, 204);
+    listener.ends_within(Duration::from_secs(8));
 }
 
 #[test]

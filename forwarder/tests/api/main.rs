@@ -281,7 +281,7 @@ fn what_is_no_request_of_ours_gets_a_problem_document_too() {
     for body in ["", "{", "[]", "{\"local\": 5 5}", "\u{0}"] {
         rig.refused("POST", "/v0/endpoints", body, 400, "body");
     }
-    let large = format!("{{\"local\": \"{}\"}}", "x".repeat(1024 * 1024));
+    let large = format!("{{\"local\": \"{}\"}}", "x".repeat(577 * 1024));
     rig.refused("POST", "/v0/endpoints", &large, 413, "body");
     for path in [
         "/v0",

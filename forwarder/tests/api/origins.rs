@@ -30,6 +30,16 @@ fn pages_of_others_are_refused() {
         );
         assert_eq!(reply.header("access-control-allow-origin"), None);
     }
+    // Where no token is needed, these are not for everybody either.
+    for path in ["/whip/r", "/whep/r"] {
+        let headers = [
+            ("origin", "https://example.org"),
+            ("content-type", "application/sdp"),
+        ];
+        let reply = rig.exchange("POST", path, &headers, "v=0");
+        let field = reply.json()["field"].clone();
+        assert_eq!((reply.status, field.as_str()), (403, Some("Origin")));
+    }
     let own = rig.url.clone();
     let reply = rig.exchange("GET", "/v0/node", &[("origin", &own)], "");
     assert_eq!(

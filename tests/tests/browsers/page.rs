@@ -17,6 +17,8 @@ const PEOPLE: &str = "(async () => {
     const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
     const context = canvas.getContext('2d', { willReadFrequently: true });
     const numbers = [...document.querySelectorAll('#tiles > li:not([data-own]) video')].map(video => {
+        // A tile without a picture draws nothing, and would show the one before it.
+        context.clearRect(0, 0, 640, 360);
         context.drawImage(video, 0, 0, 640, 360);
         return readPicture(context.getImageData(0, 0, 640, 360))?.source;
     });

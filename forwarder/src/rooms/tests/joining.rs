@@ -187,7 +187,7 @@ fn sessions_by_parameters_are_in_rooms_and_are_sent_what_they_are_subscribed_to(
         .unwrap()
         .id;
     let of = subscription(wanted, Kind::Audio, "5");
-    rooms.subscribe(sessions, now, id, &of).unwrap();
+    rooms.subscribe(sessions, now, id, &of, false).unwrap();
     let sent = publication(Kind::Video, "6", Some(77));
     let published = rooms.publish(sessions, now, id, &sent).unwrap();
     hall.run(SECOND);
@@ -208,7 +208,10 @@ fn sessions_by_parameters_are_in_rooms_and_are_sent_what_they_are_subscribed_to(
         "session"
     );
     assert_eq!(
-        rooms.subscribe(sessions, now, ann, &of).unwrap_err().field,
+        rooms
+            .subscribe(sessions, now, ann, &of, true)
+            .unwrap_err()
+            .field,
         "session"
     );
     // Another room's publications are nobody's business.
@@ -220,11 +223,21 @@ fn sessions_by_parameters_are_in_rooms_and_are_sent_what_they_are_subscribed_to(
     let (rooms, sessions, now) = (&mut hall.rooms, &mut hall.world.sessions, hall.world.now);
     assert_eq!(
         rooms
-            .subscribe(sessions, now, other, &of)
+            .subscribe(sessions, now, other, &of, false)
             .unwrap_err()
             .field,
         "publication"
     );
+    // But for who operates the node.
+    rooms.subscribe(sessions, now, other, &of, true).unwrap();
+    // Who was silenced is so too after publishing anew.
+    let muted = rooms.mute(sessions, now, id, published, true, false);
+    assert_eq!(muted, Ok(true));
+    rooms
+        .unpublish(sessions, now, id, published, false)
+        .unwrap();
+    let again = rooms.publish(sessions, now, id, &sent).unwrap();
+    assert_eq!(sessions.can_mute(id, again, true), Ok(false));
 }
 
 #[test]
