@@ -2,17 +2,14 @@
 //! are put under `target/`, in the versions that `tests/browsers` names.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::progress;
 use crate::setup::{self, Tool};
+use crate::venv::{self, once_for};
 use crate::workspace::Workspace;
-
-/// Debian's Python: the one that sees Debian's bindings of GStreamer.
-const PYTHON: &str = "/usr/bin/python3";
 
 /// Browsers, and what their drivers run in.
 const TOOLS: &[Tool] = &[
@@ -59,7 +56,7 @@ fn modules(workspace: &Workspace) -> Result<()> {
         workspace.host_target().join("browsers"),
     );
     let lock = from.join("package-lock.json");
-    install(&lock, &to, |folder| {
+    once_for(&lock, &to, |folder| {
         for name in ["package.json", "package-lock.json"] {
             fs::copy(from.join(name), folder.join(name))?;
         }
@@ -77,26 +74,5 @@ fn python(workspace: &Workspace) -> Result<()> {
     let requirements = workspace
         .root()
         .join("tests/browsers/python/requirements.txt");
-    let to = workspace.host_target().join("python");
-    install(&requirements, &to, |folder| {
-        let label = "making a virtual environment of Python";
-        let mut venv = Command::new(PYTHON);
-        progress::run(label, venv.args(["-m", "venv", "--clear"]).arg(folder))?;
-        let mut pip = Command::new(folder.join("bin/pip"));
-        pip.args(["install", "--quiet", "--requirement"]);
-        progress::run("installing packages of PyPI", pip.arg(&requirements))
-    })
-}
-
-/// Does `work` in a folder, unless it was done there for the same list of versions.
-fn install(list: &Path, folder: &Path, work: impl Fn(&Path) -> Result<()>) -> Result<()> {
-    let wanted = fs::read(list).with_context(|| format!("cannot read {}", list.display()))?;
-    let done = folder.join("installed");
-    if fs::read(&done).is_ok_and(|had| had == wanted) {
-        return Ok(());
-    }
-    fs::create_dir_all(folder)?;
-    work(folder)?;
-    fs::write(done, wanted)?;
-    Ok(())
+    venv::ensure(&requirements, &workspace.host_target().join("python"))
 }
