@@ -1,0 +1,435 @@
+//! A worker with a publisher and three subscribers, and the naive reference: what each of them is to open, and in which order.
+
+use std::{
+    collections::BTreeMap,
+    net::UdpSocket,
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use arrayvec::ArrayVec;
+use forwarder_common::slots::MAX_WORKERS;
+use nix::sys::eventfd::EventFd;
+
+use crate::{
+    dataplane::counters::ReasonTable,
+    media::{Codec, Extension, ExtensionIds, Kind, Profile, parse},
+    srtp::{MasterKey, ReceiveKeys, ReceiveStreams, SendKeys, Suite},
+    worker::{
+        allocations::allocations,
+        command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
+        counters::{LegCounters, TrackCounters},
+        outlets::Outlets,
+        relay::Relays,
+        send_state::SendState,
+        state::State,
+        tally::Tally,
+        tcp::TcpConnections,
+        telling::{Notes, telling},
+    },
+};
+
+pub(super) const PUBLISHER: u32 = 1;
+pub(super) const TRACK: u32 = 3;
+pub(super) const SSRC: u32 = 0x1234_5678;
+pub(super) const SUITES: [Suite; 3] = [
+    Suite::AeadAes128Gcm,
+    Suite::AeadAes256Gcm,
+    Suite::Aes128CmHmacSha1_80,
+];
+
+pub(super) fn master(suite: Suite, seed: u8) -> MasterKey {
+    let bytes: Vec<u8> = (0..64)
+        .map(|at| seed.wrapping_mul(31).wrapping_add(at))
+        .collect();
+    MasterKey::new(
+        suite,
+        &bytes[..suite.key_len()],
+        &bytes[40..40 + suite.salt_len()],
+    )
+    .unwrap()
+}
+
+pub(super) fn track() -> Track {
+    Track {
+        track: TRACK,
+        session: PUBLISHER,
+        kind: Kind::Audio,
+        mid: None,
+        ssrcs: ArrayVec::from_iter([SSRC]),
+        codecs: ArrayVec::from_iter([TrackCodec {
+            payload_type: 96,
+            codec: Codec::Opus,
+            clock_rate: 48_000,
+        }]),
+        counters: Arc::default(),
+    }
+}
+
+pub(super) fn ids(known: &[(u8, Extension)]) -> ExtensionIds {
+    let mut ids = ExtensionIds::new();
+    for (id, extension) in known {
+        ids.insert(*id, *extension).unwrap();
+    }
+    ids
+}
+
+/// A subscriber and what the reference expects it to get.
+pub(super) struct Subscriber {
+    pub(super) socket: UdpSocket,
+    pub(super) keys: ReceiveKeys,
+    pub(super) streams: ReceiveStreams<()>,
+    pub(super) leg: Option<u32>,
+    pub(super) ids: ExtensionIds,
+    pub(super) mid: Vec<u8>,
+    pub(super) counters: Arc<LegCounters>,
+    /// Outgoing less incoming index, once a packet has left.
+    pub(super) offset: Option<i64>,
+    pub(super) next: u64,
+    pub(super) floor: u64,
+    pub(super) paused: bool,
+    pub(super) expected: Vec<Expected>,
+    pub(super) transport_sequence: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    pub(super) payload_type: u8,
+    pub(super) marker: bool,
+    pub(super) payload: Vec<u8>,
+    pub(super) audio_level: Vec<u8>,
+    pub(super) transport_sequence: u16,
+}
+
+pub(super) struct World {
+    pub(super) state: State,
+    pub(super) send_state: Arc<SendState>,
+    pub(super) suite: Suite,
+    pub(super) senders: Vec<Arc<Sender>>,
+    pub(super) notes: Notes,
+    pub(super) publisher: SendKeys,
+    pub(super) subscribers: Vec<Subscriber>,
+    pub(super) next_leg: u32,
+    pub(super) muted: bool,
+    pub(super) counters: Arc<TrackCounters>,
+    /// Packets, and how loud and how often voice they said that they are.
+    pub(super) heard: (u64, u64, u64),
+}
+
+pub(super) fn payload_type_of(leg: u32) -> u8 {
+    100 + (leg % 7) as u8
+}
+
+pub(super) fn first_sequence_of(leg: u32) -> u16 {
+    (leg * 7919 % 0x8000) as u16
+}
+
+pub(super) fn timestamp_offset_of(leg: u32) -> u32 {
+    leg.wrapping_mul(0x9e37_79b9)
+}
+
+pub(super) fn ssrc_of(leg: u32) -> u32 {
+    0xabc0_0000 + leg
+}
+
+impl World {
+    pub(super) fn new(suite: Suite) -> Self {
+        let send_state = Arc::new(SendState::heap(4096, 16).unwrap());
+        let counters = Arc::<TrackCounters>::default();
+        let (mut state, notes) = Self::worker(suite, &send_state, &counters);
+        let mut senders = Vec::new();
+        let subscribers = (0..3)
+            .map(|number| {
+                let session = 10 + number;
+                let suite = SUITES[number as usize];
+                let keys = master(suite, session as u8);
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                socket.set_nonblocking(true).unwrap();
+                let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
+                ours.connect(socket.local_addr().unwrap()).unwrap();
+                let sender = Arc::new(Sender {
+                    session,
+                    keys: Arc::new(SendKeys::new(&keys)),
+                    reach: Reach::Socket(Arc::new(OwnedFd::from(ours))),
+                    send_state: send_state.session(session).unwrap(),
+                });
+                senders.push(Arc::clone(&sender));
+                state.obey(Command::PutSender { session, sender });
+                Subscriber {
+                    socket,
+                    keys: ReceiveKeys::new(&keys),
+                    streams: ReceiveStreams::new(64),
+                    leg: None,
+                    ids: ids(&[
+                        (1 + number as u8, Extension::Mid),
+                        (7, Extension::AudioLevel),
+                        // The last one has an identifier that needs the two-byte form (RFC 8285 §4.3).
+                        (if number == 2 { 20 } else { 9 }, Extension::TransportCc),
+                        (12, Extension::AbsSendTime),
+                    ]),
+                    mid: vec![b'a' + number as u8; 1 + number as usize],
+                    counters: Arc::default(),
+                    offset: None,
+                    next: 0,
+                    floor: 0,
+                    paused: false,
+                    expected: Vec::new(),
+                    transport_sequence: 0,
+                }
+            })
+            .collect();
+        Self {
+            state,
+            send_state,
+            suite,
+            senders,
+            notes,
+            publisher: SendKeys::new(&master(suite, 1)),
+            subscribers,
+            next_leg: 1,
+            muted: false,
+            counters,
+            heard: (0, 0, 0),
+        }
+    }
+
+    /// A worker that opens what the publisher sends.
+    pub(super) fn worker(
+        suite: Suite,
+        send_state: &Arc<SendState>,
+        counters: &Arc<TrackCounters>,
+    ) -> (State, Notes) {
+        let (told, notes) = telling(Arc::new(EventFd::new().unwrap()));
+        let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS).unwrap());
+        let outlets = Outlets::new(0, None, TcpConnections::default(), Relays::default());
+        let tally = Tally::new(reasons, 0);
+        let mut state = State::new(outlets, told, tally, Arc::clone(send_state));
+        let keys = master(suite, 1);
+        for command in [
+            Command::PutReceiver {
+                session: PUBLISHER,
+                receiver: Receiver {
+                    keys: ReceiveKeys::new(&keys),
+                    ids: ids(&[(4, Extension::AudioLevel), (5, Extension::TransportCc)]),
+                    transport_cc: true,
+                    counters: Arc::default(),
+                },
+            },
+            Command::AddTrack(Track {
+                counters: Arc::clone(counters),
+                ..track()
+            }),
+        ] {
+            assert!(state.obey(command).is_none());
+        }
+        (state, notes)
+    }
+
+    /// Another worker takes the place of this one, which has nothing of it but keys and send state.
+    pub(super) fn restart(&mut self) {
+        (self.state, self.notes) = Self::worker(self.suite, &self.send_state, &self.counters);
+        self.state.obey(Command::MuteTrack {
+            track: TRACK,
+            muted: self.muted,
+        });
+        for sender in &self.senders {
+            let (session, sender) = (sender.session, Arc::clone(sender));
+            self.state.obey(Command::PutSender { session, sender });
+        }
+        for number in 0..self.subscribers.len() {
+            if let Some(leg) = self.subscribers[number].leg {
+                self.add_leg(number, leg, self.send_state.next_index(leg));
+            }
+        }
+    }
+
+    pub(super) fn toggle(&mut self, number: usize) {
+        let subscriber = &mut self.subscribers[number];
+        if let Some(leg) = subscriber.leg.take() {
+            self.state.obey(Command::RemoveLeg { track: TRACK, leg });
+            return;
+        }
+        let leg = self.next_leg;
+        self.next_leg += 1;
+        subscriber.leg = Some(leg);
+        self.add_leg(number, leg, first_sequence_of(leg).into());
+    }
+
+    pub(super) fn add_leg(&mut self, number: usize, leg: u32, first_index: u64) {
+        let subscriber = &mut self.subscribers[number];
+        subscriber.offset = None;
+        subscriber.paused = false;
+        subscriber.next = first_index;
+        self.state.obey(Command::AddLeg(Leg {
+            leg,
+            track: TRACK,
+            session: 10 + number as u32,
+            ssrc: ssrc_of(leg),
+            payload_types: ArrayVec::from_iter([(96, payload_type_of(leg))]),
+            profile: Profile {
+                ids: subscriber.ids.clone(),
+                mid: Some(ArrayVec::from_iter(subscriber.mid.iter().copied())),
+                kind: Kind::Audio,
+            },
+            first_index,
+            timestamp_offset: timestamp_offset_of(leg),
+            paused: false,
+            counters: Arc::clone(&subscriber.counters),
+        }));
+    }
+
+    pub(super) fn pause(&mut self, number: usize) {
+        let subscriber = &mut self.subscribers[number];
+        let Some(leg) = subscriber.leg else {
+            return;
+        };
+        subscriber.paused = !subscriber.paused;
+        subscriber.offset = None;
+        self.state.obey(Command::PauseLeg {
+            track: TRACK,
+            leg,
+            paused: subscriber.paused,
+        });
+    }
+
+    pub(super) fn mute(&mut self) {
+        self.muted = !self.muted;
+        for subscriber in &mut self.subscribers {
+            subscriber.offset = None;
+        }
+        self.state.obey(Command::MuteTrack {
+            track: TRACK,
+            muted: self.muted,
+        });
+    }
+
+    /// What a publisher sends, and what the reference makes of it.
+    pub(super) fn publish(&mut self, packet: &Packet, seen: &mut BTreeMap<u64, ()>) {
+        let mut sealed = packet.plain();
+        let header_len = sealed.len() - packet.payload.len();
+        let len = sealed.len();
+        sealed.resize(len + 32, 0);
+        let len = self
+            .publisher
+            .seal(&mut sealed, header_len, len, packet.index)
+            .unwrap();
+        sealed.truncate(len);
+        if let Some(at) = packet.tampered {
+            let at = at % len;
+            sealed[at] ^= 1 << (at % 8);
+        }
+        let fresh = packet.tampered.is_none() && seen.insert(packet.index, ()).is_none();
+        let before = allocations();
+        self.state
+            .forward(PUBLISHER, &mut sealed, 5_000_000_000, 5_000_000_000);
+        // Neither does the first packet of the track.
+        assert_eq!(allocations(), before, "a packet allocates");
+        if fresh {
+            self.heard.0 += 1;
+            self.heard.1 += u64::from(127 - (packet.level & 0x7f));
+            self.heard.2 += u64::from(packet.level >= 0x80);
+        }
+        if fresh && !self.muted {
+            self.expect(packet);
+        }
+    }
+
+    pub(super) fn expect(&mut self, packet: &Packet) {
+        for subscriber in &mut self.subscribers {
+            let Some(leg) = subscriber.leg.filter(|_| !subscriber.paused) else {
+                continue;
+            };
+            let offset = *subscriber.offset.get_or_insert_with(|| {
+                subscriber.floor = subscriber.next;
+                subscriber.next as i64 - packet.index as i64
+            });
+            let outgoing = packet.index as i64 + offset;
+            if outgoing < subscriber.floor as i64 {
+                continue;
+            }
+            subscriber.next = subscriber.next.max(outgoing as u64 + 1);
+            subscriber.expected.push(Expected {
+                sequence: outgoing as u16,
+                timestamp: packet.timestamp.wrapping_add(timestamp_offset_of(leg)),
+                payload_type: payload_type_of(leg),
+                marker: packet.marker,
+                payload: packet.payload.clone(),
+                audio_level: vec![packet.level],
+                transport_sequence: subscriber.transport_sequence,
+            });
+            subscriber.transport_sequence = subscriber.transport_sequence.wrapping_add(1);
+        }
+    }
+
+    /// What has arrived is what was expected.
+    pub(super) fn check(&mut self) {
+        self.state.flush();
+        self.notes.drain(1000, |_| ());
+        let counters = &self.counters;
+        let heard = (
+            counters.levels.load(Relaxed),
+            counters.loudness.load(Relaxed),
+            counters.voiced.load(Relaxed),
+        );
+        assert_eq!(heard, self.heard);
+        for subscriber in &mut self.subscribers {
+            let mut arrived = Vec::new();
+            let mut buffer = [0; 2048];
+            while let Ok(len) = subscriber.socket.recv(&mut buffer) {
+                let packet = &mut buffer[..len];
+                let parsed = parse(packet, &subscriber.ids).unwrap();
+                let opened = subscriber
+                    .streams
+                    .open(&subscriber.keys, packet, parsed.header_len, |_| Some(()))
+                    .expect("every replica is authentic and new");
+                let plain = &packet[..opened.len];
+                let of = |extension| {
+                    parsed
+                        .element(extension, plain)
+                        .unwrap_or_default()
+                        .to_vec()
+                };
+                assert_eq!(of(Extension::Mid), subscriber.mid);
+                assert_eq!(of(Extension::AbsSendTime).len(), 3);
+                arrived.push(Expected {
+                    sequence: parsed.sequence,
+                    timestamp: parsed.timestamp,
+                    payload_type: parsed.payload_type,
+                    marker: parsed.marker,
+                    payload: plain[parsed.header_len..].to_vec(),
+                    audio_level: of(Extension::AudioLevel),
+                    transport_sequence: parsed.transport_sequence(plain).unwrap(),
+                });
+            }
+            assert_eq!(arrived, std::mem::take(&mut subscriber.expected));
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Packet {
+    pub(super) index: u64,
+    pub(super) timestamp: u32,
+    pub(super) marker: bool,
+    pub(super) level: u8,
+    pub(super) payload: Vec<u8>,
+    pub(super) tampered: Option<usize>,
+}
+
+impl Packet {
+    pub(super) fn plain(&self) -> Vec<u8> {
+        let mut bytes = vec![0x92, 96 | u8::from(self.marker) << 7];
+        bytes.extend((self.index as u16).to_be_bytes());
+        bytes.extend(self.timestamp.to_be_bytes());
+        bytes.extend(SSRC.to_be_bytes());
+        // Two contributing sources, which no leg carries.
+        bytes.extend([7; 8]);
+        bytes.extend([0xbe, 0xde, 0, 2]);
+        // Audio level, a transport-wide sequence number, an extension that nobody negotiated.
+        bytes.extend([0x40, self.level, 0x51, 0, self.index as u8, 0xd0, 9, 0]);
+        bytes.extend(&self.payload);
+        bytes
+    }
+}
