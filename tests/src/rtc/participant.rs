@@ -10,7 +10,7 @@ use serde_json::Value;
 use str0m::IceCreds;
 use str0m::media::Mid;
 
-use super::agent::AgentOptions;
+use super::agent::{AgentOptions, Remote};
 use super::api::{
     ApiCodec, ApiExtension, Credentials, Encoding, NewSession, NewSessionPublication,
     NewSessionSubscription, Session, SessionPublication, SessionSubscription,
@@ -33,6 +33,8 @@ pub struct Participant {
     pub member: Member,
     /// Id of the session.
     pub id: String,
+    /// What the forwarder told of itself.
+    pub remote: Remote,
     numbering: Numbering,
     address: std::net::IpAddr,
     api: Client,
@@ -105,10 +107,12 @@ impl Participant {
         // The addresses of the client's own family: with others it could not do anything.
         let remote =
             session.remote(|candidate: &SocketAddr| candidate.is_ipv4() == address.is_ipv4());
-        member.ask(move |agent, now| agent.start(&remote, now))?;
+        let told = remote.clone();
+        member.ask(move |agent, now| agent.start(&told, now))?;
         let participant = Self {
             member,
             id: session.id,
+            remote,
             numbering,
             address,
             api: api.clone(),

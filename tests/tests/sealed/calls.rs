@@ -1,9 +1,12 @@
 //! A call: pictures and sound of one client to several, in time and right to the bit.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forwarder_tests::Family;
+use forwarder_tests::rtc::wire::WireStream;
 use forwarder_tests::rtc::{AgentOptions, Codec, Numbering, Participant};
+use serde_json::Value;
 
 use crate::hall::{Hall, IN_SYNC, Kind, Side, WHILE, clip, play, subscribe};
 
@@ -34,8 +37,32 @@ fn everybody_gets_everything(kind: Kind) {
             assert_eq!(inbound.frames, track.track.ledger.len(), "{report:#?}");
         }
         assert!(report.round_trip.is_some());
+        assert_counts(&hall.view(subscriber), &report.wire.streams);
     }
+    let view = hall.view(&publisher);
+    let published: Vec<u64> = lines(&view, "publications", "packets").collect();
+    assert!(published.iter().all(|packets| *packets > 0), "{view:#}");
+    let packets = view["packets"].as_u64();
+    assert_eq!(packets, Some(published.iter().sum()), "{view:#}");
     hall.close();
+}
+
+/// Of every m-line of a session this count.
+fn lines<'a>(view: &'a Value, lines: &str, count: &'a str) -> impl Iterator<Item = u64> + use<'a> {
+    let all = view[lines].as_array().into_iter().flatten();
+    all.filter_map(move |line| line[count].as_u64())
+}
+
+/// What the node says that it sent on each leg is what came, to the packet and the byte.
+fn assert_counts(view: &Value, came: &BTreeMap<u32, WireStream>) {
+    let legs = view["subscriptions"].as_array().unwrap();
+    assert_eq!(legs.len(), came.len(), "{view:#}");
+    for leg in legs {
+        let ssrc = leg["ssrc"].as_u64().unwrap();
+        let stream = &came[&u32::try_from(ssrc).unwrap()];
+        let told = ["packets", "bytes"].map(|count| leg[count].as_u64());
+        assert_eq!(told, [Some(stream.packets), Some(stream.bytes)], "{leg:#}");
+    }
 }
 
 /// What sender reports say of the time of capture is the truth, for picture and sound alike, once the publisher itself has reported.

@@ -93,6 +93,11 @@ impl Hall {
         let lab = star.build().unwrap();
         let all = [&["--path", kind.path], arguments].concat();
         let node = Node::start_on_all(&lab, &all).unwrap();
+        Self::of(kind, lab, node)
+    }
+
+    /// This lab with this node.
+    pub fn of(kind: Kind, lab: Lab, node: Node) -> Self {
         assert_eq!(node.path(), kind.path, "{}", node.ready_line());
         Self {
             api: node.client().unwrap(),

@@ -41,5 +41,6 @@ mod mixed;
 mod moving;
 mod pairs;
 mod sources;
+mod starting;
 mod strays;
 mod suites;

@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use forwarder_tests::Family;
 use forwarder_tests::rtc::{AgentOptions, Participant};
+use forwarder_tests::{Family, Lab};
 
 use crate::hall::{Hall, Kind, LONG, Side, assert_whole, subscribe, wait_for_frames, wait_until};
 
-// Consent takes half a minute to end, so one scenario has clients of both families, and the socket path has none.
+// Consent takes half a minute to end, so one scenario has clients of both families.
 scenarios!(
-    kernel_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, new_keys_at_the_same_address, consent_ends;
-    kernel_v6: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, new_keys_at_the_same_address;
-    socket_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, new_keys_at_the_same_address;
-    socket_v6: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, new_keys_at_the_same_address
+    kernel_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address, consent_ends;
+    kernel_v6: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address;
+    socket_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address, consent_ends;
+    socket_v6: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address
 );
 
 fn a_restart_of_ice_loses_nothing(kind: Kind) {
@@ -82,11 +82,33 @@ fn a_publisher_roams(kind: Kind) {
     let frames = subscriber.frames(&subscribed[1]);
     wait_for_frames(&subscriber, &subscribed[1], frames + 50);
     publisher.stop_media();
-    let report = subscriber.report();
-    assert!(
-        report.inbound.values().all(|track| track.wrong == 0),
-        "{report:#?}"
-    );
+    assert_whole(&[&subscriber]);
+    hall.close();
+}
+
+/// From one network of the forwarder's to another, as from Wi-Fi to mobile: another interface, and another next hop.
+fn a_subscriber_roams_to_another_network(kind: Kind) {
+    let hall = Hall::with(kind, Lab::star().receivers(2), &[]);
+    let (publisher, tracks) = hall.call();
+    let stays = hall.subscriber(1);
+    subscribe(&stays, &tracks);
+    let roams = hall.subscriber(0);
+    let subscribed = subscribe(&roams, &tracks);
+    publisher.start_media();
+    wait_for_frames(&roams, &subscribed[0], 10);
+    let other = hall.lab.leaves().find(|leaf| leaf.role == "rx1").unwrap();
+    let (netns, address) = (other.netns.clone(), other.pool_addr(kind.family, 0));
+    roams
+        .member
+        .ask(move |agent, now| netns.enter(|| agent.roam(address, now).unwrap()));
+    let frames = roams.frames(&subscribed[1]);
+    wait_for_frames(&roams, &subscribed[1], frames + 50);
+    let remote = hall.view(&roams)["pair"]["remote"].clone();
+    let remote: std::net::SocketAddr = remote.as_str().unwrap().parse().unwrap();
+    assert_eq!(remote.ip(), address);
+    publisher.stop_media();
+    assert_whole(&[&stays, &roams]);
+    hall.assert_path(&[&roams]);
     hall.close();
 }
 
@@ -120,20 +142,11 @@ fn new_keys_at_the_same_address(kind: Kind) {
     hall.close();
 }
 
-/// Packets that were sent to a client, as far as its session is there.
-fn sent(participant: &Participant) -> u64 {
-    let view = participant.view().map(|view| serde_json::json!(view));
-    let legs = view.map(|view| {
-        view["subscriptions"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
-    });
-    let packets = legs.unwrap_or_default();
-    packets
-        .iter()
-        .filter_map(|leg| leg["packets"].as_u64())
-        .sum()
+/// Packets that were sent to a client.
+fn sent(hall: &Hall, participant: &Participant) -> u64 {
+    let view = hall.view(participant);
+    let legs = view["subscriptions"].as_array().into_iter().flatten();
+    legs.filter_map(|leg| leg["packets"].as_u64()).sum()
 }
 
 /// RFC 7675: thirty seconds after the last check of a client nothing is sent to it any more, and its session is over.
@@ -141,7 +154,7 @@ fn consent_ends(kind: Kind) {
     let hall = Hall::new(kind);
     let (publisher, tracks) = hall.call();
     let stays = hall.subscriber(0);
-    subscribe(&stays, &tracks);
+    let staying = subscribe(&stays, &tracks);
     let vanishing = [Family::V4, Family::V6].map(|family| {
         let address = hall.leaf(Side::Receiving).pool_addr(family, 1);
         let options = AgentOptions::new(format!("vanishes, {family:?}"), address);
@@ -157,10 +170,16 @@ fn consent_ends(kind: Kind) {
     }
     std::thread::sleep(Duration::from_secs(25));
     for one in &vanishing {
-        assert!(sent(one) > 0, "media goes on until consent ends");
+        let before = sent(&hall, one);
+        let goes_on = wait_until(Duration::from_secs(2), || sent(&hall, one) > before);
+        assert!(goes_on, "media goes on until consent ends");
     }
     let sessions = || hall.state().more["sessions"].as_array().unwrap().len();
     assert!(wait_until(LONG, || sessions() == 2), "{}", sessions());
+    let left = |reason| hall.state().reason(reason);
+    let (before, frames) = (left("no_pair"), stays.frames(&staying[1]));
+    wait_for_frames(&stays, &staying[1], frames + 20);
+    assert_eq!(left("no_pair"), before, "nothing is sealed for who is gone");
     publisher.stop_media();
     assert_whole(&[&stays]);
     for one in &vanishing {
