@@ -9,6 +9,8 @@ use super::tcp::Frame;
 
 /// Packets under way from one worker to another.
 const RELAYED: usize = 128;
+/// Of those, what is kept free for audio and control: video goes first.
+const NOT_VIDEO: usize = RELAYED / 2;
 /// Bytes of the largest packet that is relayed.
 const PACKET: usize = 1500;
 
@@ -57,7 +59,8 @@ pub fn between(wakes: &[Arc<EventFd>]) -> Vec<Relays> {
 }
 
 impl Relays {
-    /// Hands a packet to a connection of another worker; `None` where its ring is full or there is no such worker.
+    /// Hands a packet to a connection of another worker; `None` where its ring is full, for video half full, or there is no such
+    /// worker.
     pub fn push(
         &mut self,
         worker: u32,
@@ -66,6 +69,9 @@ impl Relays {
         packet: &[u8],
     ) -> Option<()> {
         let to = self.to.get_mut(worker as usize)?.as_mut()?;
+        if frame == Frame::Video && to.ring.slots() <= NOT_VIDEO {
+            return None;
+        }
         let mut bytes = [0; PACKET];
         bytes.get_mut(..packet.len())?.copy_from_slice(packet);
         let relayed = Relayed {
@@ -108,13 +114,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_reach_the_worker_they_are_for_until_its_ring_is_full() {
+    fn packets_reach_the_worker_they_are_for_until_its_ring_is_full_of_video_first() {
         let wakes: Vec<_> = (0..3).map(|_| Arc::new(EventFd::new().unwrap())).collect();
         let mut all = between(&wakes);
         assert_eq!(all[0].push(0, 7, Frame::Video, &[1]), None, "to itself");
         assert_eq!(all[0].push(9, 7, Frame::Video, &[1]), None, "to nobody");
         assert_eq!(all[0].push(2, 7, Frame::Video, &[0; PACKET + 1]), None);
-        for n in 0..RELAYED {
+        let half = RELAYED - NOT_VIDEO;
+        for n in 0..half {
+            assert_eq!(all[0].push(2, 7, Frame::Video, &[n as u8; 3]), Some(()));
+        }
+        assert_eq!(all[0].push(2, 7, Frame::Video, &[0]), None);
+        for n in half..RELAYED {
             assert_eq!(all[0].push(2, 7, Frame::Audio, &[n as u8; 3]), Some(()));
         }
         assert_eq!(all[0].push(2, 7, Frame::Audio, &[0]), None);

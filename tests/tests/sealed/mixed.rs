@@ -5,13 +5,16 @@ use std::time::Duration;
 use forwarder_tests::Lab;
 use forwarder_tests::rtc::{AgentOptions, Codec, Crowd, Participant, Protocol};
 
-use crate::hall::{Hall, Kind, Side, WHILE, clip, play, subscribe};
+use crate::hall::{
+    Hall, Kind, LONG, Side, WHILE, assert_whole, clip, counted, play, subscribe, wait_until,
+};
 
+// Who does not read is slow to show, so that takes one worker on one path, and two, with a relay between them, on the other.
 scenarios!(
-    one_is_fed_from_two_workers,
-    tcp_beside_udp,
-    a_client_on_the_same_host,
-    many_publishers
+    kernel_v4: one_is_fed_from_two_workers, tcp_beside_udp, a_client_on_the_same_host, many_publishers, who_does_not_read_holds_nobody_up;
+    kernel_v6: one_is_fed_from_two_workers, tcp_beside_udp, a_client_on_the_same_host, many_publishers;
+    socket_v4: one_is_fed_from_two_workers, tcp_beside_udp, a_client_on_the_same_host, many_publishers, who_does_not_read_holds_nobody_up;
+    socket_v6: one_is_fed_from_two_workers, tcp_beside_udp, a_client_on_the_same_host, many_publishers
 );
 
 /// Both workers seal under the same keys, and share the transport-wide sequence numbers of the subscriber.
@@ -70,6 +73,48 @@ fn tcp_beside_udp(kind: Kind) {
     let view = hall.view(&subscribers[1]);
     assert_eq!(view["pair"]["protocol"], "tcp", "{view:#}");
     hall.close();
+}
+
+/// A peer over TCP that reads nothing: its queue fills, and what finds no room is dropped and counted, while who is beside it gets
+/// everything.
+fn who_does_not_read_holds_nobody_up(kind: Kind) {
+    let workers = if kind.path == "kernel" { "2" } else { "1" };
+    let hall = Hall::with(kind, Lab::star(), &["--workers", workers]);
+    let publisher = hall.publisher(0);
+    let reads = hall.subscriber(0);
+    // A thread of its own, which can be held up.
+    let crowd = Crowd::start(Some(&hall.lab.receiver().netns)).unwrap();
+    let options = AgentOptions {
+        protocol: Protocol::Tcp,
+        address: hall.leaf(Side::Receiving).addr(kind.family),
+        ..hall.options(Side::Receiving, 1)
+    };
+    // Where there are two workers, the one whose session is not the publisher's.
+    let of = |one: &Participant| hall.view(one)["worker"].clone();
+    let _beside = (workers == "2" && of(&reads) != of(&publisher)).then(|| hall.subscriber(2));
+    let stalls = Participant::join(&crowd, &hall.api, options).unwrap();
+    assert_eq!(of(&stalls) == of(&publisher), workers == "1");
+    for _ in 0..6 {
+        let track = publisher.publish(&clip(Codec::Vp8)).unwrap();
+        subscribe(&reads, std::slice::from_ref(&track));
+        subscribe(&stalls, &[track]);
+    }
+    publisher.start_media();
+    let held = stalls.member.clone();
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let holding = std::thread::spawn(move || {
+        held.ask(move |_, _| {
+            let _ = wait.recv_timeout(LONG);
+        });
+    });
+    let full = wait_until(LONG, || hall.state().reason("tcp_full") > 0);
+    // The dropped end of the channel releases the thread as well.
+    drop(release);
+    holding.join().unwrap();
+    publisher.stop_media();
+    assert!(full, "{:?}", counted(&hall.state()));
+    assert_whole(&[&reads]);
+    hall.close_after_losses();
 }
 
 /// Its packets go over `lo`, which XDP never sees: the socket path serves it, in the same room.
