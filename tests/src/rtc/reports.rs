@@ -27,6 +27,8 @@ pub struct Report {
     pub dtls: Option<String>,
     /// Round trip of the last connectivity check.
     pub round_trip: Option<Duration>,
+    /// What the way to the other side can carry, by its feedback, in bits per second: the last estimate, if it makes any.
+    pub estimate: Option<f64>,
     /// Own address.
     pub local: SocketAddr,
     /// Per track that it receives, by mid.

@@ -113,6 +113,8 @@ fn reports_are_the_forwarders_own(kind: Kind) {
     let (sender, receiver) = (publisher.report(), subscriber.report());
     assert!(sender.rtcp.receiver_reports >= 1, "{:#?}", sender.rtcp);
     assert!(sender.rtcp.transport_cc >= 10, "{:#?}", sender.rtcp);
+    // It begins with 500 kbit/s, and grows by nothing but what we report.
+    assert!(sender.estimate > Some(550_000.0), "{:?}", sender.estimate);
     assert!(receiver.rtcp.sender_reports >= 2, "{:#?}", receiver.rtcp);
     for one in &subscribed {
         assert_eq!(receiver.rtcp.names.get(&one.ssrc), Some(&one.cname));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use str0m::Event;
+use str0m::bwe::BweKind;
 use str0m::media::KeyframeRequestKind;
 use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::{Rtcp, SdesType};
@@ -32,6 +33,7 @@ impl Agent {
             closed: self.closed,
             suite: self.noted.suite(),
             round_trip: self.round_trip,
+            estimate: self.estimate,
             local: self
                 .roads
                 .last()
@@ -94,6 +96,9 @@ impl Agent {
                 if let Some(round_trip) = stats.rtt {
                     self.egress_round_trip.insert(stats.mid, round_trip);
                 }
+            }
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                self.estimate = Some(estimate.as_f64());
             }
             Event::RawPacket(packet) => match *packet {
                 RawPacket::RtcpRx(rtcp) => self.note_rtcp(&rtcp),
