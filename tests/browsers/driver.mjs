@@ -2,6 +2,7 @@
 // order on standard output: `{"id": 1, "ok": ...}` or `{"id": 1, "error": "..."}`. What the page says goes out as `{"said": "..."}`.
 // The program ends with its input, and takes the browser along.
 
+import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
 import { serve } from './files.mjs';
@@ -64,6 +65,14 @@ const commands = {
 
   async screenshot({ path }) {
     await page.screenshot({ path });
+    return {};
+  },
+
+  // Keeps the pictures that the page could not read, as `PATH-1.png` and so on.
+  async keep({ path }) {
+    const damaged = await page.evaluate(() => window.rig?.('damaged', {}) ?? []);
+    const files = damaged.map((url, n) => writeFile(`${path}-${n + 1}.png`, Buffer.from(url.split(',')[1], 'base64')));
+    await Promise.all(files);
     return {};
   },
 

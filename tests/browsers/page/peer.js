@@ -1,6 +1,7 @@
 // Peer connections of this page, each with a name, and what they send and get.
 
-import { Picture, Reader } from './picture.js';
+import { Picture } from './picture.js';
+import { Reader } from './reader.js';
 import { Ear, Tone } from './tone.js';
 
 export class Peer {
@@ -16,7 +17,7 @@ export class Peer {
     });
   }
 
-  // Adds tracks: `picture` {stream, width, height} and `tone` in Hz, each optional; `codec` such as "VP8" for the
+  // Adds tracks: `picture` {stream, width, height, torn} and `tone` in Hz, each optional; `codec` such as "VP8" for the
   // picture, `kept` if it is to keep its size.
   async publish({ picture, tone, codec, kept }) {
     const stream = new MediaStream();
@@ -118,6 +119,11 @@ export class Peer {
       if (entry.type === 'codec') all.codec[entry.id] = entry.mimeType;
     }
     return all;
+  }
+
+  // Pictures that could not be read, as addresses of data.
+  damaged() {
+    return [...this.readers.values()].flatMap(reader => reader.damaged);
   }
 
   close() {

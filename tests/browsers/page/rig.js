@@ -30,6 +30,7 @@ const actions = {
   leave: given => leave(peer(given.peer), given),
   report: given => peer(given.peer).report(),
   stats: given => peer(given.peer).stats(),
+  damaged: () => [...peers.values()].flatMap(one => one.damaged()),
   close({ peer: name }) {
     peer(name).close();
     peers.delete(name);

@@ -211,6 +211,15 @@ impl Browser {
         Ok(path)
     }
 
+    /// Keeps the pictures that its peers could not read in `target/artefacts/NAME-1.png` and so on.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    pub fn keep_damaged(&self, name: &str) -> Result<()> {
+        let path = programs::artefacts()?.join(name);
+        self.done("keep", json!({ "path": path }))
+    }
+
     /// Calls an action of the page of the tests.
     pub(super) fn act<T: DeserializeOwned>(&self, action: &str, arguments: Value) -> Result<T> {
         let given = json!({ "action": action, "args": arguments });

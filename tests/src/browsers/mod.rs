@@ -17,5 +17,5 @@ pub use admission::{Admission, base, whep, whip};
 pub use browser::{Browser, Options};
 pub use peer::{Candidates, Media, Peer, Picture};
 pub use programs::{Kind, artefacts, missing};
-pub use report::{Codecs, Glance, Posted, Report, Seen, Sound, Stats};
-pub use scripts::{Played, Role, Script, Toolkit, environment};
+pub use report::{Codecs, Fault, Glance, Posted, Report, Seen, Sound, Stats};
+pub use scripts::{Played, Role, Script, Toolkit, environment, test_reading};

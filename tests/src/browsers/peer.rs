@@ -31,6 +31,8 @@ pub struct Picture {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// Whether it is put together of two, as after a fault of a decoder.
+    pub torn: bool,
 }
 
 /// What a peer publishes.
@@ -78,6 +80,7 @@ impl Media {
                 stream,
                 width,
                 height,
+                torn: false,
             }),
             tone: Some(Self::tone_of(stream)),
             codec: None,
@@ -95,6 +98,15 @@ impl Media {
     #[must_use]
     pub const fn kept(mut self) -> Self {
         self.kept = true;
+        self
+    }
+
+    /// The same with pictures that no reader may take for one.
+    #[must_use]
+    pub const fn torn(mut self) -> Self {
+        if let Some(picture) = &mut self.picture {
+            picture.torn = true;
+        }
         self
     }
 

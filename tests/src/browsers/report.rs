@@ -53,12 +53,31 @@ pub struct Seen {
     pub read: u64,
     /// How many could not.
     pub unreadable: u64,
+    /// The first of those.
+    pub faults: Vec<Fault>,
     /// How often a picture was older than one before it.
     pub backwards: u64,
     /// How often the stream became another one.
     pub strangers: u64,
     /// The greatest age that a picture was shown at, in milliseconds.
     pub oldest: i64,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// A picture that could not be read.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Fault {
+    /// How many could be read before it.
+    pub after: u64,
+    /// The bits of its upper third.
+    pub upper: u32,
+    /// The bits of its lower third, which are the same in a whole picture.
+    pub lower: u32,
+    /// How far the greyest block was from the middle of the scale, of 127.
+    pub contrast: u8,
     /// Pixels.
     pub width: u32,
     /// Pixels.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::peer::Media;
 use super::programs;
@@ -49,6 +50,8 @@ pub struct Played {
     pub unreadable: u64,
     /// How often a picture was older than one before it.
     pub backwards: u64,
+    /// The first of those that could not be read; pictures of them are in `target/artefacts`.
+    pub faults: Vec<Value>,
     /// Of the last half second of sound, Hz.
     pub frequency: f64,
 }
@@ -93,6 +96,7 @@ impl Script {
             ])
             .args(token)
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("ARTEFACTS", programs::artefacts()?)
             .stdout(Stdio::piped());
         Ok(Self::running(vec![command.spawn()?], time))
     }
@@ -181,6 +185,19 @@ impl Drop for Script {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("browsers/python")
+}
+
+/// Runs the scripts' own tests, of what they take for a picture.
+///
+/// # Errors
+/// With what they say, when one fails.
+pub fn test_reading() -> Result<()> {
+    let mut command = Command::new(environment()?.join("bin/python"));
+    command.current_dir(folder()).args(["-m", "unittest"]);
+    let output = command.env("PYTHONDONTWRITEBYTECODE", "1").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}");
+    Ok(())
 }
 
 /// The virtual environment of Python, where `cargo xtask` has put it.

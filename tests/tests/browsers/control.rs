@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use forwarder_tests::browsers::{Browser, Media, Peer};
+use forwarder_tests::browsers::{self, Browser, Media, Peer};
 
 use crate::Scenario;
 use crate::stage::{LONG, SOME, Stage};
@@ -12,6 +12,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("chromium_to_chromium", chromium_to_chromium),
     ("chromium_to_firefox", chromium_to_firefox),
     ("firefox_to_chromium", firefox_to_chromium),
+    ("torn_pictures_are_unreadable", torn_pictures_are_unreadable),
 ];
 
 fn chromium_to_chromium(stage: &mut Stage) {
@@ -26,14 +27,42 @@ fn firefox_to_chromium(stage: &mut Stage) {
     call(&stage.firefox, &stage.local);
 }
 
+/// Pictures put together of two, whose numbers differ in one bit alone, are taken for neither: else a fault would pass for a picture.
+fn torn_pictures_are_unreadable(stage: &mut Stage) {
+    for to in [&stage.chromium, &stage.firefox] {
+        let (_sender, receiver) = connect(&stage.local, to, &Media::small(7).torn());
+        let unreadable = |report: &browsers::Report| {
+            let mut pictures = report.pictures.iter();
+            pictures.any(|seen| seen.unreadable >= SOME)
+        };
+        let report = receiver.wait_for("torn pictures", LONG, unreadable);
+        for seen in report.unwrap().pictures {
+            assert_eq!(seen.read, 0, "{seen:#?}");
+            let faults = seen.faults.iter();
+            assert!(faults.clone().count() > 0, "{seen:#?}");
+            for fault in faults {
+                assert_ne!(fault.upper, fault.lower, "{seen:#?}");
+                assert!(fault.contrast > 40, "{seen:#?}");
+            }
+        }
+    }
+    browsers::test_reading().unwrap();
+}
+
 /// Picture and sound of a stream at the other browser, whole, in order and without a freeze.
 fn call(from: &Browser, to: &Browser) {
-    let (sender, receiver) = (from.peer("sender").unwrap(), to.peer("receiver").unwrap());
-    sender.publish(&Media::hd(7)).unwrap();
-    let answer = receiver.answer(&sender.offer().unwrap()).unwrap();
-    sender.accept(&answer).unwrap();
+    let (_sender, receiver) = connect(from, to, &Media::hd(7));
     receiver.wait_for_stream(7, SOME, LONG).unwrap();
     println!("{}", Quality::of(&receiver, 7));
+}
+
+fn connect(from: &Browser, to: &Browser, media: &Media) -> (Peer, Peer) {
+    let name = format!("{} to {}", from.name(), to.name());
+    let (sender, receiver) = (from.peer(&name).unwrap(), to.peer(&name).unwrap());
+    sender.publish(media).unwrap();
+    let answer = receiver.answer(&sender.offer().unwrap()).unwrap();
+    sender.accept(&answer).unwrap();
+    (sender, receiver)
 }
 
 /// How a stream is at who gets it.

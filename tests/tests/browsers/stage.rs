@@ -94,7 +94,9 @@ impl Stage {
             for browser in self.browsers() {
                 let said = browser.said().join("\n");
                 eprintln!("---- {} said:\n{said}\n----", browser.name());
-                let _ = browser.screenshot(&format!("{file}-{}", browser.name()));
+                let file = format!("{file}-{}", browser.name());
+                let _ = browser.screenshot(&file);
+                let _ = browser.keep_damaged(&format!("{file}-unreadable"));
             }
             if let Some(node) = &self.node {
                 eprintln!("---- the forwarder said:\n{}\n----", node.log().join("\n"));
