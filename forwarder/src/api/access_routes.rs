@@ -29,7 +29,7 @@ struct AccessInfo {
     publish: bool,
     subscribe: bool,
     admin: bool,
-    /// When a token expires, in seconds since 1970.
+    /// When a token expires, or a session's key with it, in seconds since 1970.
     expires: Option<u64>,
 }
 
@@ -62,9 +62,10 @@ async fn show_access(caller: Caller) -> Answer<AccessInfo> {
             admin: claims.admin,
             expires: Some(claims.exp),
         },
-        Caller::Session(session) => AccessInfo {
+        Caller::Session { key, .. } => AccessInfo {
             mode: "session",
-            session: Some(session.to_string()),
+            session: Some(key.session.to_string()),
+            expires: key.until,
             ..AccessInfo::default()
         },
     })

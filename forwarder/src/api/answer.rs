@@ -40,3 +40,11 @@ pub async fn done(
     call(node, order).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+/// Answers with what was created, or that it could be.
+pub fn created(what: Option<impl Serialize>) -> Response {
+    match what {
+        Some(what) => (StatusCode::CREATED, Json(what)).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
+}

@@ -5,7 +5,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
-    answer::{Owner, ask},
+    answer::{Owner, ask, call, created, done},
+    conditions::DryRun,
     error::Problem,
     extract::{Ids, Json, id},
     model, requests,
@@ -16,7 +17,7 @@ use crate::{
         ids::{EndpointId, PublicationId, SubscriptionId},
         refusal::Refusal,
     },
-    node::NodeHandle,
+    node::{Node, NodeHandle},
 };
 
 /// The paths of endpoints.
@@ -44,9 +45,20 @@ fn subscription_id(text: &str) -> Result<SubscriptionId, Problem> {
     id("subscription", "/v0/subscriptions", text)
 }
 
-async fn command(node: &NodeHandle, input: Input) -> Result<StatusCode, Problem> {
-    node.call(|node| node.handle(input)).await??;
-    Ok(StatusCode::NO_CONTENT)
+/// Carries a command out, or only checks it.
+fn command(node: &mut Node, input: Input, dry_run: bool) -> Result<Option<Output>, Refusal> {
+    match dry_run {
+        true => node.core().check(&input).map(|()| None),
+        false => node.handle(input).map(Some),
+    }
+}
+
+/// Deletes something.
+async fn delete(node: &NodeHandle, input: Input, dry_run: bool) -> Result<StatusCode, Problem> {
+    done(node, move |node| {
+        Ok(command(node, input, dry_run).map(drop)?)
+    })
+    .await
 }
 
 /// The core answers each command with its own kind of output.
@@ -90,20 +102,26 @@ async fn show_endpoint(State(node): Owner, Ids(text): Ids<String>) -> Result<Res
     post,
     path = "/v0/endpoints",
     tag = "endpoints",
+    params(("dry_run" = Option<bool>, Query, description = "only check")),
     request_body = requests::Endpoint,
-    responses((status = 201, description = "an endpoint", body = model::Endpoint))
+    responses(
+        (status = 201, description = "an endpoint", body = model::Endpoint),
+        (status = 204, description = "it could be created (dry run)"),
+    )
 )]
 async fn create_endpoint(
     State(node): Owner,
+    DryRun(dry_run): DryRun,
     Json(request): Json<requests::Endpoint>,
 ) -> Result<Response, Problem> {
     let spec = request.spec()?;
     let placed = node.place(&spec).await?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        let id = node.create_endpoint(spec, placed)?;
-        Ok(model::Endpoint::find(node, id)?)
-    })
-    .await
+    let create = move |node: &mut Node| {
+        let id = node.create_endpoint(spec, placed, dry_run)?;
+        let found = id.map(|id| model::Endpoint::find(node, id));
+        Ok(found.transpose()?)
+    };
+    Ok(created(call(&node, create).await?))
 }
 
 /// Deletes an endpoint, with what is published and sent there.
@@ -111,14 +129,18 @@ async fn create_endpoint(
     delete,
     path = "/v0/endpoints/{id}",
     tag = "endpoints",
-    params(("id" = String, Path, description = "its id")),
+    params(
+        ("id" = String, Path, description = "its id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     responses((status = 204, description = "it is gone"))
 )]
 async fn delete_endpoint(
     State(node): Owner,
     Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
 ) -> Result<StatusCode, Problem> {
-    command(&node, Input::DeleteEndpoint(endpoint_id(&text)?)).await
+    delete(&node, Input::DeleteEndpoint(endpoint_id(&text)?), dry_run).await
 }
 
 /// Lists publications.
@@ -156,21 +178,26 @@ async fn show_publication(State(node): Owner, Ids(text): Ids<String>) -> Result<
     post,
     path = "/v0/publications",
     tag = "endpoints",
+    params(("dry_run" = Option<bool>, Query, description = "only check")),
     request_body = requests::Publication,
-    responses((status = 201, description = "a publication", body = model::Publication))
+    responses(
+        (status = 201, description = "a publication", body = model::Publication),
+        (status = 204, description = "it could be created (dry run)"),
+    )
 )]
 async fn create_publication(
     State(node): Owner,
+    DryRun(dry_run): DryRun,
     Json(request): Json<requests::Publication>,
 ) -> Result<Response, Problem> {
     let spec = request.spec()?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        match node.handle(Input::CreatePublication(spec))? {
-            Output::Publication(id) => Ok(model::Publication::find(node, id)?),
-            other => Err(unexpected(other).into()),
-        }
-    })
-    .await
+    let create =
+        move |node: &mut Node| match command(node, Input::CreatePublication(spec), dry_run)? {
+            None => Ok(None),
+            Some(Output::Publication(id)) => Ok(Some(model::Publication::find(node, id)?)),
+            Some(other) => Err(unexpected(other).into()),
+        };
+    Ok(created(call(&node, create).await?))
 }
 
 /// Deletes a publication, with its subscriptions.
@@ -178,14 +205,23 @@ async fn create_publication(
     delete,
     path = "/v0/publications/{id}",
     tag = "endpoints",
-    params(("id" = String, Path, description = "its id")),
+    params(
+        ("id" = String, Path, description = "its id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     responses((status = 204, description = "it is gone"))
 )]
 async fn delete_publication(
     State(node): Owner,
     Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
 ) -> Result<StatusCode, Problem> {
-    command(&node, Input::DeletePublication(publication_id(&text)?)).await
+    delete(
+        &node,
+        Input::DeletePublication(publication_id(&text)?),
+        dry_run,
+    )
+    .await
 }
 
 /// Lists subscriptions.
@@ -226,21 +262,26 @@ async fn show_subscription(
     post,
     path = "/v0/subscriptions",
     tag = "endpoints",
+    params(("dry_run" = Option<bool>, Query, description = "only check")),
     request_body = requests::Subscription,
-    responses((status = 201, description = "a subscription", body = model::Subscription))
+    responses(
+        (status = 201, description = "a subscription", body = model::Subscription),
+        (status = 204, description = "it could be created (dry run)"),
+    )
 )]
 async fn create_subscription(
     State(node): Owner,
+    DryRun(dry_run): DryRun,
     Json(request): Json<requests::Subscription>,
 ) -> Result<Response, Problem> {
     let spec = request.spec()?;
-    ask(&node, StatusCode::CREATED, move |node| {
-        match node.handle(Input::CreateSubscription(spec))? {
-            Output::Subscription(id) => Ok(model::Subscription::find(node, id)?),
-            other => Err(unexpected(other).into()),
-        }
-    })
-    .await
+    let create =
+        move |node: &mut Node| match command(node, Input::CreateSubscription(spec), dry_run)? {
+            None => Ok(None),
+            Some(Output::Subscription(id)) => Ok(Some(model::Subscription::find(node, id)?)),
+            Some(other) => Err(unexpected(other).into()),
+        };
+    Ok(created(call(&node, create).await?))
 }
 
 /// Deletes a subscription.
@@ -248,14 +289,23 @@ async fn create_subscription(
     delete,
     path = "/v0/subscriptions/{id}",
     tag = "endpoints",
-    params(("id" = String, Path, description = "its id")),
+    params(
+        ("id" = String, Path, description = "its id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     responses((status = 204, description = "it is gone"))
 )]
 async fn delete_subscription(
     State(node): Owner,
     Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
 ) -> Result<StatusCode, Problem> {
-    command(&node, Input::DeleteSubscription(subscription_id(&text)?)).await
+    delete(
+        &node,
+        Input::DeleteSubscription(subscription_id(&text)?),
+        dry_run,
+    )
+    .await
 }
 
 /// Stops sending it.
@@ -263,14 +313,18 @@ async fn delete_subscription(
     post,
     path = "/v0/subscriptions/{id}/pause",
     tag = "endpoints",
-    params(("id" = String, Path, description = "its id")),
+    params(
+        ("id" = String, Path, description = "its id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     responses((status = 200, description = "a subscription", body = model::Subscription))
 )]
 async fn pause_subscription(
     State(node): Owner,
     Ids(text): Ids<String>,
+    dry_run: DryRun,
 ) -> Result<Response, Problem> {
-    set_paused(&node, subscription_id(&text)?, Input::Pause).await
+    set_paused(&node, subscription_id(&text)?, Input::Pause, dry_run).await
 }
 
 /// Sends it again.
@@ -278,24 +332,29 @@ async fn pause_subscription(
     post,
     path = "/v0/subscriptions/{id}/resume",
     tag = "endpoints",
-    params(("id" = String, Path, description = "its id")),
+    params(
+        ("id" = String, Path, description = "its id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     responses((status = 200, description = "a subscription", body = model::Subscription))
 )]
 async fn resume_subscription(
     State(node): Owner,
     Ids(text): Ids<String>,
+    dry_run: DryRun,
 ) -> Result<Response, Problem> {
-    set_paused(&node, subscription_id(&text)?, Input::Resume).await
+    set_paused(&node, subscription_id(&text)?, Input::Resume, dry_run).await
 }
 
 async fn set_paused(
     node: &NodeHandle,
     id: SubscriptionId,
     input: impl FnOnce(SubscriptionId) -> Input,
+    DryRun(dry_run): DryRun,
 ) -> Result<Response, Problem> {
     let input = input(id);
     ask(node, StatusCode::OK, move |node| {
-        node.handle(input)?;
+        command(node, input, dry_run)?;
         Ok(model::Subscription::find(node, id)?)
     })
     .await

@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,25 +14,26 @@ use axum::{
     },
 };
 use futures::{Stream, StreamExt};
-use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
-    access::Caller,
+    access::{Caller, Source},
     answer::call,
     conditions::parameter,
-    error::{INVALID, LIMIT, Problem},
+    error::{BUSY, INVALID, LIMIT, Problem},
     extract::Ids,
+    places::{Claim, Full, Place},
     session_routes::session_id,
 };
 use crate::{
-    node::{Node, events::Filter},
+    node::{
+        Node,
+        events::{Filter, Reach},
+    },
     rooms::ids::RoomId,
 };
 
-/// Listeners at one time.
-pub const MAX_LISTENERS: usize = 4096;
 /// How often a listener is sent something, so that proxies and the two ends see that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long whoever may not listen any more hears on, at most.
@@ -49,7 +49,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 }
 
 /// Where a listener goes on.
-struct LastEvent(Option<u64>);
+pub struct LastEvent(pub Option<u64>);
 
 impl<S: Send + Sync> FromRequestParts<S> for LastEvent {
     type Rejection = Problem;
@@ -87,7 +87,8 @@ impl<S: Send + Sync> FromRequestParts<S> for InRoom {
 ///
 /// Each event has an `id` that increases, its type as `event`, and as `data` a JSON object with `id`, `time`, `type`, `room`,
 /// `session` and what belongs to the type. With `Last-Event-ID` it goes on after that event; where events were missed, one of type
-/// `reset` comes first.
+/// `reset` comes first. Who does not operate the node hears of a room from when it was made, and with the key of a session from when
+/// that joined until it ends, however far back the event is.
 #[utoipa::path(
     get,
     path = "/v0/events",
@@ -98,27 +99,41 @@ impl<S: Send + Sync> FromRequestParts<S> for InRoom {
     ),
     responses(
         (status = 200, description = "events, until the caller goes", body = String, content_type = "text/event-stream"),
-        (status = 429, description = "there are too many listeners"),
+        (status = 429, description = "the caller has as many listeners as it may"),
+        (status = 503, description = "there are as many listeners as the node takes"),
     )
 )]
 async fn listen(
     State(api): State<Api>,
     caller: Caller,
+    source: Source,
     InRoom(room): InRoom,
     LastEvent(after): LastEvent,
 ) -> Result<Response, Problem> {
-    let filter = match room {
-        None => Filter::All,
-        Some(room) => Filter::Room(room),
+    let (filter, reach) = match (room, &caller) {
+        (None, _) => (Filter::All, Reach::Everything),
+        (Some(room), Caller::Session { key, .. }) => {
+            (Filter::Room(room), Reach::Session(key.session))
+        }
+        (Some(room), caller) if caller.is_admin() => (Filter::Room(room), Reach::Everything),
+        (Some(room), _) => (Filter::Room(room.clone()), Reach::Room(room)),
     };
-    let until = caller.until();
+    let asker = caller.clone();
     let wanted = filter.clone();
     let look = move |node: &mut Node| match &wanted {
-        Filter::Room(room) => caller.may_read(node, room),
-        _ => caller.may_moderate(None),
+        Filter::Room(room) => asker.may_read(node, room),
+        _ => asker.may_moderate(None),
     };
     call(&api.node, look.clone()).await?;
-    stream(&api, filter, after, until, look)
+    let place = place(&api, &caller, source).await?;
+    let listener = Listener {
+        filter,
+        reach,
+        after,
+        place,
+        until: caller.until(),
+    };
+    Ok(stream(&api, listener, look))
 }
 
 /// Tells what concerns one session: what happens in its room, and the forwarder's offers to it.
@@ -132,53 +147,98 @@ async fn listen(
     ),
     responses(
         (status = 200, description = "events, until the caller goes", body = String, content_type = "text/event-stream"),
-        (status = 429, description = "there are too many listeners"),
+        (status = 429, description = "the caller has as many listeners as it may"),
+        (status = 503, description = "there are as many listeners as the node takes"),
     )
 )]
 async fn listen_as_session(
     State(api): State<Api>,
     caller: Caller,
+    source: Source,
     Ids(text): Ids<String>,
     LastEvent(after): LastEvent,
 ) -> Result<Response, Problem> {
     let id = session_id(&text)?;
-    let until = caller.until();
+    let asker = caller.clone();
     let look = move |node: &mut Node| {
-        caller.may_act(node, id)?;
+        asker.may_act(node, id)?;
         Ok(node.member(id)?.room)
     };
     let room = call(&api.node, look.clone()).await?;
-    let look = move |node: &mut Node| look(node).map(drop);
-    stream(&api, Filter::Session(id, room), after, until, look)
+    let place = place(&api, &caller, source).await?;
+    let listener = Listener {
+        filter: Filter::Session(id, room),
+        reach: Reach::Session(id),
+        after,
+        place,
+        until: caller.until(),
+    };
+    Ok(stream(&api, listener, move |node: &mut Node| {
+        look(node).map(drop)
+    }))
+}
+
+/// A place among the listeners. Those of a token and of the sessions that it created share theirs.
+async fn place(api: &Api, caller: &Caller, source: Source) -> Result<Place<String>, Problem> {
+    let limits = api.limits;
+    let spared = limits.listeners / 16;
+    let creator = match caller {
+        Caller::Session { key, .. } => {
+            let session = key.session;
+            call(&api.node, move |node| Ok(node.member(session)?.holder)).await?
+        }
+        _ => None,
+    };
+    let (holder, share) = match (creator, caller) {
+        (Some(creator), _) => (format!("token:{creator}"), limits.listeners_per_token),
+        (None, Caller::Session { .. }) => (caller.identity(source), limits.listeners_per_session),
+        (None, _) if caller.is_admin() => (caller.identity(source), limits.listeners_per_operator),
+        (None, _) => (caller.identity(source), limits.listeners_per_token),
+    };
+    let spared = if caller.is_admin() { 0 } else { spared };
+    let full = match api.listeners.take(holder, Claim { share, spared }) {
+        Ok(place) => return Ok(place),
+        Err(full) => full,
+    };
+    let kind = match full {
+        Full::Share(_) => &LIMIT,
+        Full::All(_) => &BUSY,
+    };
+    let allowed = format!("{full}; end one, or try again later");
+    let problem = Problem::new(kind, "listeners", "one more", allowed);
+    Err(problem.with(header::RETRY_AFTER, HeaderValue::from_static("10")))
+}
+
+/// Somebody who listens.
+struct Listener {
+    filter: Filter,
+    reach: Reach,
+    after: Option<u64>,
+    place: Place<String>,
+    /// Until when their credentials hold, in seconds since 1970.
+    until: Option<u64>,
 }
 
 /// Listeners that are too slow miss events and are told so; they keep nobody waiting, and hold no more than a batch. `look` says whether
 /// they may listen, and is asked again and again: whoever was removed hears no more.
 fn stream(
     api: &Api,
-    filter: Filter,
-    after: Option<u64>,
-    until: Option<u64>,
+    listener: Listener,
     look: impl Fn(&mut Node) -> Result<(), Problem> + Clone + Send + Sync + 'static,
-) -> Result<Response, Problem> {
-    let permit = Arc::clone(&api.listeners)
-        .try_acquire_owned()
-        .map_err(|_| {
-            let given = format!("{MAX_LISTENERS} of them");
-            let problem = Problem::new(
-                &LIMIT,
-                "listeners",
-                given,
-                format!("at most {MAX_LISTENERS}; try again later"),
-            );
-            problem.with(header::RETRY_AFTER, HeaderValue::from_static("10"))
-        })?;
+) -> Response {
+    let Listener {
+        filter,
+        reach,
+        after,
+        place,
+        until,
+    } = listener;
     let events = api
         .node
         .events()
-        .subscribe(after, filter)
+        .subscribe(after, filter, reach)
         .map(move |entry| {
-            let _held = &permit;
+            let _held = &place;
             let event = Event::default()
                 .id(entry.id.to_string())
                 .event(entry.name)
@@ -210,8 +270,7 @@ fn stream(
             }
         }
     };
-    let events = events.take_until(Box::pin(stopping));
-    Ok(answer(events))
+    answer(events.take_until(Box::pin(stopping)))
 }
 
 fn answer(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
@@ -223,9 +282,4 @@ fn answer(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// Room for listeners.
-pub fn listeners() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MAX_LISTENERS))
 }

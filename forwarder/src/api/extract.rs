@@ -9,13 +9,11 @@ use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::{
-    error::{INVALID, MEDIA_TYPE, Problem, TOO_LARGE, UNKNOWN},
+    bodies::too_large,
+    error::{INVALID, MEDIA_TYPE, Problem, UNKNOWN},
     read::read,
 };
-use crate::{core::refusal::Refusal, sdp};
-
-/// Largest body, in bytes: a description as long as may be, and what stands around it.
-pub const BODY_LIMIT: usize = sdp::MAX_TEXT + 64 * 1024;
+use crate::core::refusal::Refusal;
 
 /// The ids in a path, as they were written: one text, or two.
 pub struct Ids<T>(pub T);
@@ -77,14 +75,4 @@ pub fn unread(rejection: BytesRejection) -> Problem {
             Problem::new(&INVALID, "body", rejection.body_text(), allowed)
         }
     }
-}
-
-/// A body beyond the limit.
-pub fn too_large() -> Problem {
-    Problem::new(
-        &TOO_LARGE,
-        "body",
-        format!("more than {BODY_LIMIT} bytes"),
-        format!("at most {BODY_LIMIT} bytes"),
-    )
 }

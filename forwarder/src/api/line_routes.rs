@@ -8,11 +8,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api,
     access::Caller,
-    answer::{Owner, ask, done},
+    answer::{Owner, ask, call, created, done},
     conditions::DryRun,
     error::Problem,
     extract::{Ids, Json, id},
-    session_model as model, session_requests as requests,
+    line_model as model, line_requests as requests,
     session_routes::session_id,
 };
 use crate::{
@@ -53,23 +53,31 @@ fn subscription_ids(
     post,
     path = "/v0/sessions/{id}/publications",
     tag = "sessions",
-    params(("id" = String, Path, description = "the session's id")),
+    params(
+        ("id" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     request_body = requests::Publication,
-    responses((status = 201, description = "the publication", body = model::SessionPublication))
+    responses(
+        (status = 201, description = "the publication", body = model::SessionPublication),
+        (status = 204, description = "it could be added (dry run)"),
+    )
 )]
 async fn publish(
     State(node): Owner,
     caller: Caller,
     Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
     Json(request): Json<requests::Publication>,
 ) -> Result<Response, Problem> {
     let session = session_id(&text)?;
     let publish = move |node: &mut Node| {
         caller.may_act(node, session)?;
-        let id = node.publish(session, &request.into())?;
-        Ok(model::SessionPublication::find(node, session, id)?)
+        let id = node.publish(session, &request.into(), dry_run)?;
+        let found = id.map(|id| model::SessionPublication::find(node, session, id));
+        Ok(found.transpose()?)
     };
-    ask(&node, StatusCode::CREATED, publish).await
+    Ok(created(call(&node, publish).await?))
 }
 
 /// Shows a publication of a session.
@@ -165,24 +173,32 @@ async fn unpublish(
     post,
     path = "/v0/sessions/{id}/subscriptions",
     tag = "sessions",
-    params(("id" = String, Path, description = "the session's id")),
+    params(
+        ("id" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     request_body = requests::Subscription,
-    responses((status = 201, description = "the subscription", body = model::SessionSubscription))
+    responses(
+        (status = 201, description = "the subscription", body = model::SessionSubscription),
+        (status = 204, description = "it could be added (dry run)"),
+    )
 )]
 async fn subscribe(
     State(node): Owner,
     caller: Caller,
     Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
     Json(request): Json<requests::Subscription>,
 ) -> Result<Response, Problem> {
     let session = session_id(&text)?;
     let spec = request.spec()?;
     let subscribe = move |node: &mut Node| {
         caller.may_act(node, session)?;
-        let id = node.subscribe(session, &spec, caller.is_admin())?;
-        Ok(model::SessionSubscription::find(node, session, id)?)
+        let id = node.subscribe(session, &spec, caller.is_admin(), dry_run)?;
+        let found = id.map(|id| model::SessionSubscription::find(node, session, id));
+        Ok(found.transpose()?)
     };
-    ask(&node, StatusCode::CREATED, subscribe).await
+    Ok(created(call(&node, subscribe).await?))
 }
 
 /// Shows a subscription of a session.

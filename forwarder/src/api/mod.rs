@@ -3,18 +3,25 @@
 pub mod access;
 mod access_routes;
 mod answer;
+mod answers;
+mod bodies;
 mod browsers;
 mod conditions;
+mod connections;
 mod endpoint_routes;
 pub mod error;
 mod event_routes;
 mod extract;
 mod idempotency;
+pub mod limits;
+mod line_model;
+mod line_requests;
 mod line_routes;
 mod model;
 mod negotiation_routes;
 mod node_routes;
 mod openapi;
+mod places;
 mod process_model;
 mod read;
 mod requests;
@@ -25,6 +32,7 @@ pub mod serve;
 mod session_model;
 mod session_requests;
 mod session_routes;
+pub mod tls;
 mod webhook_routes;
 mod webhooks;
 mod whip;
@@ -32,9 +40,14 @@ mod whip;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use tokio::sync::Semaphore;
 
-use self::{access::Access, idempotency::Answers, webhooks::Webhooks};
+use self::{
+    access::{Access, Failures},
+    answers::Answers,
+    limits::Limits,
+    places::Places,
+    webhooks::Webhooks,
+};
 use crate::node::NodeHandle;
 
 /// What handlers share.
@@ -44,8 +57,10 @@ pub(crate) struct Api {
     access: Arc<Access>,
     answers: Answers,
     webhooks: Webhooks,
-    /// A permit for each listener of events.
-    listeners: Arc<Semaphore>,
+    limits: Limits,
+    /// A place for each listener of events.
+    listeners: Places<String>,
+    failures: Arc<Failures>,
 }
 
 impl FromRef<Api> for NodeHandle {

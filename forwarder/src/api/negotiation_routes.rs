@@ -203,7 +203,10 @@ async fn answer(
     post,
     path = "/v0/sessions/{id}/candidates",
     tag = "sessions",
-    params(("id" = String, Path, description = "the session's id")),
+    params(
+        ("id" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check, which is all that is done in any case"),
+    ),
     request_body = Candidates,
     responses((status = 204, description = "they are candidates"))
 )]
@@ -211,6 +214,7 @@ async fn add_candidates(
     State(node): Owner,
     caller: Caller,
     Ids(text): Ids<String>,
+    _: DryRun,
     Json(request): Json<Candidates>,
 ) -> Result<StatusCode, Problem> {
     let id = session_id(&text)?;

@@ -6,6 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api,
     answer::{Owner, ask},
+    conditions::DryRun,
     error::Problem,
     model,
     process_model::Process,
@@ -50,9 +51,12 @@ async fn show_node(State(node): Owner) -> Result<Response, Problem> {
     post,
     path = "/v0/stop",
     tag = "node",
+    params(("dry_run" = Option<bool>, Query, description = "only check")),
     responses((status = 204, description = "it is stopping"))
 )]
-async fn stop(State(node): Owner) -> StatusCode {
-    node.stop();
+async fn stop(State(node): Owner, DryRun(dry_run): DryRun) -> StatusCode {
+    if !dry_run {
+        node.stop();
+    }
     StatusCode::NO_CONTENT
 }

@@ -80,6 +80,10 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
             (403, "the caller may not do this"),
         ]);
     }
+    problems.push((
+        429,
+        "a limit is reached, or too many credentials did not hold",
+    ));
     // Unknown parameters in the query, and values that cannot be.
     problems.push((400, "a value is not allowed"));
     let changes = !matches!(method, HttpMethod::Get);
@@ -92,7 +96,6 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
             (409, "it is there already, or has changed since"),
             (413, "the body is too large"),
             (422, "a value does not fit what it refers to"),
-            (429, "a limit is reached"),
             (507, "there is no room for it"),
         ]);
     }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::{
     error::{INVALID, Problem},
-    session_model::kind,
-    session_requests::MediaKind,
+    line_model::kind,
+    line_requests::MediaKind,
 };
 use crate::{
     rooms::{

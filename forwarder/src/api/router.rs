@@ -1,18 +1,15 @@
 //! Puts the paths together, with what is done around each request.
 
-use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    body::{Body, to_bytes},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    http::{Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use http_body_util::LengthLimitError;
-use tokio::time::timeout;
 use utoipa::openapi::{OpenApi, RefOr, path::ParameterIn};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -20,17 +17,15 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     Api,
     access::{authenticate, require_admin},
-    access_routes, browsers, endpoint_routes,
-    error::{INVALID, METHOD, Problem, SLOW},
+    access_routes, bodies, browsers, endpoint_routes,
+    error::{INVALID, METHOD, Problem},
     event_routes,
-    extract::{BODY_LIMIT, too_large, unknown_path},
+    extract::unknown_path,
     idempotency::once,
     line_routes, negotiation_routes, node_routes, openapi, room_routes, session_routes,
     webhook_routes, whip,
 };
 
-/// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Where the document is.
 const DOCUMENT: &str = "/v0/openapi.json";
 /// Where it is shown.
@@ -61,6 +56,11 @@ pub fn router(api: Api) -> Router {
     let routes: Router = routes
         .route_layer(middleware::from_fn_with_state(queries, check_query))
         .route_layer(middleware::from_fn_with_state(api.clone(), once))
+        .route_layer(middleware::from_fn_with_state(
+            api.clone(),
+            bodies::read_whole,
+        ))
+        // Nothing is read of somebody who is not known.
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
         .route(DOCUMENT, get(move || async move { Json(served) }))
         .merge(page)
@@ -73,45 +73,12 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(middleware::from_fn(name_methods))
-        .layer(middleware::from_fn(read_whole))
         .layer(middleware::from_fn_with_state(api, browsers::admit))
+        .layer(middleware::from_fn(bodies::discard_unread))
 }
 
 async fn unknown(uri: Uri) -> Problem {
     unknown_path(uri.path())
-}
-
-/// Reads the body before anything else: a connection with a body that nobody read is closed, and its next request lost with it.
-async fn read_whole(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let close = |problem: Problem| {
-        let problem = problem.with(header::CONNECTION, HeaderValue::from_static("close"));
-        problem.into_response()
-    };
-    match timeout(PATIENCE, to_bytes(body, BODY_LIMIT)).await {
-        Ok(Ok(bytes)) => {
-            next.run(Request::from_parts(parts, Body::from(bytes)))
-                .await
-        }
-        Ok(Err(error)) if Error::source(&error).is_some_and(|why| why.is::<LengthLimitError>()) => {
-            close(too_large())
-        }
-        Ok(Err(error)) => close(Problem::new(
-            &INVALID,
-            "body",
-            error.to_string(),
-            "a body, sent whole",
-        )),
-        Err(_) => {
-            let given = format!("not whole after {} s", PATIENCE.as_secs());
-            close(Problem::new(
-                &SLOW,
-                "body",
-                given,
-                "a body that comes at once",
-            ))
-        }
-    }
 }
 
 /// Says which methods a path takes, where it does not take the one of the request.

@@ -9,27 +9,29 @@ use std::{
 
 use axum_server::{
     Handle,
-    accept::NoDelayAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 
 use super::{
     Api,
-    access::{Access, AccessError},
-    event_routes::listeners,
-    idempotency::Answers,
+    access::{Access, AccessError, Failures},
+    answers::Answers,
+    connections::Connections,
+    limits::Limits,
+    places::Places,
     router::router,
+    tls::{self, TlsError},
     webhooks::Webhooks,
 };
 use crate::{
-    config::{Control, Tls, Webhook},
+    config::{Control, Webhook},
     node::NodeHandle,
 };
 
 /// How long requests that are being answered may take after the node was asked to stop.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
-/// How long a client may take for the head of a request, and to begin its first one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the other end of a connection that carries many requests is asked whether it is there.
+const PING: Duration = Duration::from_secs(20);
 
 /// The API, ready to answer.
 pub struct Server {
@@ -37,6 +39,7 @@ pub struct Server {
     access: Access,
     tls: Option<RustlsConfig>,
     webhooks: Vec<Webhook>,
+    limits: Limits,
 }
 
 impl Server {
@@ -44,14 +47,21 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with them, with the name of the field.
-    pub async fn new(listener: TcpListener, control: &Control) -> Result<Self, ServerError> {
+    pub fn new(listener: TcpListener, control: &Control) -> Result<Self, ServerError> {
         let address = listener.local_addr().map_err(ServerError::Listener)?;
         Ok(Self {
             access: Access::new(control, address).map_err(ServerError::Access)?,
-            tls: tls(control, address).await.map_err(ServerError::Tls)?,
+            tls: tls::config(&control.tls, address).map_err(ServerError::Tls)?,
             listener,
             webhooks: control.webhooks.clone(),
+            limits: Limits::default(),
         })
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Where it is reached.
@@ -70,10 +80,11 @@ impl Server {
     /// # Errors
     /// Where the listener fails for good.
     pub async fn run(self, node: NodeHandle) -> io::Result<()> {
+        let limits = self.limits;
         let webhooks = Webhooks::new(node.clone());
         for hook in self.webhooks {
             let url = hook.url.clone();
-            if let Err(problem) = webhooks.add(hook, false) {
+            if let Err(problem) = webhooks.add(hook, None, false) {
                 let (field, allowed) = (problem.field, problem.allowed);
                 return Err(io::Error::other(format!(
                     "webhook {url}: {field}; allowed: {allowed}"
@@ -85,9 +96,11 @@ impl Server {
             access: Arc::new(self.access),
             answers: Answers::default(),
             webhooks,
-            listeners: listeners(),
+            limits,
+            listeners: Places::new(limits.listeners),
+            failures: Arc::new(Failures::new(limits.failures)),
         };
-        let app = router(api).into_make_service();
+        let app = router(api).into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::<SocketAddr>::new();
         tokio::spawn({
             let handle = handle.clone();
@@ -98,12 +111,19 @@ impl Server {
         });
         let mut server = axum_server::from_tcp(self.listener)?
             .handle(handle)
-            .first_request_timeout(PATIENCE);
-        server.http_builder().http1().header_read_timeout(PATIENCE);
+            .first_request_timeout(limits.patience);
+        let http = server.http_builder();
+        http.http1().header_read_timeout(limits.patience);
+        http.http2()
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(limits.patience);
+        let connections = Connections::new(limits, self.tls.is_some());
         match self.tls {
-            None => server.acceptor(NoDelayAcceptor::new()).serve(app).await,
+            None => server.acceptor(connections).serve(app).await,
             Some(tls) => {
-                let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+                let acceptor = RustlsAcceptor::new(tls)
+                    .handshake_timeout(limits.patience)
+                    .acceptor(connections);
                 server.acceptor(acceptor).serve(app).await
             }
         }
@@ -116,7 +136,7 @@ pub enum ServerError {
     /// Keys.
     Access(AccessError),
     /// The certificate, or its key.
-    Tls(io::Error),
+    Tls(TlsError),
     /// The listener.
     Listener(io::Error),
 }
@@ -125,29 +145,10 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Access(error) => error.fmt(f),
-            Self::Tls(error) => write!(
-                f,
-                "api-certificate, api-private-key: {error}; allowed: a certificate chain and its private key, in PEM"
-            ),
+            Self::Tls(error) => error.fmt(f),
             Self::Listener(error) => write!(f, "api: {error}"),
         }
     }
 }
 
 impl std::error::Error for ServerError {}
-
-async fn tls(control: &Control, address: SocketAddr) -> io::Result<Option<RustlsConfig>> {
-    let config = match &control.tls {
-        Tls::Off => return Ok(None),
-        Tls::Files(files) => {
-            RustlsConfig::from_pem_file(&files.certificate, &files.private_key).await?
-        }
-        Tls::SelfSigned => {
-            let names = vec!["localhost".to_owned(), address.ip().to_string()];
-            let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
-            let key = made.signing_key.serialize_der();
-            RustlsConfig::from_der(vec![made.cert.der().to_vec()], key).await?
-        }
-    };
-    Ok(Some(config))
-}

@@ -99,7 +99,7 @@ async fn create_session(
         let Some(joined) = node.join(spec, dry_run)? else {
             return Ok(None);
         };
-        let key = access.sessions().key(joined.id);
+        let key = access.session_key(joined.id, &caller);
         let version = node.member(joined.id)?.version;
         Ok(Some((
             model::CreatedSession::new(node, joined, key)?,
@@ -134,7 +134,7 @@ async fn close_session(
 ) -> Result<StatusCode, Problem> {
     let id = session_id(&text)?;
     let close = move |node: &mut Node| {
-        caller.may_act(node, id)?;
+        caller.may_close(node, id)?;
         Ok(node.leave(id, dry_run)?)
     };
     done(&node, close).await
@@ -145,22 +145,32 @@ async fn close_session(
     post,
     path = "/v0/sessions/{id}/ice",
     tag = "sessions",
-    params(("id" = String, Path, description = "the session's id")),
+    params(
+        ("id" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     request_body = requests::Ice,
-    responses((status = 200, description = "our new credentials", body = model::Ice))
+    responses(
+        (status = 200, description = "our new credentials", body = model::Ice),
+        (status = 204, description = "it could be restarted (dry run)"),
+    )
 )]
 async fn restart_ice(
     State(node): Owner,
     caller: Caller,
     Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
     Json(request): Json<requests::Ice>,
 ) -> Result<Response, Problem> {
     let id = session_id(&text)?;
     let remote = request.credentials()?;
     let restart = move |node: &mut Node| {
         caller.may_act(node, id)?;
-        let local = node.command(|sessions, _| sessions.restart_ice(id, remote))?;
-        Ok(model::Ice::new(node, &local))
+        let local = node.restart_ice(id, remote, dry_run)?;
+        Ok(local.map(|local| model::Ice::new(node, &local)))
     };
-    ask(&node, StatusCode::OK, restart).await
+    Ok(match call(&node, restart).await? {
+        Some(ice) => Answer(ice).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
 }

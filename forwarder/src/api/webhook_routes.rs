@@ -14,6 +14,7 @@ use super::{
     Api,
     conditions::{DryRun, with},
     error::{INVALID, Problem},
+    event_routes::LastEvent,
     extract::{Ids, Json, id},
     webhooks::HookView,
 };
@@ -76,7 +77,8 @@ async fn list_webhooks(State(api): State<Api>) -> Answer<Vec<WebhookInfo>> {
     )
 }
 
-/// Adds a webhook, which is told what happens from now on.
+/// Adds a webhook, which is told what happens from now on; with `Last-Event-ID` also what happened after that event, as far as that
+/// is kept.
 ///
 /// Events are posted one after the other, as JSON, signed as Standard Webhooks has it, and again for some minutes where that fails.
 /// A webhook that answers 410 is told nothing any more.
@@ -84,7 +86,10 @@ async fn list_webhooks(State(api): State<Api>) -> Answer<Vec<WebhookInfo>> {
     post,
     path = "/v0/webhooks",
     tag = "events",
-    params(("dry_run" = Option<bool>, Query, description = "only check")),
+    params(
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "the id of the last event that was taken"),
+    ),
     request_body = WebhookRequest,
     responses(
         (status = 201, description = "the webhook", body = WebhookInfo, headers(("Location" = String))),
@@ -93,6 +98,7 @@ async fn list_webhooks(State(api): State<Api>) -> Answer<Vec<WebhookInfo>> {
 )]
 async fn add_webhook(
     State(api): State<Api>,
+    LastEvent(after): LastEvent,
     DryRun(dry_run): DryRun,
     Json(request): Json<WebhookRequest>,
 ) -> Result<Response, Problem> {
@@ -103,7 +109,7 @@ async fn add_webhook(
             .map_err(|allowed| Problem::new(&INVALID, "secret", "(not repeated)", allowed))?,
         events: request.events.unwrap_or_else(|| vec!["*".to_owned()]),
     };
-    let Some(view) = api.webhooks.add(hook, dry_run)? else {
+    let Some(view) = api.webhooks.add(hook, after, dry_run)? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let location = format!("/v0/webhooks/{}", view.id);

@@ -13,8 +13,8 @@ use super::{
     Api,
     access::Caller,
     answer::{Owner, call},
-    conditions::{Conditions, etag, parameter, with},
-    error::{FORBIDDEN, INVALID, Problem, UNCONDITIONAL, UNKNOWN},
+    conditions::{Conditions, DryRun, etag, parameter, with},
+    error::{FAILED, FORBIDDEN, INVALID, Problem, UNCONDITIONAL, UNKNOWN},
     extract::{Ids, content_type, unread},
     session_routes::session_id,
 };
@@ -114,20 +114,27 @@ impl FromRequest<Api> for Fragment {
     post,
     path = "/whip/{room}",
     tag = "whip",
-    params(("room" = String, Path, description = "the room's name")),
+    params(
+        ("room" = String, Path, description = "the room's name"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
+    ),
     request_body(content = String, content_type = "application/sdp", description = "the offer"),
-    responses((
-        status = 201,
-        description = "the answer",
-        body = String,
-        content_type = "application/sdp",
-        headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
-    ))
+    responses(
+        (
+            status = 201,
+            description = "the answer",
+            body = String,
+            content_type = "application/sdp",
+            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
+        ),
+        (status = 204, description = "it could be answered (dry run)"),
+    )
 )]
 async fn whip(
     State(api): State<Api>,
     caller: Caller,
     Ids(text): Ids<String>,
+    DryRun(dry_run): DryRun,
     Offer(sdp): Offer,
 ) -> Result<Response, Problem> {
     let room = RoomId::new(&text)?;
@@ -135,7 +142,13 @@ async fn whip(
     if !grants.publish {
         return Err(ungranted("publish"));
     }
-    join(&api, caller, "whip", room, sdp, Wishes::none()).await
+    join(
+        &api,
+        "whip",
+        spec(&caller, room, sdp, Wishes::none())?,
+        dry_run,
+    )
+    .await
 }
 
 fn ungranted(grant: &str) -> Problem {
@@ -168,21 +181,26 @@ impl<S: Send + Sync> FromRequestParts<S> for OfSession {
     params(
         ("room" = String, Path, description = "the room's name"),
         ("session" = Option<String>, Query, description = "the id of the one session to play"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
     ),
     request_body(content = String, content_type = "application/sdp", description = "the offer"),
-    responses((
-        status = 201,
-        description = "the answer",
-        body = String,
-        content_type = "application/sdp",
-        headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
-    ))
+    responses(
+        (
+            status = 201,
+            description = "the answer",
+            body = String,
+            content_type = "application/sdp",
+            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
+        ),
+        (status = 204, description = "it could be answered (dry run)"),
+    )
 )]
 async fn whep(
     State(api): State<Api>,
     caller: Caller,
     Ids(text): Ids<String>,
     OfSession(session): OfSession,
+    DryRun(dry_run): DryRun,
     Offer(sdp): Offer,
 ) -> Result<Response, Problem> {
     let room = RoomId::new(&text)?;
@@ -194,45 +212,46 @@ async fn whep(
     if let Some(session) = session {
         wishes.publications = Wanted::Session(session);
     }
-    join(&api, caller, "whep", room, sdp, wishes).await
+    join(&api, "whep", spec(&caller, room, sdp, wishes)?, dry_run).await
 }
 
-async fn join(
-    api: &Api,
-    caller: Caller,
-    protocol: &'static str,
-    room: RoomId,
-    sdp: String,
-    wishes: Wishes,
-) -> Result<Response, Problem> {
-    let spec = JoinSpec {
+fn spec(caller: &Caller, room: RoomId, sdp: String, wishes: Wishes) -> Result<JoinSpec, Problem> {
+    Ok(JoinSpec {
         grants: caller.grants(Some(&room))?,
         name: caller.name(None)?,
-        room: Some(room.clone()),
+        room: Some(room),
         metadata: None,
         wishes,
         entry: Entry::Offer {
             sdp,
             takes_offers: false,
         },
-    };
+    })
+}
+
+async fn join(
+    api: &Api,
+    protocol: &'static str,
+    spec: JoinSpec,
+    dry_run: bool,
+) -> Result<Response, Problem> {
+    let room = spec.room.as_ref().map(ToString::to_string);
+    let room = room.unwrap_or_default();
     let join = move |node: &mut Node| {
-        let joined = node.join(spec, false)?;
-        let answered = joined.and_then(|joined| match joined.description {
-            Description::Answer(sdp) => Some((joined.id, sdp)),
-            Description::Offer(_) | Description::None => None,
-        });
-        let (id, sdp) = answered.ok_or_else(|| {
-            Problem::new(
-                &super::error::FAILED,
-                "answer",
-                "none",
-                "a bug in the forwarder: report it",
-            )
-        })?;
-        Ok((id, sdp, tag(node, id)?))
+        let Some(joined) = node.join(spec, dry_run)? else {
+            return Ok(None);
+        };
+        match joined.description {
+            Description::Answer(sdp) => Ok(Some((joined.id, sdp, tag(node, joined.id)?))),
+            Description::Offer(_) | Description::None => {
+                let allowed = "a bug in the forwarder: report it";
+                Err(Problem::new(&FAILED, "answer", "none", allowed))
+            }
+        }
     };
-    let (id, sdp, tag) = call(&api.node, join).await?;
+    let Some((id, sdp, tag)) = call(&api.node, join).await? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
     let location = format!("/{protocol}/{room}/{id}");
     let answer = (
         StatusCode::CREATED,
@@ -249,11 +268,7 @@ fn tag(node: &Node, id: SessionId) -> Result<String, Problem> {
 }
 
 /// The session of a path, where it is in the room of the path.
-fn find(
-    node: &Node,
-    caller: &Caller,
-    (room, session): &(String, String),
-) -> Result<SessionId, Problem> {
+fn find(node: &Node, (room, session): &(String, String)) -> Result<SessionId, Problem> {
     let unknown = || {
         let path = format!("{room}/{session}");
         Problem::new(
@@ -268,7 +283,6 @@ fn find(
     if member.room.as_ref().map(RoomId::as_str) != Some(room) {
         return Err(unknown());
     }
-    caller.may_act(node, id)?;
     Ok(id)
 }
 
@@ -281,6 +295,7 @@ fn find(
         ("room" = String, Path, description = "the room's name"),
         ("session" = String, Path, description = "the session's id"),
         ("If-Match" = String, Header, description = "the entity tag of the ICE session, or * to restart it"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
     ),
     request_body(content = String, content_type = "application/trickle-ice-sdpfrag", description = "candidates or credentials"),
     responses(
@@ -301,9 +316,10 @@ async fn change_whip(
     caller: Caller,
     Ids(ids): Ids<(String, String)>,
     conditions: Conditions,
+    dry_run: DryRun,
     fragment: Fragment,
 ) -> Result<Response, Problem> {
-    change(node, caller, ids, conditions, fragment).await
+    change(node, caller, ids, conditions, dry_run, fragment).await
 }
 
 /// Tells of candidates of the player, or restarts ICE.
@@ -315,6 +331,7 @@ async fn change_whip(
         ("room" = String, Path, description = "the room's name"),
         ("session" = String, Path, description = "the session's id"),
         ("If-Match" = String, Header, description = "the entity tag of the ICE session, or * to restart it"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
     ),
     request_body(content = String, content_type = "application/trickle-ice-sdpfrag", description = "candidates or credentials"),
     responses(
@@ -335,9 +352,10 @@ async fn change_whep(
     caller: Caller,
     Ids(ids): Ids<(String, String)>,
     conditions: Conditions,
+    dry_run: DryRun,
     fragment: Fragment,
 ) -> Result<Response, Problem> {
-    change(node, caller, ids, conditions, fragment).await
+    change(node, caller, ids, conditions, dry_run, fragment).await
 }
 
 async fn change(
@@ -345,10 +363,12 @@ async fn change(
     caller: Caller,
     ids: (String, String),
     conditions: Conditions,
+    DryRun(dry_run): DryRun,
     Fragment(text): Fragment,
 ) -> Result<Response, Problem> {
     let change = move |node: &mut Node| {
-        let id = find(node, &caller, &ids)?;
+        let id = find(node, &ids)?;
+        caller.may_act(node, id)?;
         let current = tag(node, id)?;
         // RFC 9725 §4.3.1: without it, 428; where it does not fit, 412.
         if !conditions.names_a_match() {
@@ -357,7 +377,7 @@ async fn change(
             return Err(Problem::new(&UNCONDITIONAL, "If-Match", none, allowed));
         }
         conditions.check(Some(&current))?;
-        let restarted = node.fragment(id, &text, false)?;
+        let restarted = node.fragment(id, &text, dry_run)?;
         Ok((restarted, tag(node, id)?))
     };
     let (restarted, tag) = call(&node, change).await?;
@@ -378,6 +398,7 @@ async fn change(
     params(
         ("room" = String, Path, description = "the room's name"),
         ("session" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
     ),
     responses((status = 200, description = "it is closed"))
 )]
@@ -385,8 +406,9 @@ async fn close_whip(
     node: Owner,
     caller: Caller,
     Ids(ids): Ids<(String, String)>,
+    dry_run: DryRun,
 ) -> Result<StatusCode, Problem> {
-    close(node, caller, ids).await
+    close(node, caller, ids, dry_run).await
 }
 
 /// Ends playing.
@@ -397,6 +419,7 @@ async fn close_whip(
     params(
         ("room" = String, Path, description = "the room's name"),
         ("session" = String, Path, description = "the session's id"),
+        ("dry_run" = Option<bool>, Query, description = "only check"),
     ),
     responses((status = 200, description = "it is closed"))
 )]
@@ -404,18 +427,21 @@ async fn close_whep(
     node: Owner,
     caller: Caller,
     Ids(ids): Ids<(String, String)>,
+    dry_run: DryRun,
 ) -> Result<StatusCode, Problem> {
-    close(node, caller, ids).await
+    close(node, caller, ids, dry_run).await
 }
 
 async fn close(
     State(node): Owner,
     caller: Caller,
     ids: (String, String),
+    DryRun(dry_run): DryRun,
 ) -> Result<StatusCode, Problem> {
     let close = move |node: &mut Node| {
-        let id = find(node, &caller, &ids)?;
-        Ok(node.leave(id, false)?)
+        let id = find(node, &ids)?;
+        caller.may_close(node, id)?;
+        Ok(node.leave(id, dry_run)?)
     };
     call(&node, close).await?;
     Ok(StatusCode::OK)

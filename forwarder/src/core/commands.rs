@@ -13,7 +13,7 @@ use super::{
     publication::{PublicationSpec, PublicationState, Stream},
     refusal::Refusal,
     store::{Item, Work},
-    subscription::{Destination, Leg, SubscriptionSpec, SubscriptionState, plan},
+    subscription::{Destination, Leg, SubscriptionSpec, SubscriptionState},
 };
 
 /// What an id that is not there is answered with.
@@ -29,18 +29,6 @@ pub(super) fn unknown_subscription(id: SubscriptionId) -> Refusal {
     Refusal::unknown("subscription", id, "an id that GET /v0/subscriptions lists")
 }
 
-/// Refuses one more of something where there are as many as allowed.
-fn check_room(what: &'static str, held: usize, limit: u32, mend: &str) -> Result<(), Refusal> {
-    if held < limit as usize {
-        return Ok(());
-    }
-    Err(Refusal::full(
-        what,
-        held + 1,
-        format!("at most {limit}; delete one, or start the forwarder with {mend}"),
-    ))
-}
-
 impl Core {
     pub(super) fn create_endpoint(
         &mut self,
@@ -49,23 +37,8 @@ impl Core {
         placement: Placement,
         tables: &mut dyn Tables,
     ) -> Result<EndpointId, Refusal> {
-        check_room(
-            "endpoints",
-            self.endpoints.len(),
-            self.settings.limits.endpoints,
-            "a larger --max-publications or --max-subscriptions",
-        )?;
-        if let Some(id) = self.pairs.get(&spec.pair()) {
-            return Err(Refusal::duplicate(
-                "remote",
-                spec.remote(),
-                format!(
-                    "one endpoint per pair of local and remote address; {id} has this one, use it or delete it first"
-                ),
-            ));
-        }
+        self.check_endpoint(&spec)?;
         let key = spec.local_key();
-        self.refuse_media_port(&spec)?;
         let held = self.locals.get(&key).copied();
         let mac = placement.local_mac;
         let socket = self.store.transact(now, tables, |work| {
@@ -105,28 +78,12 @@ impl Core {
         spec: PublicationSpec,
         tables: &mut dyn Tables,
     ) -> Result<PublicationId, Refusal> {
-        check_room(
-            "publications",
-            self.publications.len(),
-            self.settings.limits.publications,
-            "a larger --max-publications",
-        )?;
+        self.check_publication(&spec)?;
         let owner = spec.endpoint();
         let endpoint = self
             .endpoints
             .get_mut(&owner)
             .ok_or_else(|| unknown_endpoint(owner))?;
-        if let Some(taken) = spec
-            .ssrcs()
-            .iter()
-            .find(|ssrc| endpoint.published.contains(ssrc))
-        {
-            return Err(Refusal::duplicate(
-                "ssrcs",
-                taken,
-                format!("SSRCs that {owner} does not publish yet"),
-            ));
-        }
         let streams = self.store.transact(now, tables, |work| {
             let publish = |&ssrc: &u32| {
                 let route = work.take_route()?;
@@ -165,12 +122,7 @@ impl Core {
         spec: &SubscriptionSpec,
         tables: &mut dyn Tables,
     ) -> Result<SubscriptionId, Refusal> {
-        check_room(
-            "subscriptions",
-            self.subscriptions.len(),
-            self.settings.limits.subscriptions,
-            "a larger --max-subscriptions",
-        )?;
+        let plan = self.check_subscription(spec)?;
         let publication = self
             .publications
             .get_mut(&spec.publication)
@@ -179,12 +131,6 @@ impl Core {
             .endpoints
             .get(&spec.endpoint)
             .ok_or_else(|| unknown_endpoint(spec.endpoint))?;
-        let owner = publication.spec.endpoint();
-        let publisher = self
-            .endpoints
-            .get(&owner)
-            .ok_or_else(|| unknown_endpoint(owner))?;
-        let plan = plan(spec, publication, publisher, subscriber)?;
         let destination = Destination::of(subscriber);
         let settings = &self.settings;
         let legs = self.store.transact(now, tables, |work| {
@@ -250,9 +196,7 @@ impl Core {
         id: SubscriptionId,
         tables: &mut dyn Tables,
     ) -> Result<Output, Refusal> {
-        if !self.subscriptions.contains_key(&id) {
-            return Err(unknown_subscription(id));
-        }
+        self.subscription(id)?;
         let (publications, subscriptions) = (&self.publications, &self.subscriptions);
         self.store.transact(now, tables, |work| {
             leave(work, publications, subscriptions, id)

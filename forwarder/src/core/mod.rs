@@ -11,6 +11,7 @@
 
 mod admission;
 mod chain;
+mod checks;
 mod commands;
 pub mod endpoint;
 pub mod ids;

@@ -1,10 +1,11 @@
 //! The events of the node: a bounded ring, each event written as JSON once, for however many listen.
 //!
 //! An event has a number, one more than the one before it. A listener that says which it saw last goes on from there; one that
-//! comes back too late, or reads too slowly, is told that it has missed some, by an event of type `reset`.
+//! comes back too late, or reads too slowly, is told that it has missed some, by an event of type `reset`. How far back it can go is
+//! bounded by whom it listens for: names of rooms are used again, by others.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -14,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
-    rooms::{self, ids::RoomId},
+    rooms::{self, What, ids::RoomId},
     sessions::ids::SessionId,
 };
 
@@ -22,6 +23,8 @@ use crate::{
 const KEPT: usize = 8192;
 /// Bytes of JSON that are kept of them: offers of ours are long.
 const KEPT_BYTES: usize = 16 << 20;
+/// The type of event with which a session ends.
+const CLOSED: &str = What::SessionClosed { reason: "" }.name();
 /// Events that a listener takes at a time.
 const BATCH: usize = 64;
 
@@ -71,6 +74,17 @@ impl Filter {
     }
 }
 
+/// How far back a listener can go, and when it is at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as events are kept.
+    Everything,
+    /// To when the room that has this name now was made.
+    Room(RoomId),
+    /// To when this session joined. It ends with the session.
+    Session(SessionId),
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     id: String,
@@ -91,6 +105,9 @@ struct Ring {
     last: u64,
     /// Of JSON in `entries`.
     bytes: usize,
+    /// The numbers by which rooms and sessions that are there were told of.
+    rooms: HashMap<RoomId, u64>,
+    sessions: HashMap<SessionId, u64>,
 }
 
 impl Ring {
@@ -104,6 +121,40 @@ impl Ring {
         {
             self.bytes -= oldest.json.len();
         }
+    }
+
+    /// Notes who comes and goes.
+    fn note(&mut self, id: u64, event: &rooms::Event) {
+        match (&event.what, &event.room, event.session) {
+            (What::RoomCreated, Some(room), _) => {
+                self.rooms.insert(room.clone(), id);
+            }
+            (What::RoomClosed, Some(room), _) => {
+                self.rooms.remove(room);
+            }
+            (What::SessionJoined { .. }, _, Some(session)) => {
+                self.sessions.insert(session, id);
+            }
+            (What::SessionClosed { .. }, _, Some(session)) => {
+                self.sessions.remove(&session);
+            }
+            _ => {}
+        }
+    }
+
+    /// The event before the first that is within reach, and the last one where nothing is.
+    fn horizon(&self, reach: &Reach) -> u64 {
+        let begun = match reach {
+            Reach::Everything => return 0,
+            Reach::Room(room) => self.rooms.get(room),
+            Reach::Session(session) => self.sessions.get(session),
+        };
+        begun.map_or(self.last, |begun| begun - 1)
+    }
+
+    /// Whether a session that someone listens for has ended.
+    fn is_over(&self, reach: &Reach) -> bool {
+        matches!(reach, Reach::Session(session) if !self.sessions.contains_key(session))
     }
 
     /// The next events after `after` that a filter lets through, and how far the ring was searched; `None` if some after `after` are
@@ -184,6 +235,7 @@ impl EventLog {
             private: event.is_private(),
             personal: event.is_personal(),
         };
+        ring.note(id, event);
         ring.push(entry, self.kept);
         drop(ring);
         self.told.send_replace(id);
@@ -195,19 +247,25 @@ impl EventLog {
         self.ring().last
     }
 
-    /// The events from now on, or those after `after`. Ends only with the log. Where some were missed, an event of type `reset` comes
-    /// first: whoever gets it reads the state anew. Cancel safe.
+    /// The events from now on, or those after `after` that are within reach. Ends with that, or with the log. Where some were missed, an
+    /// event of type `reset` comes first: whoever gets it reads the state anew. Cancel safe.
     pub fn subscribe(
         &self,
         after: Option<u64>,
         filter: Filter,
+        reach: Reach,
     ) -> impl Stream<Item = Arc<Entry>> + Send + use<> {
         let told = self.told.subscribe();
+        let ring = self.ring();
+        let seen = after.map_or(ring.last, |after| after.max(ring.horizon(&reach)));
+        drop(ring);
         let listener = Listener {
             ring: Arc::clone(&self.ring),
-            seen: after.unwrap_or_else(|| self.last()),
+            seen,
             told,
             filter,
+            reach,
+            over: false,
             waiting: VecDeque::new(),
         };
         stream::unfold(listener, |mut listener| async move {
@@ -221,6 +279,9 @@ struct Listener {
     ring: Arc<Mutex<Ring>>,
     told: watch::Receiver<u64>,
     filter: Filter,
+    reach: Reach,
+    /// Whether nothing comes after what waits.
+    over: bool,
     seen: u64,
     waiting: VecDeque<Arc<Entry>>,
 }
@@ -230,6 +291,9 @@ impl Listener {
         loop {
             if let Some(entry) = self.waiting.pop_front() {
                 return Some(entry);
+            }
+            if self.over {
+                return None;
             }
             // Before the ring is read: what is told from now on wakes again.
             self.told.mark_unchanged();
@@ -245,11 +309,22 @@ impl Listener {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         match ring.after(self.seen, &self.filter) {
             Some((found, seen)) => {
-                self.waiting.extend(found);
                 self.seen = seen;
+                let own = |entry: &&Arc<Entry>| match self.reach {
+                    Reach::Session(session) => {
+                        entry.session == Some(session) && entry.name == CLOSED
+                    }
+                    Reach::Everything | Reach::Room(_) => false,
+                };
+                // What comes after its end may be of a room that has no more than the name in common.
+                let end = found.iter().position(|entry| own(&entry));
+                let within = end.map_or(found.len(), |end| end + 1);
+                self.over = end.is_some() || (found.is_empty() && ring.is_over(&self.reach));
+                self.waiting.extend(found.into_iter().take(within));
             }
             None => {
                 self.seen = ring.last;
+                self.over = ring.is_over(&self.reach);
                 self.waiting.extend(reset(ring.last));
             }
         }
@@ -309,10 +384,10 @@ mod tests {
     async fn listeners_get_what_their_filter_lets_through() {
         let log = EventLog::keeping(100);
         let room = |name| RoomId::new(name).unwrap();
-        let mut all = Box::pin(log.subscribe(None, Filter::All));
-        let mut of_room = Box::pin(log.subscribe(None, Filter::Room(room("a"))));
+        let mut all = Box::pin(log.subscribe(None, Filter::All, Reach::Everything));
+        let mut of_room = Box::pin(log.subscribe(None, Filter::Room(room("a")), Reach::Everything));
         let own = Filter::Session("1".parse().unwrap(), Some(room("a")));
-        let mut own = Box::pin(log.subscribe(None, own));
+        let mut own = Box::pin(log.subscribe(None, own, Reach::Everything));
         assert_eq!(next(&mut all).await, None);
         let offer = |to| {
             event(
@@ -354,10 +429,10 @@ mod tests {
         }
         let lost = "session.consent_lost";
         // 16 to 25 are kept.
-        let mut back = Box::pin(log.subscribe(Some(15), Filter::All));
+        let mut back = Box::pin(log.subscribe(Some(15), Filter::All, Reach::Everything));
         assert_eq!(next(&mut back).await, Some((16, lost)));
         for after in [14, 0, 26] {
-            let mut late = Box::pin(log.subscribe(Some(after), Filter::All));
+            let mut late = Box::pin(log.subscribe(Some(after), Filter::All, Reach::Everything));
             assert_eq!(next(&mut late).await, Some((25, "reset")), "{after}");
             log.push(&consent(1, "a"));
             // The ring moved on by one each time.
@@ -387,17 +462,73 @@ mod tests {
             log.push(&event(1, "a", What::Offer { sdp, version }));
         }
         let own = || Filter::Session("1".parse().unwrap(), None);
-        let mut kept = Box::pin(log.subscribe(Some(7), own()));
+        let mut kept = Box::pin(log.subscribe(Some(7), own(), Reach::Everything));
         assert_eq!(next(&mut kept).await, Some((8, "offer")));
-        let mut late = Box::pin(log.subscribe(Some(6), own()));
+        let mut late = Box::pin(log.subscribe(Some(6), own(), Reach::Everything));
         assert_eq!(next(&mut late).await, Some((10, "reset")));
         assert!(log.ring().bytes <= KEPT_BYTES);
     }
 
     #[tokio::test]
+    async fn nobody_goes_back_further_than_they_may() {
+        let log = EventLog::keeping(100);
+        let joined = |session| event(session, "a", What::SessionJoined { name: None });
+        let closed = |session| event(session, "a", What::SessionClosed { reason: "asked" });
+        let room = RoomId::new("a").unwrap();
+        // Of a former room with this name, 1 to 4.
+        for event in [
+            event(0, "a", What::RoomCreated),
+            joined(1),
+            closed(1),
+            event(0, "a", What::RoomClosed),
+        ] {
+            log.push(&event);
+        }
+        let of_room = |after, reach| {
+            let filter = Filter::Room(room.clone());
+            Box::pin(log.subscribe(Some(after), filter, reach))
+        };
+        let mut early = of_room(0, Reach::Room(room.clone()));
+        for event in [
+            event(0, "a", What::RoomCreated),
+            joined(2),
+            consent(2, "a"),
+            joined(3),
+        ] {
+            log.push(&event);
+        }
+        let mut late = of_room(1, Reach::Room(room.clone()));
+        let session = |number: u64| number.to_string().parse().unwrap();
+        let mut key = of_room(1, Reach::Session(session(3)));
+        let eyes = Filter::Session(session(3), Some(room.clone()));
+        let mut eyes = Box::pin(log.subscribe(Some(2), eyes, Reach::Session(session(3))));
+        let mut gone = of_room(1, Reach::Session(session(1)));
+        let mut operator = of_room(1, Reach::Everything);
+        assert_eq!(next(&mut early).await, Some((5, "room.created")));
+        assert_eq!(next(&mut late).await, Some((5, "room.created")));
+        assert_eq!(next(&mut key).await, Some((8, "session.joined")));
+        assert_eq!(next(&mut eyes).await, Some((8, "session.joined")));
+        assert_eq!(next(&mut operator).await, Some((2, "session.joined")));
+        assert!(gone.next().await.is_none());
+        // With its end a session hears no more, whoever has the room then.
+        for event in [closed(2), closed(3), event(0, "a", What::RoomClosed)] {
+            log.push(&event);
+        }
+        log.push(&event(0, "a", What::RoomCreated));
+        for stream in [&mut key, &mut eyes] {
+            assert_eq!(next(stream).await, Some((9, "session.closed")));
+            assert_eq!(next(stream).await, Some((10, "session.closed")));
+            assert!(stream.next().await.is_none());
+        }
+        for id in [6, 7, 8, 9, 10, 11, 12] {
+            assert_eq!(next(&mut late).await.map(|(told, _)| told), Some(id));
+        }
+    }
+
+    #[tokio::test]
     async fn more_events_than_a_batch_come_in_their_order() {
         let log = EventLog::keeping(1000);
-        let mut stream = Box::pin(log.subscribe(None, Filter::All));
+        let mut stream = Box::pin(log.subscribe(None, Filter::All, Reach::Everything));
         for _ in 0..500 {
             log.push(&consent(1, "a"));
         }

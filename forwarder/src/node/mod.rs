@@ -103,7 +103,8 @@ impl Node {
         outcome
     }
 
-    /// Binds the local address if it is new, then adds the endpoint.
+    /// Binds the local address if it is new, then adds the endpoint. In a dry run the address is given up again, and what comes back
+    /// is `None`.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing was carried out.
@@ -111,11 +112,16 @@ impl Node {
         &mut self,
         spec: EndpointSpec,
         placed: Placed,
-    ) -> Result<EndpointId, Refusal> {
+        dry_run: bool,
+    ) -> Result<Option<EndpointId>, Refusal> {
         // Numbers that have rested are free again. One time for all of it: a number that becomes free while the socket is
         // being bound would else be taken in the place of the one that it is bound to.
         let now = boottime();
         self.parts.core.handle_timeout(now, &mut *self.parts.tables);
+        let input = Input::CreateEndpoint(spec, placed.placement);
+        if dry_run {
+            self.parts.core.check(&input)?;
+        }
         let fresh = match self.parts.core.socket_for(&spec)? {
             SocketUse::Bound(_) => None,
             SocketUse::Fresh(number) => {
@@ -124,14 +130,21 @@ impl Node {
                 Some(number)
             }
         };
-        let outcome = self.handle_at(now, Input::CreateEndpoint(spec, placed.placement));
+        if dry_run {
+            // It can be bound: whether that is so, only binding tells.
+            if let Some(number) = fresh {
+                self.parts.sockets.close(number);
+            }
+            return Ok(None);
+        }
+        let outcome = self.handle_at(now, input);
         match (outcome, fresh) {
             (Ok(Output::Endpoint(id)), _) => {
                 // What changed while the placement was on its way here may concern it.
                 if placed.changes != self.changes.load(Ordering::Acquire) {
                     self.following.mark(following::Followed::Endpoint(id));
                 }
-                Ok(id)
+                Ok(Some(id))
             }
             (Err(refusal), fresh) => {
                 if let Some(number) = fresh {

@@ -16,6 +16,7 @@ use crate::{
         ids::{PublicationId, SessionId, SubscriptionId},
         specs::{PublicationSpec, SubscriptionSpec},
     },
+    transport::Credentials,
 };
 
 impl Node {
@@ -187,7 +188,7 @@ impl Node {
         })
     }
 
-    /// Adds a publication to a session that was made by parameters.
+    /// Adds a publication to a session that was made by parameters. `None` in a dry run.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing was changed.
@@ -195,8 +196,9 @@ impl Node {
         &mut self,
         id: SessionId,
         spec: &PublicationSpec,
-    ) -> Result<PublicationId, Refusal> {
-        self.in_rooms(|rooms, sessions, now| rooms.publish(sessions, now, id, spec))
+        dry_run: bool,
+    ) -> Result<Option<PublicationId>, Refusal> {
+        self.in_rooms(|rooms, sessions, now| rooms.publish(sessions, now, id, spec, dry_run))
     }
 
     /// Ends a publication and all subscriptions to it.
@@ -214,7 +216,20 @@ impl Node {
         })
     }
 
-    /// Adds a subscription to a session that was made by parameters.
+    /// Restarts ICE of a session that was made by parameters; gives our credentials, and none in a dry run.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing was changed.
+    pub fn restart_ice(
+        &mut self,
+        id: SessionId,
+        remote: Credentials,
+        dry_run: bool,
+    ) -> Result<Option<Credentials>, Refusal> {
+        self.in_rooms(|rooms, sessions, _| rooms.restart_ice(sessions, id, remote, dry_run))
+    }
+
+    /// Adds a subscription to a session that was made by parameters. `None` in a dry run.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing was changed.
@@ -223,8 +238,11 @@ impl Node {
         id: SessionId,
         spec: &SubscriptionSpec,
         anywhere: bool,
-    ) -> Result<SubscriptionId, Refusal> {
-        self.in_rooms(|rooms, sessions, now| rooms.subscribe(sessions, now, id, spec, anywhere))
+        dry_run: bool,
+    ) -> Result<Option<SubscriptionId>, Refusal> {
+        self.in_rooms(|rooms, sessions, now| {
+            rooms.subscribe(sessions, now, id, spec, anywhere, dry_run)
+        })
     }
 
     /// Ends a subscription. Of a session that negotiates, its wishes say so from then on.

@@ -10,10 +10,11 @@ use crate::{
         ids::{PublicationId, SessionId, SubscriptionId},
         specs::{PublicationSpec, SubscriptionSpec},
     },
+    transport::Credentials,
 };
 
 impl Rooms {
-    /// Adds a publication to a session that was made by parameters.
+    /// Adds a publication to a session that was made by parameters. `None` in a dry run.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing was changed.
@@ -23,12 +24,17 @@ impl Rooms {
         now: u64,
         id: SessionId,
         spec: &PublicationSpec,
-    ) -> Result<PublicationId, Refusal> {
+        dry_run: bool,
+    ) -> Result<Option<PublicationId>, Refusal> {
         self.check_by_parameters(id)?;
         self.check_publishing(sessions, id)?;
+        if dry_run {
+            sessions.can_publish(now, id, spec)?;
+            return Ok(None);
+        }
         let publication = sessions.publish(now, id, spec)?;
         self.keep_silenced(sessions, now, id, publication, spec.kind)?;
-        Ok(publication)
+        Ok(Some(publication))
     }
 
     /// Silences a publication, or no longer. What the session publishes anew of that kind is silenced too, so that nobody is heard again by
@@ -97,7 +103,7 @@ impl Rooms {
     }
 
     /// Adds a subscription to a session that was made by parameters; with `anywhere` also to what another room publishes, or none.
-    /// That is for who asks now to have, not for who made the session: its key is in other hands.
+    /// That is for who asks now to have, not for who made the session: its key is in other hands. `None` in a dry run.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing was changed.
@@ -108,7 +114,8 @@ impl Rooms {
         id: SessionId,
         spec: &SubscriptionSpec,
         anywhere: bool,
-    ) -> Result<SubscriptionId, Refusal> {
+        dry_run: bool,
+    ) -> Result<Option<SubscriptionId>, Refusal> {
         self.check_by_parameters(id)?;
         let member = self.named(id)?;
         if !member.grants.subscribe {
@@ -129,7 +136,29 @@ impl Rooms {
                 "the id of a publication in the room of the session",
             ));
         }
-        sessions.subscribe(now, id, spec)
+        if dry_run {
+            sessions.can_subscribe(now, id, spec)?;
+            return Ok(None);
+        }
+        sessions.subscribe(now, id, spec).map(Some)
+    }
+
+    /// Restarts ICE of a session that was made by parameters; gives our credentials, and none in a dry run.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing was changed.
+    pub fn restart_ice(
+        &mut self,
+        sessions: &mut Sessions,
+        id: SessionId,
+        remote: Credentials,
+        dry_run: bool,
+    ) -> Result<Option<Credentials>, Refusal> {
+        self.check_by_parameters(id)?;
+        if dry_run {
+            return Ok(None);
+        }
+        sessions.restart_ice(id, remote).map(Some)
     }
 
     /// Ends a subscription. Of a session that negotiates, its wishes say so from then on.

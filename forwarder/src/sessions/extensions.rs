@@ -93,7 +93,11 @@ impl ExtensionTable {
         ids
     }
 
-    fn check(&self, specs: &[ExtensionSpec]) -> Result<(), Refusal> {
+    /// Whether the extensions of one more m-line could be taken in.
+    ///
+    /// # Errors
+    /// As of [`Self::add`].
+    pub fn check(&self, specs: &[ExtensionSpec]) -> Result<(), Refusal> {
         if specs.len() > MAX_EXTENSIONS {
             return Err(Refusal::invalid(
                 "header_extensions",

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::{
     Sessions, codec,
     ids::{PublicationId, SessionId, SubscriptionId},
+    m_line_checks::full,
     output::{Event, Output},
     publication::Publication,
     reports::Sending,
     session::unknown_publication,
-    settings::MAX_M_LINES,
     specs::{PublicationSpec, SubscriptionSpec},
     subscription::Subscription,
 };
@@ -35,11 +35,10 @@ impl Sessions {
         id: SessionId,
         spec: &PublicationSpec,
     ) -> Result<PublicationId, Refusal> {
+        self.can_publish(now, id, spec)?;
         let mid = spec.check()?;
         let session = self.table.named_mut(id)?;
         let (number, name) = (session.number, session.id);
-        check_room("publication", session.publications.len())?;
-        session.check_unused(spec.ssrcs(), mid.as_ref())?;
         let extensions = session.extensions.add(&spec.header_extensions)?;
         let Some(track) = self.tracks.take(now) else {
             session.extensions.remove(&extensions);
@@ -95,10 +94,8 @@ impl Sessions {
         id: SessionId,
         spec: &SubscriptionSpec,
     ) -> Result<SubscriptionId, Refusal> {
+        self.can_subscribe(now, id, spec)?;
         let mid = spec.check()?;
-        let subscriber = self.table.named(id)?;
-        check_room("subscription", subscriber.subscriptions.len())?;
-        subscriber.check_free_mid(mid.as_ref())?;
         let publisher = self
             .publishers
             .get(&spec.publication)
@@ -116,16 +113,6 @@ impl Sessions {
 
         let subscriber = self.table.named_mut(id)?;
         let (number, name) = (subscriber.number, subscriber.id);
-        if spec
-            .ssrc
-            .is_some_and(|ssrc| !subscriber.reserved.contains(&ssrc))
-        {
-            return Err(Refusal::invalid(
-                "ssrc",
-                spec.ssrc.unwrap_or_default(),
-                "one that was reserved for this session and is not used yet",
-            ));
-        }
         let extensions = subscriber.extensions.add(&spec.header_extensions)?;
         let Some(leg) = self.legs.take(now) else {
             subscriber.extensions.remove(&extensions);
@@ -438,23 +425,4 @@ impl Sessions {
             });
         }
     }
-}
-
-fn check_room(field: &'static str, held: usize) -> Result<(), Refusal> {
-    if held < MAX_M_LINES {
-        return Ok(());
-    }
-    Err(Refusal::full(
-        field,
-        "one more",
-        format!("at most {MAX_M_LINES} per session; end one first"),
-    ))
-}
-
-fn full(field: &'static str, most: u32) -> Refusal {
-    Refusal::full(
-        field,
-        "one more",
-        format!("at most {most} on this node; end one first"),
-    )
 }

@@ -19,6 +19,7 @@ pub mod ids;
 mod keyframes;
 mod keying;
 mod lifecycle;
+mod m_line_checks;
 mod m_lines;
 mod notes;
 mod numbers;

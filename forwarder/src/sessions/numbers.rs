@@ -22,6 +22,12 @@ impl RestingNumbers {
         }
     }
 
+    /// Whether [`Self::take`] would give out a number at `now`.
+    pub fn is_free(&self, now: u64) -> bool {
+        let rested = self.resting.front().is_some_and(|(due, _)| *due <= now);
+        rested || self.numbers.peek().is_some()
+    }
+
     /// Gives out a number, if one is free at `now`.
     pub fn take(&mut self, now: u64) -> Option<u32> {
         while let Some((due, number)) = self.resting.front().copied()

@@ -51,7 +51,7 @@ async fn run_locked(config: &Config) -> Result<()> {
             config.api
         )
     })?;
-    let api = Server::new(listener.into_std()?, &config.control).await?;
+    let api = Server::new(listener.into_std()?, &config.control)?;
     let settings = config.settings();
     let (resolver, changes) = Resolver::new().await?;
     let sessions = media::prepare(config, &resolver, data_plane::workers(config)?)?;

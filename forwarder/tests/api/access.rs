@@ -6,9 +6,10 @@ use std::{
 };
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+pub use forwarder::api::access::Claims;
 use forwarder::{
-    api::{access::Claims, serve::Server},
-    config::{Config, Control, Secret, Tls},
+    api::serve::Server,
+    config::{Config, Control, Secret},
 };
 use pem_rfc7468::{LineEnding, encode_string};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use crate::rig::{Reply, Rig};
 
 pub const ADMIN: &str = "an-admin-key-of-the-tests";
-const SECRET: &str = "a-secret-that-tests-share";
+pub const SECRET: &str = "a-secret-that-tests-share";
 
 pub fn control() -> Control {
     Control {
@@ -348,12 +349,9 @@ fn tokens_can_be_signed_with_a_private_key() {
 
 #[test]
 fn an_open_api_is_for_loopback_alone() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
     let serve = |control: &Control| {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
-        runtime.block_on(Server::new(listener, control))
+        Server::new(listener, control)
     };
     let refused = serve(&Control::default()).err().unwrap().to_string();
     assert!(
@@ -363,31 +361,79 @@ fn an_open_api_is_for_loopback_alone() {
     assert!(serve(&control()).is_ok());
 }
 
+/// What has expired a moment ago, as nodes see it: they give clocks ten seconds.
+fn about_to_expire() -> u64 {
+    now() - 9
+}
+
 #[test]
-fn tls_with_a_certificate_of_its_own() {
-    let rig = Rig::with(Config {
-        control: Control {
-            tls: Tls::SelfSigned,
-            ..Control::default()
-        },
-        ..Config::default()
+fn the_key_of_a_session_ends_with_the_token_but_for_leaving() {
+    let rig = guarded();
+    let short = Claims {
+        exp: about_to_expire(),
+        ..claims("ann", "r")
+    };
+    let short = token(&short);
+    let [first, second, third] = [(); 3].map(|()| {
+        let created = ask(&rig, &short, "POST", "/v0/sessions", &session("r"));
+        assert_eq!(created.status, 201, "{}", created.text);
+        let told = created.json();
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        (text("id"), text("key"))
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let url = format!("https://{}/v0/node", rig.address);
-    runtime.block_on(async {
-        let strict = reqwest::Client::builder().build().unwrap();
+    let path = |id: &str| format!("/v0/sessions/{id}");
+    let own = path(&first.0);
+    let told = ask(&rig, &first.1, "GET", "/v0/access", &Value::Null).json();
+    assert_eq!(told["mode"], "session");
+    assert!(told["expires"].as_u64().unwrap() < now());
+    let expired = |bearer: &str, method: &str, path: &str, body: &Value| {
+        let reply = ask(&rig, bearer, method, path, body);
+        let challenge = reply.header("www-authenticate").unwrap_or_default();
+        reply.status == 401 && challenge.contains("expired")
+    };
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !expired(&first.1, "GET", &own, &Value::Null) {
         assert!(
-            strict.get(&url).send().await.is_err(),
-            "nobody vouches for it"
+            std::time::Instant::now() < end,
+            "the key outlives the token"
         );
-        let trusting = reqwest::Client::builder()
-            .tls_danger_accept_invalid_certs(true)
-            .build()
-            .unwrap();
-        let answer = trusting.get(&url).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let lines = format!("{own}/publications");
+    for bearer in [&first.1, &short] {
+        for (method, path, body) in [
+            ("GET", "/v0/access", Value::Null),
+            ("GET", "/v0/rooms/r", Value::Null),
+            ("GET", &format!("{own}/events"), Value::Null),
+            ("POST", "/v0/sessions", session("r")),
+            ("POST", &lines, json!({})),
+            ("DELETE", &format!("{own}/offer"), Value::Null),
+            ("DELETE", &format!("{lines}/1"), Value::Null),
+            ("DELETE", "/v0/rooms/r", Value::Null),
+        ] {
+            assert!(expired(bearer, method, path, &body), "{method} {path}");
+        }
+        // An expired one opens nothing of the operator's either.
+        let reply = ask(&rig, bearer, "DELETE", "/v0/webhooks/1", &Value::Null);
+        assert_eq!(reply.status, 403, "{}", reply.text);
+    }
+    let close = |bearer: &str, path: &str| ask(&rig, bearer, "DELETE", path, &Value::Null).status;
+    assert_eq!(close(&first.1, &path(&second.0)), 403);
+    assert_eq!(close(&first.1, &own), 204);
+    assert_eq!(close(&short, &path(&second.0)), 204);
+    // A moderator that has expired ends its own alone.
+    let moderator = token(&Claims {
+        admin: true,
+        exp: now() - 100,
+        ..claims("mod", "r")
     });
+    assert_eq!(close(&moderator, &path(&third.0)), 403);
+    // Whoever has a new token for the same name goes on with the session.
+    let renewed = token(&claims("ann", "r"));
+    assert_eq!(
+        ask(&rig, &renewed, "GET", &path(&third.0), &Value::Null).status,
+        200
+    );
+    let whip = format!("/whip/r/{}", third.0);
+    assert_eq!(close(&third.1, &whip), 200);
 }

@@ -72,6 +72,34 @@ fn sound_goes_from_udp_to_tcp_and_back() {
     });
 }
 
+#[test]
+fn who_is_muted_by_the_server_is_not_heard_until_they_are_again() {
+    let rig = Rig::start();
+    let (mut alice, mut bob) = (Peer::join(&rig, false), Peer::join(&rig, false));
+    let sound = alice.publish(&rig, 11);
+    bob.subscribe(&rig, &sound);
+    connect([&mut alice, &mut bob]);
+    talk(&mut alice, &mut bob, 20);
+    let track = format!("/v0/sessions/{}/publications/{sound}", alice.id);
+    let mute = |muted: bool| {
+        let body = json!({"muted": muted}).to_string();
+        assert_eq!(rig.call("PATCH", &track, &body).0, 200);
+    };
+    mute(true);
+    let arrived = || rig.get(&track)["packets"].as_u64().unwrap();
+    let (before, heard) = (arrived(), bob.heard.len());
+    until([&mut alice, &mut bob], |[alice, _]| {
+        alice.speak(vec![9; 100]);
+        arrived() >= before + 50
+    });
+    assert_eq!(bob.heard.len(), heard);
+    mute(false);
+    until([&mut alice, &mut bob], |[alice, bob]| {
+        alice.speak(vec![10; 100]);
+        bob.heard.len() >= heard + 20
+    });
+}
+
 /// What XDP does not take in it would drop, so the pair is not open, and asked for again.
 #[test]
 fn a_pair_that_the_data_plane_refuses_is_opened_later() {

@@ -1,12 +1,12 @@
 //! Server-sent events: what is told, to whom, and going on after an interruption.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     time::{Duration, Instant},
 };
 
-use forwarder::config::Config;
+use forwarder::{api::limits::Limits, config::Config};
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,14 +15,14 @@ use crate::{
 };
 
 /// A listener.
-struct Listener {
+pub struct Listener {
     lines: BufReader<TcpStream>,
     pub head: String,
 }
 
 impl Listener {
     /// Reads until the stream ends.
-    fn ends_within(&mut self, time: Duration) {
+    pub fn ends_within(&mut self, time: Duration) {
         let start = Instant::now();
         let mut rest = String::new();
         // The last chunk is empty.
@@ -32,10 +32,10 @@ impl Listener {
         assert!(start.elapsed() < time, "{rest}");
     }
 
-    fn open(rig: &Rig, path: &str, headers: &str) -> Self {
+    pub fn open(rig: &Rig, path: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(rig.address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
         write!(
             stream,
@@ -55,6 +55,17 @@ impl Listener {
         }
     }
 
+    /// The body of a refusal.
+    pub fn body(&mut self) -> Value {
+        let length = self.head.lines().find_map(|line| {
+            let length = line.strip_prefix("content-length: ")?;
+            length.parse().ok()
+        });
+        let mut body = vec![0; length.unwrap()];
+        self.lines.read_exact(&mut body).unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
     fn line(&mut self) -> String {
         let mut line = String::new();
         assert!(
@@ -65,11 +76,20 @@ impl Listener {
         line
     }
 
-    /// The next event: its id, its type and its data. Lines between are comments and lengths of chunks.
-    fn next(&mut self) -> (String, String, Value) {
+    /// The next event: its id, its type and its data.
+    pub fn next(&mut self) -> (String, String, Value) {
+        let next = self.try_next();
+        next.unwrap_or_else(|| panic!("closed: {}", self.head))
+    }
+
+    /// The same, and `None` where the stream has ended. Lines between are comments and lengths of chunks.
+    pub fn try_next(&mut self) -> Option<(String, String, Value)> {
         let mut event = (String::new(), String::new(), Value::Null);
         loop {
-            let line = self.line();
+            let mut line = String::new();
+            if self.lines.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
             let line = line.trim_end();
             if let Some(id) = line.strip_prefix("id: ") {
                 event.0 = id.to_owned();
@@ -78,7 +98,7 @@ impl Listener {
             } else if let Some(data) = line.strip_prefix("data: ") {
                 event.2 = serde_json::from_str(data).unwrap();
             } else if line.is_empty() && !event.1.is_empty() {
-                return event;
+                return Some(event);
             }
         }
     }
@@ -218,4 +238,140 @@ fn a_thousand_listeners_are_told_and_the_slow_keep_nobody_waiting() {
         start.elapsed()
     );
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
+
+#[test]
+fn nobody_hears_what_was_before_them() {
+    let rig = crate::access::guarded();
+    let open = |bearer: &str, path: &str, after: u64| {
+        let headers = format!("Authorization: Bearer {bearer}\r\nLast-Event-ID: {after}\r\n");
+        let listener = Listener::open(&rig, path, &headers);
+        assert!(
+            listener.head.starts_with("HTTP/1.1 200"),
+            "{}",
+            listener.head
+        );
+        listener
+    };
+    let join = || {
+        let told = ask(&rig, ADMIN, "POST", "/v0/sessions", &session("r")).json();
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        (text("id"), text("key"))
+    };
+    // A room whose name is used again.
+    let (former, _) = join();
+    let gone = ask(&rig, ADMIN, "DELETE", "/v0/rooms/r", &json!(null));
+    assert_eq!(gone.status, 204);
+    let told = rig.events_told();
+    let (first, _) = join();
+    let (second, key) = join();
+    let mut of_room = open(&token(&claims("eve", "r")), "/v0/events?room=r", 1);
+    let (id, name, _) = of_room.next();
+    assert_eq!((&*name, id), ("room.created", (told + 1).to_string()));
+    assert_eq!(of_room.next().2["session"], json!(first));
+    // A session, by its own path and by that of the room.
+    let eyes = format!("/v0/sessions/{second}/events");
+    for path in [&*eyes, "/v0/events?room=r"] {
+        let mut own = open(&key, path, 1);
+        let (_, name, data) = own.next();
+        assert_eq!(
+            (&*name, &data["session"]),
+            ("session.joined", &json!(second)),
+            "{path}"
+        );
+    }
+    // Who operates the node goes back as far as events are kept.
+    let mut operator = open(ADMIN, "/v0/events?room=r", 0);
+    operator.next();
+    assert_eq!(operator.next().2["session"], json!(former));
+    // With its end a session hears no more, whoever is in a room of that name by then.
+    let mut own = open(&key, &eyes, rig.events_told());
+    for path in [format!("/v0/sessions/{second}"), "/v0/rooms/r".to_owned()] {
+        assert_eq!(ask(&rig, ADMIN, "DELETE", &path, &json!(null)).status, 204);
+    }
+    join();
+    let (_, name, data) = own.next();
+    assert_eq!(
+        (&*name, &data["session"]),
+        ("session.closed", &json!(second))
+    );
+    own.ends_within(Duration::from_secs(20));
+}
+
+#[test]
+fn nobody_takes_the_places_of_others() {
+    let limits = Limits {
+        listeners: 16,
+        listeners_per_operator: 10,
+        listeners_per_token: 3,
+        listeners_per_session: 1,
+        ..Limits::default()
+    };
+    let config = Config {
+        control: control(),
+        ..Config::default()
+    };
+    let rig = Rig::limited(config, limits);
+    let open = |bearer: &str, path: &str| {
+        let headers = format!("Authorization: Bearer {bearer}\r\n");
+        Listener::open(&rig, path, &headers)
+    };
+    let taken = |bearer: &str, path: &str| {
+        let listener = open(bearer, path);
+        let taken = listener.head.starts_with("HTTP/1.1 200");
+        taken.then_some(listener)
+    };
+    let refused = |bearer: &str, path: &str, status: u16| {
+        let mut listener = open(bearer, path);
+        assert!(
+            listener.head.starts_with(&format!("HTTP/1.1 {status}")),
+            "{}",
+            listener.head
+        );
+        assert!(
+            listener.head.contains("retry-after: 10"),
+            "{}",
+            listener.head
+        );
+        let problem = listener.body();
+        assert_eq!(problem["field"], "listeners");
+        assert!(problem["allowed"].as_str().unwrap().contains("at most"));
+    };
+    let joined = |bearer: &str| {
+        let told = ask(&rig, bearer, "POST", "/v0/sessions", &session("r")).json();
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        (format!("/v0/sessions/{}/events", text("id")), text("key"))
+    };
+    let room = "/v0/events?room=r";
+    let ann = token(&claims("ann", "r"));
+    let own = joined(&ann);
+    // A token shares its places with the sessions that it created.
+    let mut held = vec![
+        taken(&ann, room).unwrap(),
+        taken(&ann, &own.0).unwrap(),
+        taken(&own.1, &own.0).unwrap(),
+    ];
+    refused(&ann, room, 429);
+    refused(&own.1, room, 429);
+    let one = joined(ADMIN);
+    held.push(taken(&one.1, &one.0).unwrap());
+    refused(&one.1, &one.0, 429);
+    for name in ["b", "c", "d", "e"] {
+        let token = token(&claims(name, "r"));
+        held.extend((0..3).filter_map(|_| taken(&token, room)));
+    }
+    // What is left is for who operates the node.
+    refused(&token(&claims("f", "r")), room, 503);
+    held.push(taken(ADMIN, "/v0/events").unwrap());
+    refused(ADMIN, "/v0/events", 503);
+    drop(held);
+    let end = Instant::now() + Duration::from_secs(20);
+    // Those that went are noticed when something is sent to them.
+    while taken(&ann, room).is_none() {
+        assert!(Instant::now() < end, "places are not given back");
+        assert_eq!(
+            ask(&rig, ADMIN, "PUT", "/v0/rooms/r", &json!({})).status,
+            200
+        );
+    }
 }

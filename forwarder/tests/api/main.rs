@@ -2,15 +2,22 @@
 
 mod access;
 mod calls;
+mod connections;
 mod document;
+mod dry_runs;
 mod events;
 mod examples;
+mod guesses;
+mod happenings;
 mod origins;
 mod peer;
+mod refusals;
 mod repeats;
 mod rig;
 mod rooms;
 mod sessions;
+mod tls;
+mod tokens;
 mod webhooks;
 mod whip;
 

@@ -7,10 +7,11 @@ use std::{
 };
 
 use serde_json::{Value, json};
+pub use str0m::media::Direction;
 use str0m::{
     Candidate, Event, IceCreds, Input, Output, Rtc,
-    change::SdpAnswer,
-    media::{Direction, MediaKind, Mid},
+    change::{SdpAnswer, SdpOffer},
+    media::{MediaKind, Mid},
     net::{Protocol, Receive, TcpType},
     rtp::{ExtensionValues, RtpWrite},
 };
@@ -157,6 +158,29 @@ impl Peer {
         (peer, reply)
     }
 
+    /// An offer of sound, of a peer that goes no further.
+    pub fn new_offer(direction: Direction) -> String {
+        let mut rtc = Self::elsewhere();
+        let mut change = rtc.sdp_api();
+        change.add_media(MediaKind::Audio, direction, None, None, None);
+        let (offer, _) = change.apply().unwrap();
+        offer.to_sdp_string()
+    }
+
+    /// The answer to an offer, of a peer that goes no further.
+    pub fn new_answer(offer: &str) -> String {
+        let offer = SdpOffer::from_sdp_string(offer).unwrap();
+        let answer = Self::elsewhere().sdp_api().accept_offer(offer);
+        answer.unwrap().to_sdp_string()
+    }
+
+    fn elsewhere() -> Rtc {
+        let mut rtc = Rtc::builder().build(Instant::now());
+        let local = SocketAddr::from(([127, 0, 0, 1], 9));
+        rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
+        rtc
+    }
+
     /// Our ICE credentials, to tell of candidates with.
     pub fn credentials(&mut self) -> IceCreds {
         self.rtc.direct_api().local_ice_credentials()
@@ -171,8 +195,11 @@ impl Peer {
             .set_unpaced(true);
         let codecs =
             json!([{"payload_type": OPUS, "name": "opus", "clock_rate": 48_000, "channels": 2}]);
-        let body =
-            json!({"kind": "audio", "mid": "0", "codecs": codecs, "encodings": [{"ssrc": ssrc}]});
+        let level = json!({"uri": "urn:ietf:params:rtp-hdrext:ssrc-audio-level", "id": 1});
+        let body = json!({
+            "kind": "audio", "mid": "0", "codecs": codecs, "encodings": [{"ssrc": ssrc}],
+            "header_extensions": [level],
+        });
         rig.create(&format!("/v0/sessions/{}/publications", self.id), body)
     }
 
@@ -192,6 +219,20 @@ impl Peer {
 
     /// Sends one packet of sound.
     pub fn speak(&mut self, payload: Vec<u8>) {
+        self.say(payload, ExtensionValues::default());
+    }
+
+    /// Sends one packet of loud speech.
+    pub fn shout(&mut self, payload: Vec<u8>) {
+        let loud = ExtensionValues {
+            audio_level: Some(-10),
+            voice_activity: Some(true),
+            ..ExtensionValues::default()
+        };
+        self.say(payload, loud);
+    }
+
+    fn say(&mut self, payload: Vec<u8>, extensions: ExtensionValues) {
         self.sequence += 1;
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(self.mid, None).unwrap();
@@ -202,7 +243,7 @@ impl Peer {
             Instant::now(),
             payload,
         );
-        stream.write_rtp(write.ext_vals(ExtensionValues::default()));
+        stream.write_rtp(write.ext_vals(extensions));
         self.due = Instant::now();
     }
 

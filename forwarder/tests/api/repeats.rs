@@ -66,3 +66,36 @@ fn of_many_at_once_one_is_carried_out() {
     let reply = crate::access::ask(&rig, ADMIN, "GET", "/v0/sessions", &json!(null));
     assert_eq!(reply.json().as_array().map(Vec::len), Some(1));
 }
+
+#[test]
+fn one_caller_displaces_nothing_of_another() {
+    let rig = guarded();
+    let first = create(&rig, ADMIN, "k", "r");
+    assert_eq!(first.status, 201, "{}", first.text);
+    let bearer = format!("Bearer {}", token(&claims("loud", "loud")));
+    for at in 0..1100 {
+        let key = at.to_string();
+        let headers = [
+            ("authorization", &*bearer),
+            ("content-type", "application/json"),
+            ("idempotency-key", &*key),
+        ];
+        let reply = rig.exchange("POST", "/v0/sessions", &headers, "{}");
+        assert_eq!(reply.status, 400);
+    }
+    assert_eq!(create(&rig, ADMIN, "k", "r").text, first.text);
+    // The same key to another path is another request.
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [
+        ("authorization", &*bearer),
+        ("content-type", "application/json"),
+        ("idempotency-key", "k"),
+    ];
+    let body = session("r").to_string();
+    let reply = rig.exchange("POST", "/v0/sessions?dry_run=true", &headers, &body);
+    let problem = reply.json();
+    assert_eq!(
+        (reply.status, &problem["field"], &problem["value"]),
+        (422, &json!("Idempotency-Key"), &json!("k"))
+    );
+}

@@ -13,7 +13,7 @@ use std::{
 };
 
 use forwarder::{
-    api::serve::Server,
+    api::{limits::Limits, serve::Server},
     config::Config,
     core::{
         Core,
@@ -266,6 +266,10 @@ impl Rig {
     }
 
     pub fn with(config: Config) -> Self {
+        Self::limited(config, Limits::default())
+    }
+
+    pub fn limited(config: Config, limits: Limits) -> Self {
         let world = Arc::new(World::default());
         let (changes, receiver) = mpsc::channel(16);
         let parts = Parts {
@@ -299,7 +303,8 @@ impl Rig {
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
-                let api = Server::new(listener, &config.control).await.unwrap();
+                let api = Server::new(listener, &config.control).unwrap();
+                let api = api.with_limits(limits);
                 let (handle, task) = node::assemble(parts, sessions).unwrap();
                 send.send((address, handle.clone())).unwrap();
                 let (_, outcome) = run_node(api, Signals::listen().unwrap(), handle, task).await;

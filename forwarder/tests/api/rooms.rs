@@ -3,7 +3,11 @@
 use forwarder::{config::Config, rooms::Settings};
 use serde_json::{Value, json};
 
-use crate::{access::session, rig::Rig};
+use crate::{
+    access::{ADMIN, Claims, ask, claims, guarded, session, token},
+    peer::{Direction, Peer, until},
+    rig::Rig,
+};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -217,4 +221,84 @@ fn a_moderator_mutes_and_removes() {
     );
     assert_eq!(rig.call("DELETE", &format!("/v0/sessions/{id}"), "").0, 204);
     assert_eq!(rig.get("/v0/rooms"), json!([]));
+}
+
+#[test]
+fn a_locked_room_is_for_its_moderators() {
+    let rig = guarded();
+    let join = |bearer: &str| ask(&rig, bearer, "POST", "/v0/sessions", &session("r"));
+    let put = |body: Value| ask(&rig, ADMIN, "PUT", "/v0/rooms/r", &body).status;
+    let ann = token(&claims("ann", "r"));
+    let moderator = token(&Claims {
+        admin: true,
+        ..claims("mod", "r")
+    });
+    assert_eq!(join(&ann).status, 201);
+    assert_eq!(put(json!({"locked": true})), 200);
+    let problem = join(&ann).json();
+    assert_eq!(
+        (&problem["status"], &problem["field"], &problem["value"]),
+        (&json!(403), &json!("room"), &json!("r"))
+    );
+    assert!(
+        problem["allowed"].as_str().unwrap().contains("not locked"),
+        "{problem}"
+    );
+    let bearer = format!("Bearer {ann}");
+    let headers = [
+        ("authorization", &*bearer),
+        ("content-type", "application/sdp"),
+    ];
+    let reply = rig.exchange(
+        "POST",
+        "/whep/r",
+        &headers,
+        &Peer::new_offer(Direction::SendRecv),
+    );
+    assert_eq!(reply.status, 403, "{}", reply.text);
+    assert_eq!(join(&moderator).status, 201);
+    // Who is in it stays.
+    let room = ask(&rig, ADMIN, "GET", "/v0/rooms/r", &Value::Null).json();
+    assert_eq!(room["sessions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(put(json!({"locked": false})), 200);
+    assert_eq!(join(&ann).status, 201);
+}
+
+#[test]
+fn bitrates_have_limits_too() {
+    fn headers(bearer: &str) -> [(&str, &str); 2] {
+        [
+            ("authorization", bearer),
+            ("content-type", "application/sdp"),
+        ]
+    }
+    let rig = guarded();
+    let limit = json!({"max_bitrate": 2000});
+    assert_eq!(ask(&rig, ADMIN, "PUT", "/v0/rooms/r", &limit).status, 201);
+    let bearer = |claims: Claims| format!("Bearer {}", token(&claims));
+    let few = bearer(Claims {
+        max_bitrate: Some(2000),
+        ..claims("ann", "*")
+    });
+    let many = bearer(claims("bob", "*"));
+    let (mut ann, _) = Peer::offer(&rig, "/whip/r", &headers(&few));
+    until([&mut ann], |[ann]| ann.connected);
+    // What is limited is what comes, so that it takes a second to be known.
+    let offer = Peer::new_offer(Direction::SendOnly);
+    let publish = |path: &str, bearer: &str| {
+        let path = format!("{path}?dry_run=true");
+        let reply = rig.exchange("POST", &path, &headers(bearer), &offer);
+        let problem = reply.json();
+        assert!(reply.status == 204 || reply.status == 429, "{problem}");
+        problem["field"].as_str().map(str::to_owned)
+    };
+    until([&mut ann], |[ann]| {
+        ann.speak(vec![7; 200]);
+        publish("/whip/r", &many).as_deref() == Some("room.max_bitrate")
+    });
+    until([&mut ann], |[ann]| {
+        ann.speak(vec![7; 200]);
+        publish("/whip/elsewhere", &few).as_deref() == Some("token.max_bitrate")
+    });
+    assert_eq!(publish("/whip/elsewhere", &many), None);
 }

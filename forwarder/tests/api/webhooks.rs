@@ -16,10 +16,10 @@ use crate::{access::session, rig::Rig};
 const SECRET: &[u8] = b"what signs the hooks of tests";
 
 /// What was posted: headers by name in small letters, and the body.
-type Post = (Vec<(String, String)>, String);
+pub type Post = (Vec<(String, String)>, String);
 
 /// A server that answers its requests with these statuses, and then with 204.
-fn hook(statuses: &'static [u16]) -> (String, Receiver<Post>) {
+pub fn hook(statuses: &'static [u16]) -> (String, Receiver<Post>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let (sender, receiver) = channel();
@@ -82,7 +82,7 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     hash([&pad(0x5c), inner.as_ref()]).as_ref().to_vec()
 }
 
-fn verify((headers, body): &Post) -> Value {
+pub fn verify((headers, body): &Post) -> Value {
     let (id, time) = (
         header(headers, "webhook-id"),
         header(headers, "webhook-timestamp"),
@@ -99,7 +99,7 @@ fn verify((headers, body): &Post) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
-fn secret() -> String {
+pub fn secret() -> String {
     format!("whsec_{}", BASE64_STANDARD.encode(SECRET))
 }
 
@@ -166,6 +166,48 @@ fn a_hook_of_the_configuration_is_told_until_it_is_gone() {
     assert!(
         posts.recv_timeout(Duration::from_millis(500)).is_err(),
         "410 is the end"
+    );
+}
+
+#[test]
+fn a_hook_goes_on_after_the_last_event_that_was_taken() {
+    let rig = Rig::start();
+    let (url, posts) = hook(&[]);
+    let (url, next) = (json!(url), || {
+        posts.recv_timeout(Duration::from_secs(20)).unwrap()
+    });
+    let body = json!({"url": url, "secret": secret()}).to_string();
+    let add = |after: &str| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("last-event-id", after),
+        ];
+        let reply = rig.exchange("POST", "/v0/webhooks", &headers, &body);
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        let id = reply.json()["id"].as_str().unwrap().to_owned();
+        format!("/v0/webhooks/{id}")
+    };
+    assert_eq!(rig.call("PUT", "/v0/rooms/a", "{}").0, 201);
+    let first = add("0");
+    let taken = verify(&next());
+    assert_eq!((&taken["room"], &taken["id"]), (&json!("a"), &json!("1")));
+    assert_eq!(rig.call("DELETE", &first, "").0, 204);
+    for room in ["b", "c"] {
+        assert_eq!(rig.call("PUT", &format!("/v0/rooms/{room}"), "{}").0, 201);
+    }
+    let second = add(taken["id"].as_str().unwrap());
+    for room in ["b", "c"] {
+        assert_eq!(verify(&next())["room"], room);
+    }
+    assert_eq!(rig.call("DELETE", &second, "").0, 204);
+    // After what never was, it begins anew, and is told so.
+    add("999");
+    assert_eq!(verify(&next())["type"], "reset");
+    let headers = [("content-type", "application/json"), ("last-event-id", "x")];
+    let reply = rig.exchange("POST", "/v0/webhooks", &headers, &body);
+    assert_eq!(
+        (reply.status, &reply.json()["field"]),
+        (400, &json!("Last-Event-ID"))
     );
 }
 

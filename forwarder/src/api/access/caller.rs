@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{ANY_ROOM, Claims};
+use super::{ANY_ROOM, Claims, Source, expired, session_key::SessionKey};
 use crate::{
     api::error::{FAILED, FORBIDDEN, Problem},
     node::Node,
@@ -28,9 +28,16 @@ pub enum Caller {
         claims: Box<Claims>,
         /// Who its sessions belong to.
         holder: String,
+        /// Whether it may only end what it began.
+        expired: bool,
     },
-    /// Who has created this session.
-    Session(SessionId),
+    /// Who has created a session.
+    Session {
+        /// What its key says.
+        key: SessionKey,
+        /// Whether it may only end the session.
+        expired: bool,
+    },
 }
 
 impl Caller {
@@ -39,25 +46,36 @@ impl Caller {
     pub fn is_admin(&self) -> bool {
         match self {
             Self::Open | Self::Admin => true,
-            Self::Token { claims, .. } => claims.admin && claims.room == ANY_ROOM,
-            Self::Session(_) => false,
+            Self::Token {
+                claims, expired, ..
+            } => claims.admin && claims.room == ANY_ROOM && !expired,
+            Self::Session { .. } => false,
         }
     }
 
     fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Token { claims, .. } => Some(claims),
-            Self::Open | Self::Admin | Self::Session(_) => None,
+            Self::Open | Self::Admin | Self::Session { .. } => None,
         }
     }
 
-    /// What tells them from others, in one word.
+    /// Whether they may only end what they began.
     #[must_use]
-    pub fn identity(&self) -> String {
+    pub const fn is_expired(&self) -> bool {
         match self {
-            Self::Open => "open".to_owned(),
+            Self::Open | Self::Admin => false,
+            Self::Token { expired, .. } | Self::Session { expired, .. } => *expired,
+        }
+    }
+
+    /// What tells them from others, in one word. Where everybody may do everything, that is where they come from.
+    #[must_use]
+    pub fn identity(&self, source: Source) -> String {
+        match self {
+            Self::Open => format!("open:{source}"),
             Self::Admin => "admin".to_owned(),
-            Self::Session(session) => format!("session:{session}"),
+            Self::Session { key, .. } => format!("session:{}", key.session),
             Self::Token { holder, .. } => format!("token:{holder}"),
         }
     }
@@ -65,7 +83,11 @@ impl Caller {
     /// Until when they may do it, in seconds since 1970.
     #[must_use]
     pub fn until(&self) -> Option<u64> {
-        self.claims().map(|claims| claims.exp)
+        match self {
+            Self::Open | Self::Admin => None,
+            Self::Token { claims, .. } => Some(claims.exp),
+            Self::Session { key, .. } => key.until,
+        }
     }
 
     /// What a session of theirs may do in this room.
@@ -73,9 +95,9 @@ impl Caller {
     /// # Errors
     /// A [`Problem`] where they may not join it.
     pub fn grants(&self, room: Option<&RoomId>) -> Result<Grants, Problem> {
-        let Self::Token { claims, holder } = self else {
+        let Self::Token { claims, holder, .. } = self else {
             return match self {
-                Self::Session(_) => Err(forbidden(
+                Self::Session { .. } => Err(forbidden(
                     "the key of a session",
                     "the admin key or a token: a session's key is for that session alone",
                 )),
@@ -137,8 +159,8 @@ impl Caller {
             Self::Open | Self::Admin => true,
             Self::Token { claims, .. } if claims.covers(room.as_str()) => true,
             Self::Token { claims, .. } => return Err(other_room(claims, room)),
-            Self::Session(session) => {
-                let member = node.member(*session);
+            Self::Session { key, .. } => {
+                let member = node.member(key.session);
                 member.is_ok_and(|member| member.room.as_ref() == Some(room))
             }
         };
@@ -156,6 +178,9 @@ impl Caller {
     /// # Errors
     /// A [`Problem`] where not.
     pub fn may_moderate(&self, room: Option<&RoomId>) -> Result<(), Problem> {
+        if self.is_expired() {
+            return Err(expired());
+        }
         let of_room =
             |claims: &Claims| claims.admin && room.is_some_and(|room| claims.covers(room.as_str()));
         if self.is_admin() || self.claims().is_some_and(of_room) {
@@ -172,10 +197,21 @@ impl Caller {
     /// # Errors
     /// A [`Problem`] where neither, or there is none with this id.
     pub fn may_act(&self, node: &Node, session: SessionId) -> Result<(), Problem> {
+        if self.is_expired() {
+            return Err(expired());
+        }
+        self.may_close(node, session)
+    }
+
+    /// Whether they may end a session: their own also when what they hold has expired.
+    ///
+    /// # Errors
+    /// A [`Problem`] where not, or there is none with this id.
+    pub fn may_close(&self, node: &Node, session: SessionId) -> Result<(), Problem> {
         let member = node.member(session)?;
         let own = match self {
             Self::Open | Self::Admin => true,
-            Self::Session(own) => *own == session,
+            Self::Session { key, .. } => key.session == session,
             Self::Token { holder, .. } => {
                 member.holder.as_ref() == Some(holder)
                     || self.may_moderate(member.room.as_ref()).is_ok()

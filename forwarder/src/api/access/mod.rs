@@ -2,17 +2,26 @@
 //!
 //! Three kinds of credentials go by `Authorization: Bearer` (RFC 6750): the admin key of the configuration, a JSON Web Token, and
 //! the key that the answer to a new session holds. Without any key in the configuration the API is open, on loopback alone.
+//!
+//! What has expired may still end what it began, and nothing else.
 
 mod caller;
 mod claims;
+mod failures;
 mod session_key;
+mod source;
 
-use std::{fmt, fs, io, net::SocketAddr, path::PathBuf};
+use std::{
+    fmt, fs, io,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, header},
+    http::{HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -21,16 +30,18 @@ use jsonwebtoken::{
     errors::{Error, ErrorKind},
 };
 
-use self::session_key::SessionKeys;
+use self::session_key::{SessionKey, SessionKeys};
 pub use self::{
     caller::{Caller, require_admin},
     claims::{ANY_ROOM, Claims},
+    failures::{Allowance, Allowances, Failures},
+    source::Source,
 };
 use super::{
     Api,
-    error::{Problem, UNAUTHORIZED},
+    error::{GUESSED, Problem, UNAUTHORIZED},
 };
-use crate::config::Control;
+use crate::{config::Control, sessions::ids::SessionId};
 
 /// How far the clocks of those who make tokens may be off, in seconds.
 const LEEWAY: u64 = 10;
@@ -129,25 +140,26 @@ impl Access {
         &self.origins
     }
 
-    /// The key of a session, for whoever creates it.
-    pub(super) const fn sessions(&self) -> &SessionKeys {
-        &self.sessions
+    /// The key of a session, for whoever creates it: it ends with what they hold.
+    pub(super) fn session_key(&self, session: SessionId, creator: &Caller) -> String {
+        let until = creator.until();
+        self.sessions.write(SessionKey { session, until })
     }
 
     /// Finds out who asks.
-    fn caller(&self, authorization: Option<&HeaderValue>) -> Result<Caller, Problem> {
+    fn caller(&self, authorization: Option<&HeaderValue>) -> Result<Caller, Unknown> {
         let Some(keys) = &self.keys else {
             return Ok(Caller::Open);
         };
         let given = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
         let Some(given) = given else {
-            return Err(unauthorized("none", WANTED, None));
+            return Err(Unknown::Asking("none"));
         };
         let token = given.split_once(' ').and_then(|(scheme, token)| {
             scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
         });
         let Some(token) = token else {
-            return Err(unauthorized("of another scheme", WANTED, None));
+            return Err(Unknown::Asking("of another scheme"));
         };
         if let Some(admin) = &keys.admin {
             let same = verify_slices_are_equal(admin.as_ref(), sha256(token).as_ref());
@@ -155,28 +167,56 @@ impl Access {
                 return Ok(Caller::Admin);
             }
         }
-        if let Some(session) = self.sessions.session(token) {
-            return Ok(Caller::Session(session));
+        if let Some(key) = self.sessions.read(token) {
+            let expired = key.until.is_some_and(|until| until + LEEWAY < now());
+            return Ok(Caller::Session { key, expired });
         }
-        match keys.claims(token) {
-            Ok(claims) => Ok(Caller::Token {
-                // Tokens that do not say whose they are are told apart by themselves.
-                holder: claims
-                    .holder()
-                    .unwrap_or_else(|| format!("{:?}", sha256(token))),
-                claims: Box::new(claims),
-            }),
-            Err(error) => {
-                let (given, description) = reason(&error);
-                Err(unauthorized(given, WANTED, Some(description)))
-            }
-        }
+        let (claims, expired) = keys.claims(token).map_err(Unknown::Guessing)?;
+        Ok(Caller::Token {
+            // Tokens that do not say whose they are are told apart by themselves.
+            holder: claims
+                .holder()
+                .unwrap_or_else(|| format!("{:?}", sha256(token))),
+            claims: Box::new(claims),
+            expired,
+        })
     }
 }
 
+/// Why it is not known who asks.
+enum Unknown {
+    /// No credentials that could be right.
+    Asking(&'static str),
+    /// Some that could, and are not.
+    Guessing(Error),
+}
+
+impl Unknown {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Asking(given) => unauthorized(given, None),
+            Self::Guessing(error) => {
+                let (given, description) = reason(error);
+                unauthorized(given, Some(description))
+            }
+        }
+    }
+
+    /// Whether it may have been an attempt to find some that hold. Tokens that do not hold yet were signed by who may.
+    fn is_guess(&self) -> bool {
+        matches!(self, Self::Guessing(error) if *error.kind() != ErrorKind::ImmatureSignature)
+    }
+}
+
+/// In seconds since 1970.
+pub(super) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}
+
 impl Keys {
-    /// Claims of a token that one of the keys has signed.
-    fn claims(&self, token: &str) -> Result<Claims, Error> {
+    /// Claims of a token that one of the keys has signed, and whether it has expired.
+    fn claims(&self, token: &str) -> Result<(Claims, bool), Error> {
         let header = decode_header(token).map_err(|_| Error::from(ErrorKind::InvalidToken))?;
         let keys = match header.alg {
             Algorithm::HS256 => self.secret.as_slice(),
@@ -186,9 +226,14 @@ impl Keys {
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
+        // Looked at below: one that has expired may still end what it began.
+        validation.validate_exp = false;
         let mut outcome = Err(ErrorKind::InvalidAlgorithm.into());
         for key in keys {
-            outcome = decode::<Claims>(token, key, &validation).map(|read| read.claims);
+            outcome = decode::<Claims>(token, key, &validation).map(|read| {
+                let expired = read.claims.exp.saturating_add(LEEWAY) < now();
+                (read.claims, expired)
+            });
             if !matches!(&outcome, Err(error) if *error.kind() == ErrorKind::InvalidSignature) {
                 break;
             }
@@ -209,7 +254,6 @@ fn sha256(text: &str) -> digest::Digest {
 /// What is wrong with a token: for people, and for `WWW-Authenticate`. The token itself is repeated in neither.
 fn reason(error: &Error) -> (&'static str, &'static str) {
     match error.kind() {
-        ErrorKind::ExpiredSignature => ("a token that has expired", "expired"),
         ErrorKind::ImmatureSignature => ("a token that does not hold yet", "not yet valid"),
         ErrorKind::InvalidSignature => ("a token that no known key has signed", "signature"),
         ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => (
@@ -228,8 +272,8 @@ fn reason(error: &Error) -> (&'static str, &'static str) {
     }
 }
 
-fn unauthorized(given: &'static str, allowed: &str, description: Option<&str>) -> Problem {
-    let problem = Problem::new(&UNAUTHORIZED, "Authorization", given, allowed);
+fn unauthorized(given: &'static str, description: Option<&str>) -> Problem {
+    let problem = Problem::new(&UNAUTHORIZED, "Authorization", given, WANTED);
     let challenge = match description {
         None => "Bearer".to_owned(),
         Some(why) => format!("Bearer error=\"invalid_token\", error_description=\"{why}\""),
@@ -240,20 +284,46 @@ fn unauthorized(given: &'static str, allowed: &str, description: Option<&str>) -
     }
 }
 
+/// What has expired is answered with.
+fn expired() -> Problem {
+    unauthorized("a token that has expired", Some("expired"))
+}
+
+fn guessed(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + 1;
+    let allowed = format!(
+        "credentials that hold, in {seconds} s; too many that did not came from this address"
+    );
+    let problem = Problem::new(&GUESSED, "Authorization", "not looked at", allowed);
+    problem.with(header::RETRY_AFTER, HeaderValue::from(seconds))
+}
+
 /// Lets through who can say who they are.
 pub(super) async fn authenticate(
     State(api): State<Api>,
+    source: Source,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match api
-        .access
-        .caller(request.headers().get(header::AUTHORIZATION))
-    {
+    let given = request.headers().get(header::AUTHORIZATION);
+    let looked = Instant::now();
+    let wait = api.failures.wait(source, looked);
+    if let Some(wait) = wait.filter(|_| given.is_some() && !api.access.is_open()) {
+        return guessed(wait).into_response();
+    }
+    match api.access.caller(given) {
+        Ok(caller) if caller.is_expired() && request.method() != Method::DELETE => {
+            expired().into_response()
+        }
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) => problem.into_response(),
+        Err(unknown) => {
+            if unknown.is_guess() {
+                api.failures.note(source, looked);
+            }
+            unknown.problem().into_response()
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Keys by which whoever created a session goes on with it, without a token of their own.
 //!
-//! A key is the session's id with an HMAC of it under a key that the node makes at start, so that none has to be kept: session
-//! ids are not used again while a node runs.
+//! A key is the session's id and until when it holds, with an HMAC of both under a key that the node makes at start, so that none
+//! has to be kept: session ids are not used again while a node runs.
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -10,6 +10,17 @@ use crate::sessions::ids::SessionId;
 
 /// What every key begins with, to be told from tokens.
 const PREFIX: &str = "session.";
+/// Stands for no time in a key.
+const FOREVER: u64 = 0;
+
+/// What a key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionKey {
+    /// The session that it is for.
+    pub session: SessionId,
+    /// Until when it is for more than ending that, in seconds since 1970: the expiry of the token that created it.
+    pub until: Option<u64>,
+}
 
 /// Makes and checks keys of sessions.
 pub struct SessionKeys(hmac::Key);
@@ -22,18 +33,25 @@ impl SessionKeys {
         Some(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
-    /// The key of a session.
-    pub fn key(&self, session: SessionId) -> String {
-        let tag = hmac::sign(&self.0, session.to_string().as_bytes());
-        format!("{PREFIX}{session}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag))
+    /// Writes a key.
+    pub fn write(&self, key: SessionKey) -> String {
+        let until = key.until.unwrap_or(FOREVER);
+        let said = format!("{}.{until}", key.session);
+        let tag = hmac::sign(&self.0, said.as_bytes());
+        format!("{PREFIX}{said}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag))
     }
 
-    /// The session that this is the key of.
-    pub fn session(&self, key: &str) -> Option<SessionId> {
-        let (id, tag) = key.strip_prefix(PREFIX)?.split_once('.')?;
+    /// Reads a key of this node.
+    pub fn read(&self, key: &str) -> Option<SessionKey> {
+        let (said, tag) = key.strip_prefix(PREFIX)?.rsplit_once('.')?;
         let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
-        hmac::verify(&self.0, id.as_bytes(), &tag).ok()?;
-        id.parse().ok()
+        hmac::verify(&self.0, said.as_bytes(), &tag).ok()?;
+        let (session, until) = said.split_once('.')?;
+        let until: u64 = until.parse().ok()?;
+        Some(SessionKey {
+            session: session.parse().ok()?,
+            until: (until != FOREVER).then_some(until),
+        })
     }
 }
 
@@ -45,19 +63,23 @@ mod tests {
     fn a_key_is_for_one_session_of_one_node() {
         let (keys, other) = (SessionKeys::new().unwrap(), SessionKeys::new().unwrap());
         let session: SessionId = "12".parse().unwrap();
-        let key = keys.key(session);
-        assert_eq!(keys.session(&key), Some(session));
-        assert_eq!(other.session(&key), None);
-        let stolen = key.replace("session.12.", "session.13.");
-        for wrong in [
-            stolen.as_str(),
-            "",
-            "session.12",
-            "session.12.",
-            "session.12.x",
-            &key[1..],
-        ] {
-            assert_eq!(keys.session(wrong), None, "{wrong}");
+        for until in [None, Some(1_800_000_000)] {
+            let said = SessionKey { session, until };
+            let key = keys.write(said);
+            assert_eq!(keys.read(&key), Some(said));
+            assert_eq!(other.read(&key), None);
+            for wrong in [
+                key.replace("session.12.", "session.13."),
+                key.replace(".1800000000.", ".1900000000."),
+                key.replace(".0.", ".1900000000."),
+                String::new(),
+                "session.12".to_owned(),
+                "session.12.0.".to_owned(),
+                "session.12.0.x".to_owned(),
+                key[1..].to_owned(),
+            ] {
+                assert!(wrong == key || keys.read(&wrong).is_none(), "{wrong}");
+            }
         }
     }
 }

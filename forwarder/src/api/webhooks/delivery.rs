@@ -8,7 +8,7 @@ use reqwest::{Client, StatusCode, header, redirect};
 use super::{signature::Signer, wanted};
 use crate::{
     config::Webhook,
-    node::events::{Entry, EventLog, Filter},
+    node::events::{Entry, EventLog, Filter, Reach},
 };
 
 /// How long a hook may take to answer.
@@ -58,10 +58,14 @@ impl Delivery {
         })
     }
 
-    /// Posts what happens from now on.
-    pub fn run(self, log: EventLog) -> impl Future<Output = ()> + Send {
+    /// Posts what happens from now on, or what happened after an event.
+    pub fn run(
+        self,
+        log: &EventLog,
+        after: Option<u64>,
+    ) -> impl Future<Output = ()> + Send + use<> {
         // From when the hook was added, not from when its task first runs.
-        let events = log.subscribe(None, Filter::All);
+        let events = log.subscribe(after, Filter::All, Reach::Everything);
         async move {
             let mut events = std::pin::pin!(events);
             while let Some(entry) = events.next().await {

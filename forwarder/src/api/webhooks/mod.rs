@@ -1,7 +1,8 @@
 //! Webhooks: others are told what happens, by signed requests.
 //!
 //! Each hook is a listener of the event log with a task of its own, which posts one event after the other. The log is the queue,
-//! and it is bounded: a hook that is down for long misses events and is then sent one of type `reset`.
+//! and it is bounded: a hook that is down for long misses events and is then sent one of type `reset`. One that was given up, or that
+//! another takes the place of, is added again after the last event that it took.
 
 mod delivery;
 mod signature;
@@ -81,8 +82,13 @@ impl Webhooks {
         hooks.hooks.iter().map(view).collect()
     }
 
-    /// Adds a hook, which is told what happens from now on. In a dry run it is only checked.
-    pub fn add(&self, hook: Webhook, dry_run: bool) -> Result<Option<HookView>, Problem> {
+    /// Adds a hook, which is told what happens from now on, or what happened after an event. In a dry run it is only checked.
+    pub fn add(
+        &self,
+        hook: Webhook,
+        after: Option<u64>,
+        dry_run: bool,
+    ) -> Result<Option<HookView>, Problem> {
         if let Some(wrong) = hook.events.iter().find(|pattern| !names_events(pattern)) {
             let allowed = "the type of an event, such as session.joined, or a beginning of types with *, such as session.*";
             return Err(Problem::new(&INVALID, "events", &**wrong, allowed));
@@ -109,8 +115,7 @@ impl Webhooks {
         }
         hooks.last += 1;
         let id = hooks.last;
-        let events = self.node.events().clone();
-        let task = tokio::spawn(delivery.run(events));
+        let task = tokio::spawn(delivery.run(self.node.events(), after));
         let view = HookView {
             id,
             url: hook.url.clone(),

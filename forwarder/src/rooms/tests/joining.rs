@@ -187,9 +187,14 @@ fn sessions_by_parameters_are_in_rooms_and_are_sent_what_they_are_subscribed_to(
         .unwrap()
         .id;
     let of = subscription(wanted, Kind::Audio, "5");
-    rooms.subscribe(sessions, now, id, &of, false).unwrap();
+    rooms
+        .subscribe(sessions, now, id, &of, false, false)
+        .unwrap();
     let sent = publication(Kind::Video, "6", Some(77));
-    let published = rooms.publish(sessions, now, id, &sent).unwrap();
+    let published = rooms
+        .publish(sessions, now, id, &sent, false)
+        .unwrap()
+        .unwrap();
     hall.run(SECOND);
     assert_eq!(hall.subscribed(ann), [published]);
     assert_eq!(hall.world.sessions.subscriptions(id).count(), 1);
@@ -204,12 +209,15 @@ fn sessions_by_parameters_are_in_rooms_and_are_sent_what_they_are_subscribed_to(
     );
     let ann = hall.world.ids[ann];
     assert_eq!(
-        rooms.publish(sessions, now, ann, &sent).unwrap_err().field,
+        rooms
+            .publish(sessions, now, ann, &sent, false)
+            .unwrap_err()
+            .field,
         "session"
     );
     assert_eq!(
         rooms
-            .subscribe(sessions, now, ann, &of, true)
+            .subscribe(sessions, now, ann, &of, true, false)
             .unwrap_err()
             .field,
         "session"
@@ -223,20 +231,25 @@ fn sessions_by_parameters_are_in_rooms_and_are_sent_what_they_are_subscribed_to(
     let (rooms, sessions, now) = (&mut hall.rooms, &mut hall.world.sessions, hall.world.now);
     assert_eq!(
         rooms
-            .subscribe(sessions, now, other, &of, false)
+            .subscribe(sessions, now, other, &of, false, false)
             .unwrap_err()
             .field,
         "publication"
     );
     // But for who operates the node.
-    rooms.subscribe(sessions, now, other, &of, true).unwrap();
+    rooms
+        .subscribe(sessions, now, other, &of, true, false)
+        .unwrap();
     // Who was silenced is so too after publishing anew.
     let muted = rooms.mute(sessions, now, id, published, true, false);
     assert_eq!(muted, Ok(true));
     rooms
         .unpublish(sessions, now, id, published, false)
         .unwrap();
-    let again = rooms.publish(sessions, now, id, &sent).unwrap();
+    let again = rooms
+        .publish(sessions, now, id, &sent, false)
+        .unwrap()
+        .unwrap();
     assert_eq!(sessions.can_mute(id, again, true), Ok(false));
 }
 
