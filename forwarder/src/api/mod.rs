@@ -28,6 +28,7 @@ mod session_routes;
 mod webhook_routes;
 mod webhooks;
 mod whip;
+mod whole;
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::model::Carried;
+use super::{model::Carried, whole::Listed};
 use crate::{
     core::refusal::Refusal,
     media::Kind,
@@ -391,10 +391,17 @@ impl Session {
             ..own
         })
     }
+}
 
-    /// Describes all sessions.
-    pub fn all(node: &Node) -> Result<Vec<Self>, Refusal> {
-        node.members().map(|id| Self::find(node, id)).collect()
+impl Listed for Session {
+    type Id = SessionId;
+
+    fn ids(node: &Node) -> Vec<Self::Id> {
+        node.members().collect()
+    }
+
+    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, id)
     }
 }
 
