@@ -29,7 +29,8 @@ pub struct Netns(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: String,
-    file: File,
+    /// `None`: where this process is, which it need not enter.
+    file: Option<File>,
 }
 
 impl Netns {
@@ -52,8 +53,17 @@ impl Netns {
             .with_context(|| format!("cannot open namespace {}", path.display()))?;
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
-            file,
+            file: Some(file),
         })))
+    }
+
+    /// The namespace that this process is in, which it may use without any privilege.
+    #[must_use]
+    pub fn here() -> Self {
+        Self(Arc::new(Inner {
+            name: "here".to_owned(),
+            file: None,
+        }))
     }
 
     /// The name under /run/netns.
@@ -87,7 +97,10 @@ impl Netns {
     /// # Errors
     /// When the user may not.
     pub fn enter_this_thread(&self) -> Result<()> {
-        setns(self.0.file.as_fd(), CloneFlags::CLONE_NEWNET)
+        let Some(file) = &self.0.file else {
+            return Ok(());
+        };
+        setns(file.as_fd(), CloneFlags::CLONE_NEWNET)
             .with_context(|| format!("cannot enter namespace {}", self.name()))
     }
 
@@ -95,12 +108,16 @@ impl Netns {
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
+        if self.0.file.is_none() {
+            return command;
+        }
         let inner = Arc::clone(&self.0);
         // SAFETY: between fork and exec the closure only calls setns, which is a bare system call: it takes no lock and
         // allocates nothing. The descriptor is kept open by the Arc that moved in.
         unsafe {
             command.pre_exec(move || {
-                match libc::setns(inner.file.as_raw_fd(), libc::CLONE_NEWNET) {
+                let file = inner.file.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+                match libc::setns(file, libc::CLONE_NEWNET) {
                     0 => Ok(()),
                     _ => Err(std::io::Error::last_os_error()),
                 }
@@ -200,15 +217,19 @@ impl Netns {
     /// # Errors
     /// When the file cannot be looked at.
     pub fn identity(&self) -> Result<(u64, u64)> {
-        let metadata = self.0.file.metadata()?;
+        let metadata = match &self.0.file {
+            Some(file) => file.metadata()?,
+            None => std::fs::metadata("/proc/self/ns/net")?,
+        };
         Ok((metadata.dev(), metadata.ino()))
     }
 
     /// Removes the name. The namespace and its interfaces go with the last thread, process or socket in it.
     ///
     /// # Errors
-    /// When it is gone already.
+    /// When it is gone already, or this process is in it.
     pub fn remove(&self) -> Result<()> {
+        ensure!(self.0.file.is_some(), "this process is in it");
         run_ip(Command::new("ip"), &[format!("netns del {}", self.name())])
     }
 }

@@ -80,8 +80,15 @@ impl Node {
             name.starts_with(lab.name()),
             "a node's name starts with its lab's"
         );
-        let mut child = lab
-            .fwd
+        Self::start_in(&lab.fwd, binary, name, arguments)
+    }
+
+    /// The same in any namespace, under any name.
+    ///
+    /// # Errors
+    /// As for [`Node::start`].
+    pub fn start_in(netns: &Netns, binary: &Path, name: &str, arguments: &[&str]) -> Result<Self> {
+        let mut child = netns
             .command(binary)
             .args(["run", "--name", name])
             .args(arguments)
@@ -98,7 +105,7 @@ impl Node {
         let errors = keep(stderr, Arc::clone(&log), None);
         let mut node = Self {
             child,
-            netns: lab.fwd.clone(),
+            netns: netns.clone(),
             binary: binary.to_owned(),
             name: name.to_owned(),
             log,

@@ -62,6 +62,9 @@ pub struct Build {
 /// compares every frame with what was published, some decode with ffmpeg. With --plain, endpoints of plain RTP instead:
 /// ffmpeg publishes SRTP under a pre-shared key and clear RTP, receivers check every packet. Exit status 0 only if every
 /// receiver got everything that it should. XDP needs root; without it the socket path forwards, inside a user namespace.
+///
+/// With --browser the node runs on this host, participants publish, and the address of a room is printed, to be opened
+/// in a browser here: one press joins. That goes on until Ctrl-C. Without root all of it goes over sockets.
 #[derive(Debug, clap::Args)]
 pub struct Demo {
     /// How many clients publish, each a video and a sound (2 unless told).
@@ -76,9 +79,15 @@ pub struct Demo {
     /// With --plain: how many receivers check every packet (256 unless told).
     #[arg(long, value_name = "N", requires = "plain")]
     pub receivers: Option<u32>,
-    /// How long media flows, for example 20s or 2m.
-    #[arg(long = "for", value_name = "DURATION", default_value = "20s")]
-    pub duration: String,
+    /// Leave a room open for a browser on this host.
+    #[arg(long, conflicts_with_all = ["plain", "subscribers", "ipv6"])]
+    pub browser: bool,
+    /// With --browser: the port of page and API; any free one unless told.
+    #[arg(long, value_name = "PORT", requires = "browser")]
+    pub port: Option<u16>,
+    /// How long media flows, for example 20s or 2m: 20s unless told, with --browser until Ctrl-C.
+    #[arg(long = "for", value_name = "DURATION")]
+    pub duration: Option<String>,
     /// Which path forwards.
     #[arg(long, value_enum, default_value_t = Path::Auto)]
     pub path: Path,
@@ -88,7 +97,7 @@ pub struct Demo {
     /// Publish and receive over IPv6.
     #[arg(long)]
     pub ipv6: bool,
-    /// Print the summary as JSON instead of the live table.
+    /// Print the summary as JSON instead of the live table; with --browser the addresses, once the room is open.
     #[arg(long)]
     pub json: bool,
     /// More arguments for the demo program, as they are.
@@ -192,6 +201,8 @@ pub enum BenchKind {
     Sessions(BenchFlags),
     /// What a person at a browser waits for: time to the first picture, and freezes of 720p beside a call without a forwarder.
     Browsers(BenchFlags),
+    /// What a caller of the control API waits for: times of calls on a node with ten thousand subscriptions.
+    Api(BenchFlags),
 }
 
 #[derive(Debug, clap::Args)]

@@ -21,6 +21,7 @@ pub fn run(workspace: &Workspace, args: &args::Bench) -> Result<()> {
         BenchKind::Sealed(flags) => ("sealed", flags),
         BenchKind::Sessions(flags) => ("sessions", flags),
         BenchKind::Browsers(flags) => ("browsers", flags),
+        BenchKind::Api(flags) => ("api", flags),
     };
     let privilege = Privilege::acquire();
     if privilege == Privilege::None {

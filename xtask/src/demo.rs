@@ -27,15 +27,18 @@ pub fn run(workspace: &Workspace, args: &args::Demo) -> Result<()> {
         ("--publishers", args.publishers.map(u32::from)),
         ("--subscribers", args.subscribers.map(u32::from)),
         ("--receivers", args.receivers),
+        ("--port", args.port.map(u32::from)),
     ];
     for (flag, count) in counts {
         if let Some(count) = count {
             command.args([flag, &count.to_string()]);
         }
     }
+    let duration = &args.duration;
     command
         .args(args.plain.then_some("--plain"))
-        .args(["--for", &args.duration])
+        .args(args.browser.then_some("--browser"))
+        .args(duration.iter().flat_map(|text| ["--for", text.as_str()]))
         .args(["--path", &name(args.path)])
         .args(["--codec", &name(args.codec)])
         .args(args.ipv6.then_some("--ipv6"))

@@ -9,7 +9,7 @@ use super::{
     conditions::DryRun,
     error::Problem,
     extract::{Ids, Json, id},
-    model, requests,
+    model, requests, whole,
 };
 use crate::{
     core::{
@@ -78,7 +78,7 @@ fn unexpected(output: Output) -> Refusal {
     responses((status = 200, description = "all endpoints", body = [model::Endpoint]))
 )]
 async fn list_endpoints(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| Ok(model::Endpoint::all(node))).await
+    whole::list::<model::Endpoint>(&node).await
 }
 
 /// Shows an endpoint.
@@ -151,10 +151,7 @@ async fn delete_endpoint(
     responses((status = 200, description = "all publications", body = [model::Publication]))
 )]
 async fn list_publications(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| {
-        Ok(model::Publication::all(node))
-    })
-    .await
+    whole::list::<model::Publication>(&node).await
 }
 
 /// Shows a publication.
@@ -232,10 +229,7 @@ async fn delete_publication(
     responses((status = 200, description = "all subscriptions", body = [model::Subscription]))
 )]
 async fn list_subscriptions(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| {
-        Ok(model::Subscription::all(node)?)
-    })
-    .await
+    whole::list::<model::Subscription>(&node).await
 }
 
 /// Shows a subscription.

@@ -36,6 +36,7 @@ pub mod tls;
 mod webhook_routes;
 mod webhooks;
 mod whip;
+mod whole;
 
 use std::sync::Arc;
 

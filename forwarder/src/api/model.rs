@@ -6,7 +6,13 @@ use forwarder_common::{reason::Reason, tables::Traffic};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{process_model::Process, session_model::Session};
+use super::{
+    answer::call,
+    error::Problem,
+    process_model::Process,
+    session_model::Session,
+    whole::{self, Listed},
+};
 use crate::{
     core::{
         endpoint::EndpointState,
@@ -15,7 +21,7 @@ use crate::{
         refusal::Refusal,
         subscription::SubscriptionState,
     },
-    node::{Node, clock::boottime},
+    node::{Node, NodeHandle, clock::boottime},
 };
 
 /// What something has carried.
@@ -188,13 +194,17 @@ impl Endpoint {
     pub fn find(node: &Node, id: EndpointId) -> Result<Self, Refusal> {
         Ok(Self::new(node, id, node.core().endpoint(id)?))
     }
+}
 
-    /// Describes all endpoints.
-    pub fn all(node: &Node) -> Vec<Self> {
-        let endpoints = node.core().endpoints();
-        endpoints
-            .map(|(id, state)| Self::new(node, id, state))
-            .collect()
+impl Listed for Endpoint {
+    type Id = EndpointId;
+
+    fn ids(node: &Node) -> Vec<Self::Id> {
+        node.core().endpoints().map(|(id, _)| id).collect()
+    }
+
+    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, id)
     }
 }
 
@@ -229,13 +239,17 @@ impl Publication {
     pub fn find(node: &Node, id: PublicationId) -> Result<Self, Refusal> {
         Ok(Self::new(node, id, node.core().publication(id)?))
     }
+}
 
-    /// Describes all publications.
-    pub fn all(node: &Node) -> Vec<Self> {
-        let publications = node.core().publications();
-        publications
-            .map(|(id, state)| Self::new(node, id, state))
-            .collect()
+impl Listed for Publication {
+    type Id = PublicationId;
+
+    fn ids(node: &Node) -> Vec<Self::Id> {
+        node.core().publications().map(|(id, _)| id).collect()
+    }
+
+    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, id)
     }
 }
 
@@ -273,13 +287,17 @@ impl Subscription {
     pub fn find(node: &Node, id: SubscriptionId) -> Result<Self, Refusal> {
         Self::new(node, id, node.core().subscription(id)?)
     }
+}
 
-    /// Describes all subscriptions.
-    pub fn all(node: &Node) -> Result<Vec<Self>, Refusal> {
-        let subscriptions = node.core().subscriptions();
-        subscriptions
-            .map(|(id, state)| Self::new(node, id, state))
-            .collect()
+impl Listed for Subscription {
+    type Id = SubscriptionId;
+
+    fn ids(node: &Node) -> Vec<Self::Id> {
+        node.core().subscriptions().map(|(id, _)| id).collect()
+    }
+
+    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, id)
     }
 }
 
@@ -303,8 +321,8 @@ impl NodeInfo {
 }
 
 impl State {
-    /// Describes everything; the process as it was just before.
-    pub fn new(node: &Node, process: Process) -> Result<Self, Refusal> {
+    /// Describes everything but what there are many of; the process as it was just before.
+    fn new(node: &Node, process: Process) -> Self {
         let traffic = node.tables().devices();
         let device = |interface: &crate::node::parts::Interface| {
             let at = usize::try_from(interface.device).unwrap_or(usize::MAX);
@@ -321,13 +339,13 @@ impl State {
             }
         };
         let reasons = Reason::ALL.iter().zip(node.reasons());
-        Ok(Self {
+        Self {
             node: NodeInfo::new(node),
             devices: node.facts().interfaces.iter().map(device).collect(),
-            endpoints: Endpoint::all(node),
-            publications: Publication::all(node),
-            subscriptions: Subscription::all(node)?,
-            sessions: Session::all(node)?,
+            endpoints: Vec::new(),
+            publications: Vec::new(),
+            subscriptions: Vec::new(),
+            sessions: Vec::new(),
             workers: Worker::all(node),
             process,
             lost_notes: node.lost_notes(),
@@ -335,6 +353,18 @@ impl State {
             reasons: reasons
                 .map(|(reason, count)| (reason.label(), count))
                 .collect(),
+        }
+    }
+
+    /// Describes everything.
+    pub async fn read(node: &NodeHandle, process: Process) -> Result<Self, Problem> {
+        let state = call(node, |node| Ok(Self::new(node, process))).await?;
+        Ok(Self {
+            endpoints: whole::read(node).await?,
+            publications: whole::read(node).await?,
+            subscriptions: whole::read(node).await?,
+            sessions: whole::read(node).await?,
+            ..state
         })
     }
 }

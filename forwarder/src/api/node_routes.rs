@@ -10,6 +10,7 @@ use super::{
     error::Problem,
     model,
     process_model::Process,
+    whole,
 };
 
 /// The paths of the node.
@@ -21,6 +22,8 @@ pub fn routes() -> OpenApiRouter<Api> {
 }
 
 /// Shows everything that the node does, with its counters.
+///
+/// On a full node that is megabytes. It is read in parts, between which the node does other things: each thing is as it was at its turn.
 #[utoipa::path(
     get,
     path = "/v0/state",
@@ -28,11 +31,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "everything", body = model::State))
 )]
 async fn show_state(State(node): Owner) -> Result<Response, Problem> {
-    let process = Process::read();
-    ask(&node, StatusCode::OK, |node| {
-        Ok(model::State::new(node, process)?)
-    })
-    .await
+    whole::write(model::State::read(&node, Process::read()).await?).await
 }
 
 /// Shows what the node runs on.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{
     line_model::{SessionPublication, SessionSubscription, carried},
     model::Carried,
+    whole::Listed,
 };
 use crate::{
     core::refusal::Refusal,
@@ -293,9 +294,16 @@ impl Session {
             ..own
         })
     }
+}
 
-    /// Describes all sessions.
-    pub fn all(node: &Node) -> Result<Vec<Self>, Refusal> {
-        node.members().map(|id| Self::find(node, id)).collect()
+impl Listed for Session {
+    type Id = SessionId;
+
+    fn ids(node: &Node) -> Vec<Self::Id> {
+        node.members().collect()
+    }
+
+    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, id)
     }
 }

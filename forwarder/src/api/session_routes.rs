@@ -15,7 +15,7 @@ use super::{
     conditions::{DryRun, etag, with},
     error::Problem,
     extract::{Ids, Json, id},
-    session_model as model, session_requests as requests,
+    session_model as model, session_requests as requests, whole,
 };
 use crate::{node::Node, sessions::ids::SessionId};
 
@@ -44,7 +44,7 @@ pub fn session_id(text: &str) -> Result<SessionId, Problem> {
     responses((status = 200, description = "all sessions", body = [model::Session]))
 )]
 async fn list_sessions(State(node): Owner) -> Result<Response, Problem> {
-    ask(&node, StatusCode::OK, |node| Ok(model::Session::all(node)?)).await
+    whole::list::<model::Session>(&node).await
 }
 
 /// Shows a session.

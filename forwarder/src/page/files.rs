@@ -111,6 +111,32 @@ mod tests {
         }
     }
 
+    /// A module that the document does not name is asked for only once the one that imports it is there: a round trip more for each
+    /// step of the way.
+    #[test]
+    fn documents_name_all_modules_that_they_need() {
+        for (document, main) in [("room.html", "room.js"), ("node.html", "node.js")] {
+            let (mut needed, mut todo) = (BTreeSet::new(), vec![main]);
+            while let Some(module) = todo.pop() {
+                if needed.insert(module) {
+                    todo.extend(named(find(module).unwrap().text, "from \"./"));
+                }
+            }
+            needed.remove(main);
+            let text = find(document).unwrap().text;
+            assert!(text.contains(&format!("src=\"/page/{main}\"")));
+            let told: BTreeSet<&str> = named(text, "modulepreload\" href=\"/page/").collect();
+            assert_eq!(told, needed, "{document}");
+        }
+    }
+
+    /// What follows this in a text, up to the quote.
+    fn named<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+        text.split(before)
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap_or_default())
+    }
+
     /// An import, a link or a source that names no file here is one that the browser does not get.
     #[test]
     fn what_files_refer_to_is_there() {

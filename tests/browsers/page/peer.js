@@ -12,9 +12,9 @@ export class Peer {
     this.ears = new Map();
     this.states = [];
     this.connection.addEventListener('track', event => this.got(event));
-    this.connection.addEventListener('connectionstatechange', () => {
-      this.states.push({ state: this.connection.connectionState, at: Date.now() });
-    });
+    this.connection.addEventListener('connectionstatechange', () => this.became(this.connection.connectionState));
+    // ICE has found a way; DTLS is not done before the connection is `connected`.
+    this.connection.addEventListener('iceconnectionstatechange', () => this.became(`ice ${this.connection.iceConnectionState}`));
   }
 
   // Adds tracks: `picture` {stream, width, height, torn} and `tone` in Hz, each optional; `codec` such as "VP8" for the
@@ -80,7 +80,13 @@ export class Peer {
     return connection.localDescription.sdp;
   }
 
+  became(state) {
+    this.states.push({ state, at: Date.now() });
+  }
+
   got({ track, transceiver }) {
+    // The first packet unmutes a track.
+    track.addEventListener('unmute', () => this.became(`${track.kind} came`));
     // The same track begins anew when its m-line receives again.
     if (this.readers.has(transceiver) || this.ears.has(transceiver)) return;
     if (track.kind === 'video') {

@@ -19,7 +19,7 @@ pub struct Codecs {
 pub struct Report {
     /// `connectionState`.
     pub state: String,
-    /// What it became, and when.
+    /// What it became, and when; also `ice connected` and the like, and `video came`, `audio came` with the first packet.
     pub states: Vec<StateAt>,
     /// Pictures that come.
     pub pictures: Vec<Seen>,
@@ -30,10 +30,19 @@ pub struct Report {
 /// A state of a peer connection.
 #[derive(Clone, Debug, Deserialize)]
 pub struct StateAt {
-    /// `connectionState`.
+    /// `connectionState`, or what else came about.
     pub state: String,
     /// Milliseconds since 1970.
     pub at: u64,
+}
+
+impl Report {
+    /// When it first became that, in milliseconds since 1970.
+    #[must_use]
+    pub fn since(&self, state: &str) -> Option<u64> {
+        let mut states = self.states.iter();
+        states.find(|it| it.state == state).map(|it| it.at)
+    }
 }
 
 /// What was read back from the pictures of one m-line.

@@ -14,6 +14,12 @@ use super::road::Protocol;
 /// Body of `POST /v0/sessions`.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewSession {
+    /// The room to be in; the node's own unless told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// The name that others see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// ICE credentials of the client.
     pub ice: Credentials,
     /// DTLS of the client.
@@ -56,6 +62,8 @@ impl NewSession {
             .split_once(' ')
             .unwrap_or(("sha-256", &local.fingerprint));
         Self {
+            room: None,
+            name: None,
             ice: Credentials {
                 ufrag: local.ufrag.clone(),
                 pwd: local.pwd.clone(),

@@ -84,11 +84,18 @@ impl Clip {
     /// # Errors
     /// When ffmpeg fails, or made what cannot serve: two frames that are alike, or a first one that is no keyframe.
     pub fn load(codec: Codec) -> Result<Arc<Self>> {
-        let file = encode::encoded(codec)?;
+        Self::read(codec, &encode::encoded(codec)?)
+    }
+
+    /// A clip of what ffmpeg wrote: IVF, Annex B or Ogg.
+    ///
+    /// # Errors
+    /// When it cannot be read, and as for [`Self::of`].
+    pub fn read(codec: Codec, file: &[u8]) -> Result<Arc<Self>> {
         let frames = match codec {
-            Codec::Vp8 => containers::ivf_frames(&file)?,
-            Codec::H264 => containers::annex_b_access_units(&file)?,
-            Codec::Opus => containers::opus_packets(&file)?,
+            Codec::Vp8 => containers::ivf_frames(file)?,
+            Codec::H264 => containers::annex_b_access_units(file)?,
+            Codec::Opus => containers::opus_packets(file)?,
         };
         Self::of(codec, frames)
     }

@@ -3,8 +3,9 @@
 //! Pictures have one keyframe, the first: a receiver that sees pictures sooner than the clip's end has got a keyframe because it
 //! asked for one.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -24,8 +25,22 @@ pub const FRAMES: u32 = 300;
 /// # Errors
 /// When ffmpeg is missing or fails.
 pub fn encoded(codec: Codec) -> Result<Vec<u8>> {
+    encoded_of("ten-seconds", codec, &input(codec), |_| Ok(()))
+}
+
+/// The same of another input, kept under a name of its own: arguments of ffmpeg that name it, and what is written to ffmpeg's
+/// standard input.
+///
+/// # Errors
+/// When ffmpeg is missing or fails.
+pub fn encoded_of(
+    name: &str,
+    codec: Codec,
+    input: &[String],
+    feed: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<Vec<u8>> {
     let folder = folder()?;
-    let path = folder.join(format!("ten-seconds.{}", extension(codec)));
+    let path = folder.join(format!("{name}.{}", extension(codec)));
     if let Ok(file) = std::fs::read(&path) {
         return Ok(file);
     }
@@ -38,17 +53,27 @@ pub fn encoded(codec: Codec) -> Result<Vec<u8>> {
         std::process::id(),
         extension(codec)
     ));
-    let output = Command::new("ffmpeg")
+    let mut child = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
-        .args(arguments(codec))
+        .args(input)
+        .args(output(codec))
         .arg(&half)
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .context("cannot run ffmpeg: install the package ffmpeg")?;
+    let fed = child
+        .stdin
+        .take()
+        .map_or(Ok(()), |mut stdin| feed(&mut stdin));
+    let output = child.wait_with_output()?;
     ensure!(
         output.status.success(),
         "ffmpeg: {}",
         String::from_utf8_lossy(&output.stderr).trim()
     );
+    fed.context("ffmpeg did not take its input")?;
     std::fs::rename(&half, &path).with_context(|| format!("cannot make {}", path.display()))?;
     std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
@@ -73,82 +98,53 @@ fn folder() -> Result<PathBuf> {
     Ok(profile.join("rtc-media"))
 }
 
-fn arguments(codec: Codec) -> Vec<String> {
-    let pictures =
-        format!("testsrc2=size={WIDTH}x{HEIGHT}:rate={FRAMES_PER_SECOND},format=yuv420p");
-    let frames = FRAMES.to_string();
+/// What the tests publish.
+fn input(codec: Codec) -> Vec<String> {
     let text = match codec {
-        Codec::Vp8 => vec![
-            "-f",
-            "lavfi",
-            "-i",
-            &pictures,
-            "-frames:v",
-            &frames,
-            "-c:v",
-            "libvpx",
-            "-deadline",
-            "realtime",
-            "-cpu-used",
-            "8",
-            "-b:v",
-            "600k",
-            "-g",
-            "100000",
-            "-keyint_min",
-            "100000",
-            "-auto-alt-ref",
-            "0",
-            "-lag-in-frames",
-            "0",
-            "-f",
-            "ivf",
-        ],
-        Codec::H264 => vec![
-            "-f",
-            "lavfi",
-            "-i",
-            &pictures,
-            "-frames:v",
-            &frames,
-            "-c:v",
-            "libx264",
-            "-profile:v",
-            "baseline",
-            "-preset",
-            "veryfast",
-            "-tune",
-            "zerolatency",
-            "-b:v",
-            "600k",
-            "-x264-params",
-            "keyint=100000:scenecut=0:bframes=0:aud=1",
-            "-f",
-            "h264",
-        ],
-        // Noise beside the tone, so that no two packets are alike.
-        Codec::Opus => vec![
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=frequency=440:sample_rate=48000",
-            "-f",
-            "lavfi",
-            "-i",
-            "anoisesrc=amplitude=0.1:sample_rate=48000:seed=1",
-            "-filter_complex",
-            "amix=inputs=2",
-            "-t",
-            "10",
-            "-c:a",
-            "libopus",
-            "-b:a",
-            "48k",
-            "-frame_duration",
-            "20",
-            "-f",
-            "ogg",
-        ],
+        Codec::Vp8 | Codec::H264 => {
+            format!(
+                "-f lavfi -i testsrc2=size={WIDTH}x{HEIGHT}:rate={FRAMES_PER_SECOND},format=yuv420p -frames:v {FRAMES}"
+            )
+        }
+        Codec::Opus => sound(440, 0.1),
     };
-    text.into_iter().map(str::to_owned).collect()
+    words(&text)
+}
+
+/// Arguments of ffmpeg for ten seconds of a tone of this frequency, Hz. Noise beside it, of this amplitude, makes every packet another.
+#[must_use]
+pub fn tone(frequency: u32, noise: f64) -> Vec<String> {
+    words(&sound(frequency, noise))
+}
+
+fn sound(frequency: u32, noise: f64) -> String {
+    format!(
+        "-f lavfi -i sine=frequency={frequency}:sample_rate=48000 \
+         -f lavfi -i anoisesrc=amplitude={noise}:sample_rate=48000:seed=1 -filter_complex amix=inputs=2 -t 10"
+    )
+}
+
+/// Arguments of ffmpeg for pictures of the usual size that come as raw YUV 4:2:0 on its standard input.
+#[must_use]
+pub fn raw_pictures() -> Vec<String> {
+    words(&format!(
+        "-f rawvideo -pix_fmt yuv420p -s {WIDTH}x{HEIGHT} -r {FRAMES_PER_SECOND} -i pipe:0"
+    ))
+}
+
+fn output(codec: Codec) -> Vec<String> {
+    words(match codec {
+        Codec::Vp8 => {
+            "-c:v libvpx -deadline realtime -cpu-used 8 -b:v 600k -g 100000 -keyint_min 100000 -auto-alt-ref 0 -lag-in-frames 0 -f ivf"
+        }
+        Codec::H264 => {
+            "-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency -b:v 600k \
+             -x264-params keyint=100000:scenecut=0:bframes=0:aud=1 -f h264"
+        }
+        Codec::Opus => "-c:a libopus -b:a 48k -frame_duration 20 -f ogg",
+    })
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }

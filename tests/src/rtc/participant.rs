@@ -69,6 +69,10 @@ pub struct Joining<'a> {
     pub role: &'a str,
     /// Whether it waits until ICE and DTLS are done.
     pub waits: bool,
+    /// The room to be in; the node's own unless told.
+    pub room: Option<&'a str>,
+    /// The name that others see.
+    pub name: Option<&'a str>,
 }
 
 impl Default for Joining<'_> {
@@ -76,6 +80,8 @@ impl Default for Joining<'_> {
         Self {
             role: "auto",
             waits: true,
+            room: None,
+            name: None,
         }
     }
 }
@@ -102,7 +108,12 @@ impl Participant {
         let (numbering, address) = (options.numbering, options.address);
         let member = crowd.add(options)?;
         let local = member.ask(|agent, _| agent.local())?;
-        let session: Session = api.post("/v0/sessions", &NewSession::of(&local, joining.role))?;
+        let new = NewSession {
+            room: joining.room.map(str::to_owned),
+            name: joining.name.map(str::to_owned),
+            ..NewSession::of(&local, joining.role)
+        };
+        let session: Session = api.post("/v0/sessions", &new)?;
         ensure!(session.ice.lite, "the forwarder is not an ICE-lite agent");
         // The addresses of the client's own family: with others it could not do anything.
         let remote =

@@ -6,6 +6,7 @@
 
 mod calls;
 mod control;
+mod demo;
 mod offers;
 mod ortc;
 mod page;
@@ -25,7 +26,7 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 7] = [
+const MODULES: [(&str, &[Scenario]); 8] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
     ("calls", calls::SCENARIOS),
@@ -33,6 +34,7 @@ const MODULES: [(&str, &[Scenario]); 7] = [
     ("toolkits", toolkits::SCENARIOS),
     ("signalling", signalling::SCENARIOS),
     ("page", page::SCENARIOS),
+    ("demo", demo::SCENARIOS),
 ];
 
 fn main() {

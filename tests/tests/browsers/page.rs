@@ -73,7 +73,8 @@ fn enter(stage: &Stage, room: &Room, browser: &Browser, name: &str, source: &str
     browser.click("#join").unwrap();
 }
 
-fn wait_for_people(browser: &Browser, wanted: &[u32]) {
+/// Waits until these numbers are seen, and no others.
+pub fn wait_for_people(browser: &Browser, wanted: &[u32]) {
     let end = Instant::now() + LONG;
     loop {
         let seen: Vec<u32> = browser.evaluate(PEOPLE).unwrap();

@@ -19,7 +19,10 @@ fn roles_and_versions(kind: Kind) {
                 dtls,
                 ..hall.options(Side::Receiving, n)
             };
-            let joining = Joining { role, waits: true };
+            let joining = Joining {
+                role,
+                ..Joining::default()
+            };
             let crowd = hall.crowd(Side::Receiving);
             let joined = Participant::join_as(crowd, &hall.api, options, joining);
             let subscriber = joined.unwrap_or_else(|error| panic!("{role} {dtls:?}: {error:#}"));
@@ -72,7 +75,10 @@ fn every_offer_in_both_roles(kind: Kind) {
                 suites: Some(offer.clone()),
                 ..hall.options(Side::Receiving, subscribers.len())
             };
-            let joining = Joining { role, waits: true };
+            let joining = Joining {
+                role,
+                ..Joining::default()
+            };
             let crowd = hall.crowd(Side::Receiving);
             let joined = Participant::join_as(crowd, &hall.api, options, joining);
             let subscriber = joined.unwrap_or_else(|error| panic!("{role} {offer:?}: {error:#}"));

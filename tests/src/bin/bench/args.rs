@@ -30,7 +30,9 @@ pub enum Bench {
     /// What sessions cost: CPU time of a set-up, memory of an idle session and of a subscription, times of API calls.
     Sessions(Sessions),
     /// What a person at a browser waits for: time to the first picture, and freezes of 720p beside a call without a forwarder.
-    Browsers(Common),
+    Browsers(Browsers),
+    /// What a caller of the control API waits for, on a node with ten thousand subscriptions.
+    Api(Common),
 }
 
 /// A part of `bench sealed`.
@@ -44,6 +46,28 @@ pub enum Part {
     Scaling,
     /// p50 and p99.
     Latency,
+}
+
+/// A part of `bench browsers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Wait {
+    /// Freezes of a minute of 720p.
+    Freezes,
+    /// Time until 720p after the first picture.
+    Ramp,
+    /// Time from the POST to WHEP to the first picture.
+    First,
+    /// Time from opening the page to the first picture.
+    Join,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Browsers {
+    #[command(flatten)]
+    pub common: Common,
+    /// Only this part.
+    #[arg(long, value_enum)]
+    pub part: Option<Wait>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -33,6 +33,7 @@
 //! without losing: 128 replicas, half of the ring. Beyond a fan-out of 64 the forwarder gets bursts of 64 packets, which its
 //! own pacing has to spread; the floor sends each packet as several broadcasts of 128, each in a poll of its own.
 
+mod api;
 mod args;
 mod best;
 mod browsers;
@@ -91,5 +92,6 @@ fn run(args: &Args) -> Result<bool> {
         Bench::Sealed(flags) => sealed::run(flags),
         Bench::Sessions(flags) => sessions::run(flags),
         Bench::Browsers(flags) => browsers::run(flags),
+        Bench::Api(flags) => api::run(flags),
     }
 }

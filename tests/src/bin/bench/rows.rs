@@ -105,7 +105,7 @@ pub fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header(header.iter().map(|text| match *text {
-        "path" | "egress" | "call" | "until a picture" | "720p" => Cell::new(text),
+        "path" | "egress" | "call" | "until" | "720p" => Cell::new(text),
         _ => number((*text).to_owned()),
     }));
     table

@@ -1,6 +1,7 @@
-//! The demo: a room of WebRTC clients, or endpoints of plain RTP, with the forwarder in the middle and every frame or packet checked.
-//! What `cargo xtask demo` runs.
+//! The demo: a room of WebRTC clients, or endpoints of plain RTP, with the forwarder in the middle and every frame or packet checked;
+//! or a room that stays open for a browser. What `cargo xtask demo` runs.
 
+mod browser;
 mod cpu;
 mod ffmpeg;
 mod interrupt;
@@ -19,6 +20,13 @@ use crate::options::Options;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if options.browser {
+        return match browser::show(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) if interrupt::wanted() => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        };
+    }
     match play(&options) {
         Ok((ok, text)) => {
             println!("{text}");
@@ -32,11 +40,13 @@ fn main() -> ExitCode {
             eprintln!("interrupted; the namespaces are removed");
             ExitCode::from(130)
         }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }
 
 /// Plays what was asked for: whether all went well, and the summary.

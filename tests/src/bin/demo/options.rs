@@ -13,12 +13,18 @@ pub const MOST_SUBSCRIBERS: u16 = 400;
 /// See [`MOST_SUBSCRIBERS`].
 pub const MOST_PUBLISHERS: u16 = 16;
 
+/// How long media flows unless told.
+const DURATION: Duration = Duration::from_secs(20);
+
 /// Forwards really encoded video and sound to many receivers, in namespaces of its own.
 ///
 /// A room of WebRTC clients: publishers send video and sound over ICE and DTLS-SRTP, every subscriber gets all of it under keys of
 /// its own and compares every frame with what was published; some decode as well. With --plain there are endpoints of plain RTP
 /// instead: ffmpeg publishes SRTP under a pre-shared key and clear RTP, and receivers check every packet. Exit status 0 only if every
 /// receiver got everything that it should, and nothing else.
+///
+/// With --browser the node runs on this host, participants publish, and the address of a room is printed, to be opened in a browser
+/// here. That goes on until Ctrl-C.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "demo")]
 pub struct Options {
@@ -28,9 +34,9 @@ pub struct Options {
     /// How many clients subscribe, each to all that is published.
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_SUBSCRIBERS)), conflicts_with = "plain")]
     pub subscribers: u16,
-    /// How long media flows once all are there, from 2s to 10m.
-    #[arg(long = "for", value_name = "DURATION", default_value = "20s", value_parser = duration)]
-    pub duration: Duration,
+    /// How long media flows once all are there, from 2s to 10m: 20s unless told, with --browser until Ctrl-C.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
     /// Which path forwards: auto and kernel need root, socket does not.
     #[arg(long, value_enum, default_value_t = Path::Auto)]
     pub path: Path,
@@ -40,7 +46,7 @@ pub struct Options {
     /// Publish and receive over IPv6.
     #[arg(long)]
     pub ipv6: bool,
-    /// Print the summary as one JSON object, and nothing else, on standard output.
+    /// Print the summary as one JSON object, and nothing else, on standard output; with --browser the addresses, once the room is open.
     #[arg(long)]
     pub json: bool,
     /// How many receivers also decode with ffmpeg; with --plain, of each of the two kinds of publication.
@@ -49,6 +55,18 @@ pub struct Options {
     /// Endpoints of plain RTP instead of WebRTC clients.
     #[arg(long)]
     pub plain: bool,
+    /// Leave a room open for a browser on this host.
+    #[arg(long, conflicts_with_all = ["plain", "subscribers", "ipv6", "decoders"])]
+    pub browser: bool,
+    /// With --browser: the port of page and API; any free one unless told.
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true,
+        requires = "browser"
+    )]
+    pub port: u16,
     /// With --plain: how many receivers check every packet (besides those that decode). Every other one gets the SRTP, the rest clear
     /// RTP.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RECEIVERS)), requires = "plain")]
@@ -56,6 +74,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// How long media flows, where an end is wanted.
+    pub fn duration(&self) -> Duration {
+        self.duration.unwrap_or(DURATION)
+    }
+
     /// The family of all addresses.
     pub fn family(&self) -> Family {
         if self.ipv6 { Family::V6 } else { Family::V4 }

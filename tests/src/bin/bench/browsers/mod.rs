@@ -4,14 +4,18 @@
 //! the time at which they were drawn, and are read back from what the browser shows, at most one picture late.
 //!
 //! * **first picture**: from the POST of a WHEP offer by a page that is open already, to the first picture that could be read. ICE,
-//!   DTLS, a keyframe, decoding and drawing are in it.
+//!   DTLS, a keyframe, decoding and drawing are in it; when each was done is told.
 //! * **join**: from opening the forwarder's page to the first picture of somebody else there: loading the page and joining the room too.
 //! * **freezes**: `getStats` after a while of 1280 by 720 pixels at 30 pictures a second, first between two browsers directly, then
 //!   through the node, over wires of the same kind. A freeze is a gap of three pictures' time, or 150 ms more than one (W3C).
+//! * **ramp**: from the first picture to one of 720 lines, where the browser may make it smaller as long as it does not know what the
+//!   way carries; directly, and through the node.
 
 mod freezes;
 mod joining;
+mod ramp;
 mod report;
+mod times;
 
 use std::time::Duration;
 
@@ -20,7 +24,8 @@ use forwarder_tests::browsers::{Admission, Browser, Kind, Options};
 use forwarder_tests::{Lab, Node};
 
 use self::report::Figures;
-use crate::args::Common;
+use self::times::Times;
+use crate::args::{Browsers, Wait};
 use crate::progress::Progress;
 
 /// How long anything may take that happens at all.
@@ -42,25 +47,46 @@ struct Stage {
 ///
 /// # Errors
 /// The system's, and when a browser is missing.
-pub fn run(flags: &Common) -> Result<bool> {
-    let rounds = flags.rounds.unwrap_or(if flags.quick { 3 } else { 20 });
-    let watched = Duration::from_secs(if flags.quick { 10 } else { 60 });
+pub fn run(flags: &Browsers) -> Result<bool> {
+    let quick = flags.common.quick;
+    let rounds = flags.common.rounds.unwrap_or(if quick { 3 } else { 20 });
+    let ramps = if quick { 1 } else { 3 };
+    let watched = Duration::from_secs(if quick { 10 } else { 60 });
+    let wanted = |part| flags.part.is_none_or(|only| only == part);
     let progress = Progress::new(rounds);
-    progress.say("building the lab and starting browsers, or waiting for another lab to end");
+    let say = |what: &str| progress.say(what);
+    say("building the lab and starting browsers, or waiting for another lab to end");
     let stage = Stage::build()?;
-    progress.say("two browsers without a forwarder");
-    let direct = freezes::direct(&stage, watched)?;
+    let mut figures = Figures::new(stage.watcher.version());
+    // Without the forwarder, which would take its share of the machine.
+    if wanted(Wait::Freezes) {
+        say("two browsers without a forwarder");
+        figures.direct = Some(freezes::direct(&stage, watched)?);
+    }
+    if wanted(Wait::Ramp) {
+        say("how soon they have the full size");
+        figures.direct_ramp_ms = Some(Times::of(ramp::direct(&stage, ramps)?));
+    }
     let node = stage.node()?;
     let token = stage.admission.token(&node)?;
-    progress.say("the same through the forwarder");
-    let forwarded = freezes::forwarded(&stage, &token, watched)?;
-    progress.say("first pictures");
-    let first = joining::first_pictures(&stage, &token, rounds, &progress)?;
-    progress.say("joins by the page");
-    let joins = joining::joins(&stage, &token, rounds)?;
+    if wanted(Wait::Freezes) {
+        say("the same through the forwarder");
+        figures.forwarded = Some(freezes::forwarded(&stage, &token, watched)?);
+    }
+    if wanted(Wait::Ramp) {
+        say("how soon it has the full size");
+        figures.forwarded_ramp_ms = Some(Times::of(ramp::forwarded(&stage, &token, ramps)?));
+    }
+    if wanted(Wait::First) {
+        say("first pictures");
+        figures.first_picture = joining::first_pictures(&stage, &token, rounds, &progress)?;
+    }
+    if wanted(Wait::Join) {
+        say("joins by the page");
+        figures.join = joining::joins(&stage, &token, rounds, &progress)?;
+    }
     progress.end();
-    let figures = Figures::new(&stage, direct, forwarded, first, joins);
-    figures.print(flags.json)?;
+    figures.print(flags.common.json)?;
     Ok(true)
 }
 

@@ -7,44 +7,59 @@ use serde::Serialize;
 /// Durations of one call, many times.
 #[derive(Debug)]
 pub struct Calls {
-    call: &'static str,
+    method: &'static str,
+    path: &'static str,
     took: Vec<Duration>,
+    bytes: usize,
 }
 
 /// The same in brief.
 #[derive(Clone, Debug, Serialize)]
 pub struct CallRow {
-    /// `POST /v0/sessions`.
-    pub call: &'static str,
+    /// `POST`.
+    pub method: &'static str,
+    /// `/v0/sessions`.
+    pub path: &'static str,
     /// How often it was made.
     pub calls: usize,
     /// Half of them were as fast, microseconds.
     pub p50_us: u64,
     /// 99 of 100 were as fast, microseconds.
     pub p99_us: u64,
+    /// All were as fast, microseconds.
+    pub slowest_us: u64,
+    /// The largest answer.
+    pub bytes: usize,
 }
 
 impl Calls {
     /// None yet.
-    pub const fn new(call: &'static str) -> Self {
+    pub const fn new(method: &'static str, path: &'static str) -> Self {
         Self {
-            call,
+            method,
+            path,
             took: Vec::new(),
+            bytes: 0,
         }
     }
 
-    /// One more.
-    pub fn note(&mut self, took: Duration) {
+    /// One more, and the size of its answer.
+    pub fn note(&mut self, took: Duration, bytes: usize) {
         self.took.push(took);
+        self.bytes = self.bytes.max(bytes);
     }
 
     /// All of them in brief.
     pub fn row(&self) -> CallRow {
+        let at = |of| quantile(&self.took, of).as_micros() as u64;
         CallRow {
-            call: self.call,
+            method: self.method,
+            path: self.path,
             calls: self.took.len(),
-            p50_us: quantile(&self.took, 0.5).as_micros() as u64,
-            p99_us: quantile(&self.took, 0.99).as_micros() as u64,
+            p50_us: at(0.5),
+            p99_us: at(0.99),
+            slowest_us: at(1.0),
+            bytes: self.bytes,
         }
     }
 }

@@ -14,12 +14,12 @@
 //! * **subscriptions**: the same per subscription to video: added to connected sessions while media is silent, and then after more
 //!   packets than a leg's history holds have left on every leg. The publications' own history, filled before, does not count.
 
-mod calls;
-mod clients;
+pub mod calls;
+pub mod clients;
 mod process;
 mod report;
 mod room;
-mod setups;
+pub mod setups;
 
 use anyhow::Result;
 use forwarder_tests::rtc::DtlsVersion;

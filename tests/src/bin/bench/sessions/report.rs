@@ -129,7 +129,7 @@ pub fn print(json: bool, rows: &[Row]) -> Result<()> {
         for of in &of.calls {
             calls.add_row([
                 path(),
-                Cell::new(of.call),
+                Cell::new(format!("{} {}", of.method, of.path)),
                 number(of.p50_us.to_string()),
                 number(of.p99_us.to_string()),
             ]);

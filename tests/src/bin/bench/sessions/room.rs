@@ -134,9 +134,9 @@ impl<'a> Room<'a> {
     /// # Errors
     /// The node refuses one.
     pub fn call(&mut self, count: u32) -> Result<()> {
-        let mut post = Calls::new("POST /v0/sessions");
-        let mut read = Calls::new("GET /v0/sessions/{id}");
-        let mut delete = Calls::new("DELETE /v0/sessions/{id}");
+        let mut post = Calls::new("POST", "/v0/sessions");
+        let mut read = Calls::new("GET", "/v0/sessions/{id}");
+        let mut delete = Calls::new("DELETE", "/v0/sessions/{id}");
         let seat = self.clients.add(DtlsVersion::Both)?;
         let local = self.clients.ask(seat, |agent, _| agent.local())??;
         let body = serde_json::to_string(&NewSession::of(&local, "auto"))?;
@@ -149,8 +149,8 @@ impl<'a> Room<'a> {
             self.clients.turn(Duration::ZERO)?;
         }
         self.clients.dismiss(seat);
-        let mut list = Calls::new("GET /v0/sessions");
-        let mut state = Calls::new("GET /v0/state");
+        let mut list = Calls::new("GET", "/v0/sessions");
+        let mut state = Calls::new("GET", "/v0/state");
         for _ in 0..count.div_ceil(10) {
             self.timed("GET", "/v0/sessions", None, &mut list)?;
             self.timed("GET", "/v0/state", None, &mut state)?;
@@ -206,7 +206,7 @@ impl<'a> Room<'a> {
     /// # Errors
     /// The node refuses.
     pub fn subscribe(&mut self) -> Result<()> {
-        let mut calls = Calls::new("POST /v0/sessions/{id}/subscriptions");
+        let mut calls = Calls::new("POST", "/v0/sessions/{id}/subscriptions");
         self.before = Memory::of(self.node.pid())?;
         for session in self.sessions.clone() {
             for (mid, publication) in self.publications.clone().into_iter().enumerate() {
@@ -309,7 +309,7 @@ impl<'a> Room<'a> {
             reply.status,
             reply.body
         );
-        calls.note(reply.took);
+        calls.note(reply.took, reply.body.len());
         Ok(serde_json::from_str(&reply.body).unwrap_or_default())
     }
 }

@@ -139,12 +139,26 @@ pub fn join(
     version: DtlsVersion,
     count: u32,
 ) -> Result<(Vec<Joined>, Vec<Duration>)> {
+    join_room(api, clients, version, count, None)
+}
+
+/// The same in a room.
+///
+/// # Errors
+/// As [`join`].
+pub fn join_room(
+    api: &Client,
+    clients: &mut Clients,
+    version: DtlsVersion,
+    count: u32,
+    room: Option<&str>,
+) -> Result<(Vec<Joined>, Vec<Duration>)> {
     let mut joined: Vec<Joined> = Vec::new();
     let mut under_way: VecDeque<(usize, Instant)> = VecDeque::new();
     let mut took = Vec::new();
     while joined.len() < count as usize || !under_way.is_empty() {
         if joined.len() < count as usize && under_way.len() < AT_A_TIME {
-            let one = begin(api, clients, version)?;
+            let one = begin(api, clients, version, room)?;
             under_way.push_back((one.seat, Instant::now()));
             joined.push(one);
             clients.turn(Duration::ZERO)?;
@@ -172,10 +186,19 @@ pub fn join(
     Ok((joined, took))
 }
 
-fn begin(api: &Client, clients: &mut Clients, version: DtlsVersion) -> Result<Joined> {
+fn begin(
+    api: &Client,
+    clients: &mut Clients,
+    version: DtlsVersion,
+    room: Option<&str>,
+) -> Result<Joined> {
     let seat = clients.add(version)?;
     let local = clients.ask(seat, |agent, _| agent.local())??;
-    let session: Session = api.post("/v0/sessions", &NewSession::of(&local, "auto"))?;
+    let new = NewSession {
+        room: room.map(str::to_owned),
+        ..NewSession::of(&local, "auto")
+    };
+    let session: Session = api.post("/v0/sessions", &new)?;
     // One candidate, as a client has it that is on one network.
     let same = |address: &std::net::SocketAddr| address.is_ipv4();
     let mut remote = session.remote(same);

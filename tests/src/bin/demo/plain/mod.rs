@@ -85,7 +85,7 @@ pub fn demo(options: &Options) -> Result<Summary> {
         "{} after {:.1} s; publishing for {}",
         stage.node.ready_line(),
         started.elapsed().as_secs_f64(),
-        humantime::format_duration(options.duration)
+        humantime::format_duration(options.duration())
     ));
     let play = Play {
         options,
@@ -158,9 +158,7 @@ impl Play<'_> {
                 (publication, self.stage.ingress(&publication))
             });
             let netns = &self.stage.publisher().netns;
-            let Options {
-                codec, duration, ..
-            } = *self.options;
+            let (codec, duration) = (self.options.codec, self.options.duration());
             encoders.push(encoder::start(netns, codec, duration, key, &streams)?);
         }
         let pids = encoders.iter().map(Ffmpeg::pid).collect();
@@ -177,9 +175,9 @@ impl Play<'_> {
         {
             interrupt::check()?;
             ensure!(
-                started.elapsed() < self.options.duration + LATE,
+                started.elapsed() < self.options.duration() + LATE,
                 "ffmpeg did not keep up: {} s of media are not out after {:.0} s",
-                self.options.duration.as_secs(),
+                self.options.duration().as_secs(),
                 started.elapsed().as_secs_f64()
             );
             std::thread::sleep(Duration::from_millis(20));

@@ -65,15 +65,15 @@ pub fn demo(options: &Options) -> Result<Summary> {
         "{} after {:.1} s; everybody is there, media flows for {}",
         stage.node.ready_line(),
         started.elapsed().as_secs_f64(),
-        humantime::format_duration(options.duration)
+        humantime::format_duration(options.duration())
     ));
     let mut meter = Meter::start(&stage.node, vec![std::process::id()])?;
     let mut display = Display::new(options.json, stage.node.path());
     let flowing = Instant::now();
     let before = stage.look(Duration::ZERO);
-    while flowing.elapsed() < options.duration {
+    while flowing.elapsed() < options.duration() {
         interrupt::check()?;
-        std::thread::sleep(Duration::from_secs(1).min(options.duration));
+        std::thread::sleep(Duration::from_secs(1).min(options.duration()));
         display.show(stage.look(flowing.elapsed()));
     }
     let used = meter.used(&stage.node)?;
