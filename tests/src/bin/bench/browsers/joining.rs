@@ -62,7 +62,7 @@ pub fn joins(stage: &Stage, token: &str, rounds: u32, progress: &Progress) -> Re
         steps.note("modules", Some(joined.modules));
         steps.note("session asked for", joined.asked);
         steps.note("session made", joined.made);
-        steps.note("offer answered", joined.answered);
+        steps.note("others' tracks answered", joined.answered);
         steps.note("picture", Some(joined.picture));
         watcher.click("#leave")?;
         std::thread::sleep(PAUSE);
@@ -90,7 +90,7 @@ struct Joined {
     modules: f64,
     asked: Option<f64>,
     made: Option<f64>,
-    /// The answer to the forwarder's last offer before the picture was taken, if there was one.
+    /// The forwarder's offer of what the others publish is being answered.
     answered: Option<f64>,
     /// A picture of somebody else is shown; negative if none came.
     picture: f64,
@@ -100,13 +100,13 @@ fn look(browser: &Browser) -> Result<Joined> {
     let script = "new Promise(resolve => {
         const tell = picture => {
             const all = performance.getEntriesByType('resource');
-            const last = (suffix, of) => all.filter(({ name }) => name.endsWith(suffix)).map(of).filter(at => at <= picture).at(-1) ?? null;
+            const last = (suffix, of) => all.filter(({ name }) => name.endsWith(suffix)).map(of).at(-1) ?? null;
             resolve({
                 page: performance.getEntriesByType('navigation')[0].responseEnd,
                 modules: Math.max(...all.filter(({ name }) => name.endsWith('.js')).map(({ responseEnd }) => responseEnd)),
                 asked: last('/v0/sessions', ({ startTime }) => startTime),
                 made: last('/v0/sessions', ({ responseEnd }) => responseEnd),
-                answered: last('/answer', ({ responseEnd }) => responseEnd),
+                answered: last('/answer', ({ startTime }) => startTime),
                 picture,
             });
         };
@@ -115,7 +115,8 @@ fn look(browser: &Browser) -> Result<Joined> {
             for (const video of document.querySelectorAll('#tiles > li:not([data-own]) video')) {
                 if (watched.has(video)) continue;
                 watched.add(video);
-                video.requestVideoFrameCallback(now => tell(now));
+                // What was asked for last is noted only once its answer is there.
+                video.requestVideoFrameCallback(now => setTimeout(tell, 200, now));
             }
             if (performance.now() > 20000) tell(-1);
             else setTimeout(look, 5);

@@ -98,7 +98,7 @@ impl Picture {
 
     /// 32 bits, the highest first, and the same inverted.
     fn code(&mut self, number: u16, frame: u32) {
-        let word = u32::from(number) << FRAME_BITS | frame % (1 << FRAME_BITS);
+        let word = (u32::from(number) << FRAME_BITS) | (frame % (1 << FRAME_BITS));
         let (wide, high) = (WIDE / COLUMNS, (HIGH - FLOOR) / ROWS);
         for at in 0..COLUMNS * ROWS {
             let bit = word >> (31 - at % 32) & 1 == 1;
