@@ -61,6 +61,8 @@ kinds! {
     UNCONDITIONAL = PRECONDITION_REQUIRED, "unconditional", "The change has to be conditional";
     /// More than a room or a token may have.
     LIMIT = TOO_MANY_REQUESTS, "limit", "A limit is reached";
+    /// As many as there is room for at one time.
+    BUSY = SERVICE_UNAVAILABLE, "busy", "There is no room for now";
     /// The system refused.
     FAILED = INTERNAL_SERVER_ERROR, "failed", "The system refused the change";
     /// No room.

@@ -9,6 +9,7 @@ mod endpoint_routes;
 pub mod error;
 mod event_routes;
 mod extract;
+mod ice_servers;
 mod idempotency;
 mod line_routes;
 mod model;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
-use self::{access::Access, idempotency::Answers, webhooks::Webhooks};
+use self::{access::Access, ice_servers::IceServers, idempotency::Answers, webhooks::Webhooks};
 use crate::node::NodeHandle;
 
 /// What handlers share.
@@ -42,6 +43,7 @@ use crate::node::NodeHandle;
 pub(crate) struct Api {
     node: NodeHandle,
     access: Arc<Access>,
+    ice_servers: Arc<IceServers>,
     answers: Answers,
     webhooks: Webhooks,
     /// A permit for each listener of events.

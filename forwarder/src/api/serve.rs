@@ -17,6 +17,7 @@ use super::{
     Api,
     access::{Access, AccessError},
     event_routes::listeners,
+    ice_servers::IceServers,
     idempotency::Answers,
     router::router,
     webhooks::Webhooks,
@@ -37,6 +38,7 @@ pub struct Server {
     access: Access,
     tls: Option<RustlsConfig>,
     webhooks: Vec<Webhook>,
+    ice_servers: IceServers,
 }
 
 impl Server {
@@ -51,6 +53,7 @@ impl Server {
             tls: tls(control, address).await.map_err(ServerError::Tls)?,
             listener,
             webhooks: control.webhooks.clone(),
+            ice_servers: IceServers::new(control.ice_servers.clone()),
         })
     }
 
@@ -83,6 +86,7 @@ impl Server {
         let api = Api {
             node: node.clone(),
             access: Arc::new(self.access),
+            ice_servers: Arc::new(self.ice_servers),
             answers: Answers::default(),
             webhooks,
             listeners: listeners(),

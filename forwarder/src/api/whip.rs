@@ -14,7 +14,7 @@ use super::{
     access::Caller,
     answer::{Owner, call},
     conditions::{Conditions, etag, parameter, with},
-    error::{FORBIDDEN, INVALID, Problem, UNCONDITIONAL, UNKNOWN},
+    error::{BUSY, FORBIDDEN, FULL, INVALID, Problem, UNCONDITIONAL, UNKNOWN},
     extract::{Ids, content_type, unread},
     session_routes::session_id,
 };
@@ -31,6 +31,8 @@ use crate::{
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// When a client may try a full node again, in seconds.
+const RETRY_AFTER: &str = "10";
 
 /// The paths of WHIP and WHEP.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -50,12 +52,12 @@ pub fn preflights() -> axum::Router<Api> {
         .route("/whep/{room}/{session}", options(session_options))
 }
 
-async fn endpoint_options() -> Response {
-    with(
+async fn endpoint_options(State(api): State<Api>) -> Response {
+    api.ice_servers.link_public(with(
         StatusCode::NO_CONTENT.into_response(),
         header::HeaderName::from_static("accept-post"),
         SDP,
-    )
+    ))
 }
 
 async fn session_options() -> Response {
@@ -116,13 +118,16 @@ impl FromRequest<Api> for Fragment {
     tag = "whip",
     params(("room" = String, Path, description = "the room's name")),
     request_body(content = String, content_type = "application/sdp", description = "the offer"),
-    responses((
-        status = 201,
-        description = "the answer",
-        body = String,
-        content_type = "application/sdp",
-        headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
-    ))
+    responses(
+        (
+            status = 201,
+            description = "the answer",
+            body = String,
+            content_type = "application/sdp",
+            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String), ("Link" = String))
+        ),
+        (status = 503, description = "the node is full; Retry-After says when to ask again, in seconds")
+    )
 )]
 async fn whip(
     State(api): State<Api>,
@@ -170,13 +175,16 @@ impl<S: Send + Sync> FromRequestParts<S> for OfSession {
         ("session" = Option<String>, Query, description = "the id of the one session to play"),
     ),
     request_body(content = String, content_type = "application/sdp", description = "the offer"),
-    responses((
-        status = 201,
-        description = "the answer",
-        body = String,
-        content_type = "application/sdp",
-        headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
-    ))
+    responses(
+        (
+            status = 201,
+            description = "the answer",
+            body = String,
+            content_type = "application/sdp",
+            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String), ("Link" = String))
+        ),
+        (status = 503, description = "the node is full; Retry-After says when to ask again, in seconds")
+    )
 )]
 async fn whep(
     State(api): State<Api>,
@@ -232,7 +240,7 @@ async fn join(
         })?;
         Ok((id, sdp, tag(node, id)?))
     };
-    let (id, sdp, tag) = call(&api.node, join).await?;
+    let (id, sdp, tag) = call(&api.node, join).await.map_err(later)?;
     let location = format!("/{protocol}/{room}/{id}");
     let answer = (
         StatusCode::CREATED,
@@ -240,7 +248,17 @@ async fn join(
         sdp,
     );
     let answer = with(answer.into_response(), header::LOCATION, &location);
-    Ok(accept_patch(with(answer, header::ETAG, &tag)))
+    let answer = accept_patch(with(answer, header::ETAG, &tag));
+    Ok(api.ice_servers.link(answer))
+}
+
+/// A node without room has it again when somebody leaves: clients of WHIP know how to wait (RFC 9725 §4.5), and know nothing of 507.
+fn later(problem: Problem) -> Problem {
+    if !std::ptr::eq(problem.kind, &FULL) {
+        return problem;
+    }
+    let kind = &BUSY;
+    Problem { kind, ..problem }.with(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
 }
 
 /// Names the ICE session (RFC 9725 §4.3.1): another after a restart.
