@@ -56,6 +56,19 @@ impl Admission {
         Node::start_on_all(lab, &arguments)
     }
 
+    /// Starts a node whose API speaks TLS under a certificate of its own. Its pages are a secure context, and so may use cameras.
+    ///
+    /// # Errors
+    /// As for [`Node::start_on_all`].
+    pub fn start_secure(&self, lab: &Lab, path: &str) -> Result<Node> {
+        let (admin, tokens) = (self.admin(), self.tokens());
+        let base = secure_base(lab);
+        let address = base.trim_start_matches("https://");
+        let keys = ["--admin-key-file", &admin, "--token-secret-file", &tokens];
+        let arguments = ["--path", path, "--api", address, "--api-tls", "self-signed"];
+        Node::start_on_all(lab, &[&arguments[..], &keys[..]].concat())
+    }
+
     /// A client that may do everything.
     ///
     /// # Errors
@@ -96,6 +109,12 @@ impl Drop for Admission {
 #[must_use]
 pub fn base(lab: &Lab) -> String {
     format!("http://{}:7600", lab.publisher().fwd_addr(Family::V4))
+}
+
+/// The same of a node that speaks TLS.
+#[must_use]
+pub fn secure_base(lab: &Lab) -> String {
+    base(lab).replace("http://", "https://")
 }
 
 /// The endpoint of WHIP.

@@ -13,7 +13,7 @@ mod programs;
 mod report;
 mod scripts;
 
-pub use admission::{Admission, base, whep, whip};
+pub use admission::{Admission, base, secure_base, whep, whip};
 pub use browser::{Browser, Options};
 pub use peer::{Candidates, Media, Peer, Picture};
 pub use programs::{Kind, artefacts, missing};

@@ -67,7 +67,7 @@ fn trial(name: String, scenario: fn(&mut Stage), stage: &Arc<Mutex<Option<Stage>
             *stage = Some(Stage::build().map_err(told)?);
         }
         let stage = stage.as_mut().ok_or("there is no stage")?;
-        stage.clear().map_err(told)?;
+        stage.clear(&own).map_err(told)?;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scenario(stage)));
         stage.end(outcome.is_err(), &own);
         outcome.map_err(|_| Failed::from("it panicked: see above"))
