@@ -23,6 +23,9 @@ impl Admission {
     /// The key that grants everything, and the secret of tokens.
     pub const KEY: &str = "the-key-of-the-tests-of-browsers";
 
+    /// What [`Admission::start_secure`] tells clients of. Nobody answers there.
+    pub const ICE_SERVER: &str = "stun:10.200.0.1:3478";
+
     /// Writes the files.
     ///
     /// # Errors
@@ -66,7 +69,8 @@ impl Admission {
         let address = base.trim_start_matches("https://");
         let keys = ["--admin-key-file", &admin, "--token-secret-file", &tokens];
         let arguments = ["--path", path, "--api", address, "--api-tls", "self-signed"];
-        Node::start_on_all(lab, &[&arguments[..], &keys[..]].concat())
+        let servers = ["--ice-server", Self::ICE_SERVER];
+        Node::start_on_all(lab, &[&arguments[..], &keys[..], &servers[..]].concat())
     }
 
     /// A client that may do everything.

@@ -18,4 +18,4 @@ pub use browser::{Browser, Options};
 pub use peer::{Candidates, Media, Peer, Picture};
 pub use programs::{Kind, artefacts, missing};
 pub use report::{Codecs, Glance, Posted, Report, Seen, Sound, Stats};
-pub use scripts::{Played, Role, Script, Toolkit, environment};
+pub use scripts::{Played, Role, Script, Toolkit, environment, missing_python};

@@ -17,6 +17,8 @@ const OVERHEAD: Duration = Duration::from_secs(30);
 
 /// Debian's Python, which sees Debian's bindings of GStreamer.
 const DEBIAN: &str = "/usr/bin/python3";
+/// Those bindings.
+const BINDINGS: &str = "/usr/lib/python3/dist-packages/gi";
 
 /// What a peer is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,6 +202,19 @@ fn documented() -> Result<Vec<String>> {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("browsers/python")
+}
+
+/// Why peers that are programs of Python cannot be run here, if they cannot.
+#[must_use]
+pub fn missing_python() -> Option<String> {
+    let bindings = Path::new(BINDINGS);
+    let debian = (Path::new(DEBIAN).is_file() && bindings.is_dir())
+        .then_some(())
+        .with_context(|| format!("no {DEBIAN} with {BINDINGS}: run `cargo xtask setup`"));
+    let all = [environment().map(drop), debian];
+    let errors = all.into_iter().filter_map(Result::err);
+    let reasons: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// The virtual environment of Python, where `cargo xtask` has put it.

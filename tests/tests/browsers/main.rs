@@ -61,6 +61,11 @@ fn trial(name: String, scenario: fn(&mut Stage), stage: &Arc<Mutex<Option<Stage>
             println!("left out: needs browsers ({reason}): {own}");
             return Ok(());
         }
+        let python = own.starts_with("toolkits::") || own.starts_with("signalling::");
+        if let Some(reason) = python.then(browsers::missing_python).flatten() {
+            println!("left out: needs Python ({reason}): {own}");
+            return Ok(());
+        }
         // A scenario that failed leaves the lock poisoned, and the stage as good as new: each begins by clearing it.
         let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
         if stage.is_none() {

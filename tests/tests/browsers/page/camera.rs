@@ -1,12 +1,12 @@
 //! Cameras, microphones and screens, which browsers give to a page that came by TLS: here those that browsers make up themselves.
 
-use forwarder_tests::browsers::Browser;
+use forwarder_tests::browsers::{Admission, Browser};
 
 use super::ear::Ear;
 use super::house::{House, wait};
 use crate::stage::Stage;
 
-/// Keeps the tracks that the page gets: sound of one's own is in no element where it could be asked.
+/// Keeps the tracks that the page gets, and its connection: sound of one's own is in no element where it could be asked.
 const KEEP: &str = "(() => {
     const { mediaDevices } = navigator;
     const obtain = mediaDevices.getUserMedia.bind(mediaDevices);
@@ -15,6 +15,12 @@ const KEEP: &str = "(() => {
         const stream = await obtain(wanted);
         for (const track of stream.getTracks()) window.obtained[track.kind] = track;
         return stream;
+    };
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(configuration) {
+            super(configuration);
+            window.connection = this;
+        }
     };
     return true;
 })()";
@@ -26,8 +32,18 @@ pub fn cameras(stage: &mut Stage) {
     house.visit(ann, 0);
     assert!(ann.evaluate::<bool>("isSecureContext").unwrap());
     let _: bool = ann.evaluate(KEEP).unwrap();
+    ann.click("#preview-start").unwrap();
+    wait(
+        ann,
+        "document.querySelector('#preview-video').videoWidth > 0",
+    );
+    ann.screenshot("page-camera-lobby").unwrap();
     super::house::fill_in(ann, "Ann", "camera");
     let of_ann = super::house::joined(ann);
+    let servers =
+        "window.connection.getConfiguration().iceServers.map(({ urls }) => [urls].flat()).flat()";
+    let servers: Vec<String> = ann.evaluate(servers).unwrap();
+    assert_eq!(servers, [Admission::ICE_SERVER]);
     let of_bob = house.enter(bob, "Bob", "camera", 0);
 
     wait(bob, &moves(&of_ann));

@@ -33,6 +33,7 @@ pub fn a_room(stage: &mut Stage) {
     house.enter(bob, "Bob", "generated", 42);
     house.visit(cy, 0);
     assert_explains_the_missing_camera(cy);
+    cy.screenshot("page-lobby").unwrap();
     house::assert_fits_a_phone(cy, "page-lobby-phone");
     house::fill_in(cy, "Cy", "nothing");
     wait_for_people(ann, &[42]);
