@@ -31,16 +31,22 @@ export function invitation(location, room) {
 }
 
 /**
- * What to open where a browser keeps camera and microphone from the page: it gives them only to https and to this very
- * machine (Secure Contexts, 3.1). `undefined` where all is well.
+ * What to do where a browser keeps camera and microphone from the page: it gives them only to https and to this very machine
+ * (Secure Contexts, 3.1). A node serves either http or https at its port, so a page that came by http has no https to offer; but ssh
+ * brings the port here. The tunnel leads to the address that the page came from, for the API may listen at no other. `undefined`
+ * where all is well.
  */
 export function insecureAdvice(location, isSecureContext) {
   if (isSecureContext) return undefined;
-  const port = location.port || "80";
+  const { hostname, pathname, hash } = location;
+  const port = Number(location.port || 80);
+  // Ports below are not for everyone.
+  const near = port < 1024 ? port + 8000 : port;
+  const way = `${near}:${hostname}:${port}`;
   return {
-    https: `https://${location.host}${location.pathname}${location.hash}`,
-    tunnel: `ssh -N -L ${port === "80" ? 8080 : port}:127.0.0.1:${port} ${bare(location.hostname)}`,
-    local: `http://localhost:${port === "80" ? 8080 : port}${location.pathname}${location.hash}`,
+    // A shell takes brackets for a pattern.
+    tunnel: `ssh -N -L ${hostname.startsWith("[") ? `'${way}'` : way} ${bare(hostname)}`,
+    local: `http://localhost:${near}${pathname}${hash}`,
   };
 }
 

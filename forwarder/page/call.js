@@ -22,6 +22,7 @@ export class Call extends EventTarget {
   #room;
   #name;
   #token;
+  #iceServers;
   #tracks = new Map();
   #transceivers = new Map();
   #stream = new MediaStream();
@@ -40,11 +41,12 @@ export class Call extends EventTarget {
   people = new People();
   state = "joining";
 
-  constructor({ room, name, token }) {
+  constructor({ room, name, token, iceServers }) {
     super();
     this.#room = room;
     this.#name = name;
     this.#token = token;
+    this.#iceServers = iceServers;
   }
 
   /** Joins, and comes back as often as it takes, until `leave` or a refusal. */
@@ -129,7 +131,7 @@ export class Call extends EventTarget {
   }
 
   #connect() {
-    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: this.#iceServers });
     this.connection = connection;
     this.#transceivers.clear();
     this.#negotiation = new Negotiation(connection, this.#signalling(), {

@@ -34,6 +34,7 @@ export function percent(part) {
 /** Seconds, given as such. */
 export function time(seconds) {
   if (!Number.isFinite(seconds)) return "–";
+  if (seconds === 0) return "0 s";
   if (seconds < 0.001) return `${digits(seconds * 1e6)} µs`;
   if (seconds < 1) return `${digits(seconds * 1e3)} ms`;
   if (seconds < 60) return `${digits(seconds)} s`;

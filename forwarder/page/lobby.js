@@ -8,7 +8,7 @@ import { element, notice } from "./notices.js";
 
 const byId = (id) => document.getElementById(id);
 
-/** `onJoin({ name, room })` is called with what was written, `media.source` being what was chosen. */
+/** `onJoin({ name, room, iceServers })` is called with what was written, `media.source` being what was chosen. */
 export function openLobby(address, media, onJoin) {
   const form = byId("join-form");
   form.name.value = address.name || remembered();
@@ -39,15 +39,17 @@ export function openLobby(address, media, onJoin) {
     }
     remember(name);
     media.source = chosen();
-    onJoin({ name, room });
+    onJoin({ name, room, iceServers: access.ice_servers });
   });
 
   media.source = chosen();
   void refresh();
   preview.update();
+  let access = {};
   if (form.name.value === "") form.name.focus();
-  void obeyAccess(address.token, form).then((may) => {
-    if (!may || !address.join) return;
+  void obeyAccess(address.token, form).then((told) => {
+    access = told ?? {};
+    if (told === undefined || !address.join) return;
     form.name.value ||= "Guest";
     form.requestSubmit();
   });
@@ -101,19 +103,20 @@ class Preview {
   }
 }
 
-/** Fills in what the token says, and offers nothing that it forbids; whether one may join. */
+/** Fills in what the token says, and offers nothing that it forbids. Gives what the node told, `undefined` if one may not join. */
 async function obeyAccess(token, form) {
   let access;
   try {
     access = await new Api(token).ask("GET", "/v0/access");
   } catch (error) {
-    if (!(error instanceof Problem)) return true;
+    // Whoever cannot be reached now may be when one joins.
+    if (!(error instanceof Problem)) return {};
     const wanting = error.status === 401 && token === "";
     const text = wanting
       ? "This node wants a token: ask whoever runs the room for a link that holds one."
       : `This link does not let you in. ${error.message}`;
     notice("access", text, "bad");
-    return false;
+    return undefined;
   }
   if (access.name) {
     form.name.value = access.name;
@@ -128,7 +131,7 @@ async function obeyAccess(token, form) {
     choose(form, "nothing");
     form.querySelector('[value="nothing"]').dispatchEvent(new Event("change", { bubbles: true }));
   }
-  return true;
+  return access;
 }
 
 function choose(form, source) {
@@ -145,12 +148,13 @@ function sayInsecure(form) {
     return;
   }
   const code = (text) => element("code", { textContent: text });
-  const link = (href) => element("a", { href, textContent: href });
+  // The whole of it holds one's token, which is not for everyone who looks at the screen.
+  const link = (href) => element("a", { href, textContent: new URL("/", href).href });
   notice("insecure", [
     element("b", { textContent: "No camera and no microphone at this address. " }),
-    "Browsers give them only to https, and to pages of this very computer. You can watch, and send the generated picture. For a camera open ",
-    link(advice.https),
-    " if the node has TLS; or run ",
+    "Browsers give them only to https, and to pages of this very computer. You can watch, and send the generated picture. For a camera, ask whoever runs the node to start it with ",
+    code("--api-tls self-signed"),
+    " or a certificate; or run ",
     code(advice.tunnel),
     " and open ",
     link(advice.local),

@@ -8,6 +8,7 @@ export class LocalMedia extends EventTarget {
   #tracks = new Map();
   #generated;
   #number;
+  #turn = Promise.resolve();
 
   /** Where picture and sound come from: `camera`, `screen` (with the microphone), `generated` or `nothing`. */
   source = "camera";
@@ -85,14 +86,35 @@ export class LocalMedia extends EventTarget {
   }
 
   /** Another microphone, or other treatment of its sound: not all browsers change that on a track that lives. */
-  async reopenSound() {
-    if (this.source === "generated" || !this.#tracks.has("sound")) return;
-    const on = this.soundOn;
-    if (await this.open("sound")) this.setSound(on);
+  reopenSound() {
+    return this.#inTurn(async () => {
+      if (this.source === "generated" || !this.#tracks.has("sound")) return;
+      const on = this.soundOn;
+      if (await this.#reopen("sound")) this.setSound(on);
+    });
   }
 
-  async reopenPicture() {
-    if (this.source === "camera" && this.#tracks.has("picture")) await this.open("picture");
+  reopenPicture() {
+    return this.#inTurn(async () => {
+      if (this.source === "camera" && this.#tracks.has("picture")) await this.#reopen("picture");
+    });
+  }
+
+  /** One after the other, however fast somebody changes their mind. */
+  #inTurn(work) {
+    this.#turn = this.#turn.then(work);
+    return this.#turn;
+  }
+
+  /**
+   * What is in use keeps its treatment: Chromium gives a second track of a microphone the noise suppression of the first. And many
+   * phones have one camera at a time. So the old one ends before the new one begins.
+   */
+  async #reopen(slot) {
+    this.#tracks.get(slot).stop();
+    const there = await this.open(slot);
+    if (!there) this.close(slot);
+    return there;
   }
 
   async #obtain(slot) {

@@ -131,12 +131,11 @@ export class Tiles extends EventTarget {
     // Below the pinned one stays a row for the others.
     const main = arrange(1, width, Math.max(height * 0.5, height - 130));
     style.setProperty("--pinned-width", `${Math.floor(main.width)}px`);
-    let { columns, width: wide } = arrange(children.length, width, height, GAP);
+    let { width: wide } = arrange(children.length, width, height, GAP);
     if (wide < LEAST) {
-      columns = Math.max(1, Math.floor((width + GAP) / (LEAST + GAP)));
+      const columns = Math.max(1, Math.floor((width + GAP) / (LEAST + GAP)));
       wide = (width - GAP * (columns - 1)) / columns;
     }
-    style.setProperty("--columns", String(columns));
     style.setProperty("--tile-width", `${Math.floor(wide)}px`);
   }
 }

@@ -12,11 +12,11 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::token::TokenArgs;
 use crate::config::{
-    Announced, Config, ConfigError, ControlOverrides, Overrides, PathChoice, RoomOverrides, Secret,
-    parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface, parse_lease,
-    parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
-    parse_media_port, parse_name, parse_origin, parse_path, parse_rooms, parse_secret_file,
-    parse_ttl, parse_workers, read,
+    Announced, Config, ConfigError, ControlOverrides, IceServer, Overrides, PathChoice,
+    RoomOverrides, Secret, parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file,
+    parse_ice_url, parse_iface, parse_lease, parse_max_publications, parse_max_sessions,
+    parse_max_subscriptions, parse_media_address, parse_media_port, parse_name, parse_origin,
+    parse_path, parse_rooms, parse_secret_file, parse_ttl, parse_workers, read,
 };
 
 /// Forwards WebRTC and RTP from publishers to subscribers, in the kernel (XDP) where it can.
@@ -146,6 +146,10 @@ pub struct RunArgs {
     /// Private key of the API's certificate, in PEM
     #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
     pub api_private_key: Option<PathBuf>,
+    /// STUN server that clients are told of, such as `stun:stun.example.net`; repeat it for several. TURN servers, which want a
+    /// username and a credential, stand in the file, as [[ice-server]] [default: none, and the forwarder itself needs none]
+    #[arg(long = "ice-server", value_name = "URL", value_parser = allowed(parse_ice_url))]
+    pub ice_servers: Vec<String>,
     /// Whether whoever joins makes a room, or rooms are declared before [default: open]
     #[arg(long, value_name = "open|declared", value_parser = allowed(parse_rooms))]
     pub rooms: Option<bool>,
@@ -154,6 +158,14 @@ pub struct RunArgs {
 /// The list, if anything is in it.
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
+}
+
+fn without_credential(url: String) -> IceServer {
+    IceServer {
+        url,
+        username: None,
+        credential: None,
+    }
 }
 
 /// Makes clap say what is allowed: it has named the flag and the value by then.
@@ -197,6 +209,12 @@ impl RunArgs {
                 api_certificate: self.api_certificate,
                 api_private_key: self.api_private_key,
                 webhooks: None,
+                ice_servers: some(
+                    self.ice_servers
+                        .into_iter()
+                        .map(without_credential)
+                        .collect(),
+                ),
             },
             rooms: RoomOverrides {
                 made_by_joining: self.rooms,
@@ -258,6 +276,7 @@ mod tests {
             ("--announced", "10.0.0.1=fd00::1", "one family"),
             ("--max-sessions", "0", "1 to 4095"),
             ("--workers", "17", "1 to 16"),
+            ("--ice-server", "stun://x", "stun:HOST"),
         ] {
             let error = run(&[flag, value]).unwrap_err();
             for part in [flag, value, allowed] {

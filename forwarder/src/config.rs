@@ -2,6 +2,7 @@
 
 mod control;
 mod file;
+mod ice_servers;
 mod rooms;
 mod secret;
 mod values;
@@ -19,6 +20,9 @@ use forwarder_common::tables::MAX_INTERFACES;
 pub use self::{
     control::{Control, ControlOverrides, Tls, Webhook},
     file::read,
+    ice_servers::{
+        IceServer, MAX_ICE_SERVERS, parse_ice_credential, parse_ice_url, parse_ice_username,
+    },
     rooms::RoomOverrides,
     secret::Secret,
     values::{

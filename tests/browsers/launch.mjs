@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 const CHROMIUM = [
   '--no-sandbox',
   '--autoplay-policy=no-user-gesture-required',
+  // Asks nobody for cameras and screens, and takes those that it makes up itself.
   '--use-fake-ui-for-media-stream',
   // Host candidates are addresses, not names that only mDNS knows: namespaces have none.
   '--disable-features=WebRtcHideLocalIpsWithMdns',
@@ -45,6 +46,8 @@ export function launch({ kind, program, modules, profile, y4m, args }) {
     executablePath: program,
     userDataDir: profile,
     headless: true,
+    // A node that makes its own certificate is one of the scenarios.
+    acceptInsecureCerts: true,
     defaultViewport: { width: 1280, height: 800 },
     // The tests tell it when to end.
     handleSIGINT: false,
@@ -59,6 +62,7 @@ export function launch({ kind, program, modules, profile, y4m, args }) {
       extraPrefsFirefox: FIREFOX,
     });
   }
-  const camera = y4m ? ['--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${y4m}`] : ['--use-fake-device-for-media-stream=fps=30'];
+  // The last one is there to change to; in between is one for depth, which no codec takes.
+  const camera = y4m ? ['--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${y4m}`] : ['--use-fake-device-for-media-stream=fps=30,device-count=4'];
   return puppeteer.launch({ ...common, browser: 'chrome', pipe: true, args: [...CHROMIUM, ...camera, ...more] });
 }

@@ -35,14 +35,15 @@ test("an invitation carries neither name nor token", () => {
   assert.equal(invitation(location, "r"), "http://localhost:7000/#room=r");
 });
 
-test("outside of a secure context there are two ways", () => {
-  const location = new URL("http://[fd00::1]:7000/#room=r");
-  assert.equal(insecureAdvice(location, true), undefined);
-  assert.deepEqual(insecureAdvice(location, false), {
-    https: "https://[fd00::1]:7000/#room=r",
-    tunnel: "ssh -N -L 7000:127.0.0.1:7000 fd00::1",
-    local: "http://localhost:7000/#room=r",
+test("outside of a secure context a tunnel leads to where the page came from", () => {
+  const advice = (address) => insecureAdvice(new URL(address), false);
+  assert.equal(insecureAdvice(new URL("https://node/"), true), undefined);
+  assert.deepEqual(advice("http://10.0.0.1:7600/#room=r"), {
+    tunnel: "ssh -N -L 7600:10.0.0.1:7600 10.0.0.1",
+    local: "http://localhost:7600/#room=r",
   });
-  // A user may not bind port 80 on their own machine.
-  assert.equal(insecureAdvice(new URL("http://node/"), false).tunnel, "ssh -N -L 8080:127.0.0.1:80 node");
+  // A shell takes brackets for a pattern; a name for the host has none.
+  assert.equal(advice("http://[fd00::1]:7000/").tunnel, "ssh -N -L '7000:[fd00::1]:7000' fd00::1");
+  // A user may not listen at port 80 of their own machine.
+  assert.deepEqual(advice("http://node/"), { tunnel: "ssh -N -L 8080:node:80 node", local: "http://localhost:8080/" });
 });

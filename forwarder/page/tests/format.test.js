@@ -22,6 +22,7 @@ test("no number is a dash", () => {
 });
 
 test("times take the unit that suits them", () => {
+  assert.equal(time(0), "0 s");
   assert.equal(time(0.000_25), "250 µs");
   assert.equal(time(0.042), "42 ms");
   assert.equal(time(59), "59 s");

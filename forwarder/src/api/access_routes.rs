@@ -1,6 +1,6 @@
 //! Who am I.
 
-use axum::Json as Answer;
+use axum::{Json as Answer, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -8,6 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api,
     access::{ANY_ROOM, Caller},
+    ice_servers::IceServerInfo,
 };
 
 /// The path of access.
@@ -31,6 +32,8 @@ struct AccessInfo {
     admin: bool,
     /// When a token expires, or a session's key with it, in seconds since 1970.
     expires: Option<u64>,
+    /// Servers that may help to reach the forwarder, for `RTCPeerConnection`.
+    ice_servers: Vec<IceServerInfo>,
 }
 
 /// Tells the caller what it may do.
@@ -40,7 +43,7 @@ struct AccessInfo {
     tag = "node",
     responses((status = 200, description = "what the caller may do", body = AccessInfo))
 )]
-async fn show_access(caller: Caller) -> Answer<AccessInfo> {
+async fn show_access(State(api): State<Api>, caller: Caller) -> Answer<AccessInfo> {
     let all = |mode| AccessInfo {
         mode,
         room: Some(ANY_ROOM.to_owned()),
@@ -49,7 +52,7 @@ async fn show_access(caller: Caller) -> Answer<AccessInfo> {
         admin: true,
         ..AccessInfo::default()
     };
-    Answer(match caller {
+    let told = match caller {
         Caller::Open => all("open"),
         Caller::Admin => all("admin"),
         Caller::Token { claims, .. } => AccessInfo {
@@ -61,6 +64,7 @@ async fn show_access(caller: Caller) -> Answer<AccessInfo> {
             subscribe: claims.subscribe || claims.admin,
             admin: claims.admin,
             expires: Some(claims.exp),
+            ..AccessInfo::default()
         },
         Caller::Session { key, .. } => AccessInfo {
             mode: "session",
@@ -68,5 +72,9 @@ async fn show_access(caller: Caller) -> Answer<AccessInfo> {
             expires: key.until,
             ..AccessInfo::default()
         },
+    };
+    Answer(AccessInfo {
+        ice_servers: api.ice_servers.tell(),
+        ..told
     })
 }

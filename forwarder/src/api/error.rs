@@ -63,8 +63,8 @@ kinds! {
     LIMIT = TOO_MANY_REQUESTS, "limit", "A limit is reached";
     /// Credentials that were wrong too often.
     GUESSED = TOO_MANY_REQUESTS, "guessed", "Too many credentials did not hold";
-    /// As many as the API takes at one time.
-    BUSY = SERVICE_UNAVAILABLE, "busy", "The API takes no more for now";
+    /// As many as there is room for at one time.
+    BUSY = SERVICE_UNAVAILABLE, "busy", "There is no room for now";
     /// The system refused.
     FAILED = INTERNAL_SERVER_ERROR, "failed", "The system refused the change";
     /// No room.

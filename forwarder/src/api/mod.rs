@@ -12,6 +12,7 @@ mod endpoint_routes;
 pub mod error;
 mod event_routes;
 mod extract;
+mod ice_servers;
 mod idempotency;
 pub mod limits;
 mod line_model;
@@ -45,6 +46,7 @@ use axum::extract::FromRef;
 use self::{
     access::{Access, Failures},
     answers::Answers,
+    ice_servers::IceServers,
     limits::Limits,
     places::Places,
     webhooks::Webhooks,
@@ -56,6 +58,7 @@ use crate::node::NodeHandle;
 pub(crate) struct Api {
     node: NodeHandle,
     access: Arc<Access>,
+    ice_servers: Arc<IceServers>,
     answers: Answers,
     webhooks: Webhooks,
     limits: Limits,

@@ -17,6 +17,7 @@ use super::{
     access::{Access, AccessError, Failures},
     answers::Answers,
     connections::Connections,
+    ice_servers::IceServers,
     limits::Limits,
     places::Places,
     router::router,
@@ -40,6 +41,7 @@ pub struct Server {
     tls: Option<RustlsConfig>,
     webhooks: Vec<Webhook>,
     limits: Limits,
+    ice_servers: IceServers,
 }
 
 impl Server {
@@ -55,6 +57,7 @@ impl Server {
             listener,
             webhooks: control.webhooks.clone(),
             limits: Limits::default(),
+            ice_servers: IceServers::new(control.ice_servers.clone()),
         })
     }
 
@@ -94,6 +97,7 @@ impl Server {
         let api = Api {
             node: node.clone(),
             access: Arc::new(self.access),
+            ice_servers: Arc::new(self.ice_servers),
             answers: Answers::default(),
             webhooks,
             limits,

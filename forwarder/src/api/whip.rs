@@ -14,7 +14,7 @@ use super::{
     access::Caller,
     answer::{Owner, call},
     conditions::{Conditions, DryRun, etag, parameter, with},
-    error::{FAILED, FORBIDDEN, INVALID, Problem, UNCONDITIONAL, UNKNOWN},
+    error::{BUSY, FAILED, FORBIDDEN, FULL, INVALID, Problem, UNCONDITIONAL, UNKNOWN},
     extract::{Ids, content_type, unread},
     session_routes::session_id,
 };
@@ -31,6 +31,8 @@ use crate::{
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// When a client may try a full node again, in seconds.
+const RETRY_AFTER: &str = "10";
 
 /// The paths of WHIP and WHEP.
 pub fn routes() -> OpenApiRouter<Api> {
@@ -50,12 +52,12 @@ pub fn preflights() -> axum::Router<Api> {
         .route("/whep/{room}/{session}", options(session_options))
 }
 
-async fn endpoint_options() -> Response {
-    with(
+async fn endpoint_options(State(api): State<Api>) -> Response {
+    api.ice_servers.link_public(with(
         StatusCode::NO_CONTENT.into_response(),
         header::HeaderName::from_static("accept-post"),
         SDP,
-    )
+    ))
 }
 
 async fn session_options() -> Response {
@@ -125,9 +127,10 @@ impl FromRequest<Api> for Fragment {
             description = "the answer",
             body = String,
             content_type = "application/sdp",
-            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
+            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String), ("Link" = String))
         ),
         (status = 204, description = "it could be answered (dry run)"),
+        (status = 503, description = "the node is full; Retry-After says when to ask again, in seconds")
     )
 )]
 async fn whip(
@@ -190,9 +193,10 @@ impl<S: Send + Sync> FromRequestParts<S> for OfSession {
             description = "the answer",
             body = String,
             content_type = "application/sdp",
-            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String))
+            headers(("Location" = String), ("ETag" = String), ("Accept-Patch" = String), ("Link" = String))
         ),
         (status = 204, description = "it could be answered (dry run)"),
+        (status = 503, description = "the node is full; Retry-After says when to ask again, in seconds")
     )
 )]
 async fn whep(
@@ -249,7 +253,7 @@ async fn join(
             }
         }
     };
-    let Some((id, sdp, tag)) = call(&api.node, join).await? else {
+    let Some((id, sdp, tag)) = call(&api.node, join).await.map_err(later)? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     let location = format!("/{protocol}/{room}/{id}");
@@ -259,7 +263,17 @@ async fn join(
         sdp,
     );
     let answer = with(answer.into_response(), header::LOCATION, &location);
-    Ok(accept_patch(with(answer, header::ETAG, &tag)))
+    let answer = accept_patch(with(answer, header::ETAG, &tag));
+    Ok(api.ice_servers.link(answer))
+}
+
+/// A node without room has it again when somebody leaves: clients of WHIP know how to wait (RFC 9725 §4.5), and know nothing of 507.
+fn later(problem: Problem) -> Problem {
+    if !std::ptr::eq(problem.kind, &FULL) {
+        return problem;
+    }
+    let kind = &BUSY;
+    Problem { kind, ..problem }.with(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
 }
 
 /// Names the ICE session (RFC 9725 §4.3.1): another after a restart.

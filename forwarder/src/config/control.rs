@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CertificateFiles, ConfigError, Secret, together};
+use super::{CertificateFiles, ConfigError, IceServer, MAX_ICE_SERVERS, Secret, together};
 
 /// Webhooks that can be configured.
 const MAX_WEBHOOKS: usize = 16;
@@ -22,6 +22,8 @@ pub struct Control {
     pub tls: Tls,
     /// Who is told what happens.
     pub webhooks: Vec<Webhook>,
+    /// Servers of STUN and TURN that clients are told of.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// TLS of the API.
@@ -66,6 +68,8 @@ pub struct ControlOverrides {
     pub api_private_key: Option<PathBuf>,
     /// See [`Control::webhooks`].
     pub webhooks: Option<Vec<Webhook>>,
+    /// See [`Control::ice_servers`].
+    pub ice_servers: Option<Vec<IceServer>>,
 }
 
 impl Control {
@@ -81,6 +85,9 @@ impl Control {
         }
         if let Some(webhooks) = given.webhooks {
             self.webhooks = webhooks;
+        }
+        if let Some(servers) = given.ice_servers {
+            self.ice_servers = servers;
         }
         match (
             given.self_signed,
@@ -122,6 +129,11 @@ impl Control {
                 format!("at most {MAX_WEBHOOKS}"),
             ));
         }
-        Ok(())
+        if self.ice_servers.len() > MAX_ICE_SERVERS {
+            let given = format!("{} of them", self.ice_servers.len());
+            let allowed = format!("at most {MAX_ICE_SERVERS}");
+            return Err(together("ice-server", given, allowed));
+        }
+        self.ice_servers.iter().try_for_each(IceServer::check)
     }
 }

@@ -5,11 +5,12 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 
 use super::{
-    ConfigError, ControlOverrides, Overrides, RoomOverrides, Secret, Webhook, parse_announced,
-    parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface, parse_lease,
-    parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
-    parse_media_port, parse_name, parse_number, parse_origin, parse_path, parse_rooms,
-    parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers, together,
+    ConfigError, ControlOverrides, IceServer, Overrides, RoomOverrides, Secret, Webhook,
+    parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_ice_credential,
+    parse_ice_url, parse_ice_username, parse_iface, parse_lease, parse_max_publications,
+    parse_max_sessions, parse_max_subscriptions, parse_media_address, parse_media_port, parse_name,
+    parse_number, parse_origin, parse_path, parse_rooms, parse_secret, parse_secret_file,
+    parse_ttl, parse_url, parse_workers, together,
 };
 
 /// The file, before its values are checked by the same functions as the flags'.
@@ -47,6 +48,7 @@ struct File {
     max_room_tracks: Option<i64>,
     max_room_bitrate: Option<i64>,
     webhook: Option<Vec<FileWebhook>>,
+    ice_server: Option<Vec<FileIceServer>>,
 }
 
 /// A table `[[webhook]]`.
@@ -59,6 +61,15 @@ struct FileWebhook {
     events: Vec<String>,
 }
 
+/// A table `[[ice-server]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileIceServer {
+    url: String,
+    username: Option<String>,
+    credential: Option<String>,
+}
+
 fn all_events() -> Vec<String> {
     vec!["*".to_owned()]
 }
@@ -67,7 +78,7 @@ fn all_events() -> Vec<String> {
 pub(super) const KEYS: &str = "iface, media-address, announced, token-public-key, cors-origin (lists of texts), path, api, name, lease, \
     certificate, private-key, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
     api-private-key, rooms (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions, max-rooms, \
-    max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [[webhook]] with url, secret, events";
+    max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [[webhook]] with url, secret, events, [[ice-server]] with url, username, credential";
 
 /// Reads a configuration file.
 ///
@@ -134,6 +145,11 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
             webhooks: file
                 .webhook
                 .map(|list| list.into_iter().map(|hook| checks.webhook(hook)).collect())
+                .transpose()?,
+            ice_servers: file
+                .ice_server
+                .map(|list| list.into_iter().map(|server| checks.ice_server(server)))
+                .map(Iterator::collect)
                 .transpose()?,
         },
         rooms: RoomOverrides {
@@ -228,6 +244,22 @@ impl Checks<'_> {
         })
     }
 
+    fn ice_server(&self, given: FileIceServer) -> Result<IceServer, ConfigError> {
+        let credential = |text: &str| {
+            parse_ice_credential(text).map_err(|allowed| ConfigError::Value {
+                file: self.0.to_owned(),
+                field: "ice-server.credential",
+                value: "(secret)".to_owned(),
+                allowed,
+            })
+        };
+        Ok(IceServer {
+            url: self.value("ice-server.url", &given.url, parse_ice_url)?,
+            username: self.text("ice-server.username", given.username, parse_ice_username)?,
+            credential: given.credential.as_deref().map(credential).transpose()?,
+        })
+    }
+
     fn number<T>(
         &self,
         field: &'static str,
@@ -278,6 +310,12 @@ mod tests {
             [[webhook]]
             url = "https://example.com/hook"
             secret = "0123456789abcdef"
+            [[ice-server]]
+            url = "stun:stun.example.net"
+            [[ice-server]]
+            url = "turns:turn.example.net:443?transport=tcp"
+            username = "u"
+            credential = "a word"
         "#;
         let mut config = Config::default();
         config
@@ -320,6 +358,18 @@ mod tests {
                     secret: Secret::new("0123456789abcdef".to_owned()),
                     events: vec!["*".to_owned()],
                 }],
+                ice_servers: vec![
+                    IceServer {
+                        url: "stun:stun.example.net".to_owned(),
+                        username: None,
+                        credential: None,
+                    },
+                    IceServer {
+                        url: "turns:turn.example.net:443?transport=tcp".to_owned(),
+                        username: Some("u".to_owned()),
+                        credential: Some(Secret::new("a word".to_owned())),
+                    },
+                ],
             },
             rooms: Settings {
                 made_by_joining: false,
@@ -385,6 +435,18 @@ mod tests {
                 ["webhook.url", "ftp://x", "http or https"],
             ),
             (
+                "[[ice-server]]\nurl = \"http://x\"",
+                ["ice-server.url", "http://x", "stun:HOST"],
+            ),
+            (
+                "[[ice-server]]\nurl = \"turn:x\"\nusername = \"\"",
+                ["ice-server.username", "\"\"", "1 to 508"],
+            ),
+            (
+                "[[ice-server]]\nurl = \"turn:x\"\ncredential = \"\\n\"",
+                ["ice-server.credential", "(secret)", "1 to 508"],
+            ),
+            (
                 "rooms = \"closed\"",
                 ["rooms", "closed", "open or declared"],
             ),
@@ -403,6 +465,35 @@ mod tests {
                 assert!(error.contains(part), "{text}: {error:?} lacks {part:?}");
             }
         }
+    }
+
+    #[test]
+    fn servers_of_turn_have_a_username_and_a_credential_and_those_of_stun_none() {
+        let (user, word) = ("username = \"u\"", "credential = \"hidden-word\"");
+        for (url, rest, wanted) in [
+            ("turn:x", String::new(), "ice-server.username"),
+            ("turn:x", user.to_owned(), "ice-server.credential"),
+            ("turns:x", word.to_owned(), "ice-server.username"),
+            ("stun:x", user.to_owned(), "ice-server.username"),
+            ("stuns:x", word.to_owned(), "ice-server.credential"),
+        ] {
+            let text = format!("[[ice-server]]\nurl = \"{url}\"\n{rest}\n");
+            let mut config = Config::default();
+            let read = parse("test.toml", &text).unwrap();
+            config.override_with(read).unwrap();
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+            assert!(!error.contains("hidden-word"), "{error}");
+        }
+        let many = "[[ice-server]]\nurl = \"stun:x\"\n".repeat(9);
+        let mut config = Config::default();
+        let read = parse("test.toml", &many).unwrap();
+        config.override_with(read).unwrap();
+        let error = config.check().unwrap_err().to_string();
+        assert!(
+            error.contains("ice-server") && error.contains("at most 8"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -358,6 +358,16 @@ mod tests {
     use super::*;
     use crate::rooms::What;
 
+    #[test]
+    fn listeners_are_told_the_true_numbers() {
+        let document = include_str!("../../../docs/signalling.md");
+        let told = format!(
+            "the last {KEPT} events, or the last {} MiB of them",
+            KEPT_BYTES >> 20
+        );
+        assert!(document.contains(&told), "{told}");
+    }
+
     fn event(session: u64, room: &str, what: What) -> rooms::Event {
         rooms::Event {
             what,

@@ -6,9 +6,9 @@ use super::{ids::RoomId, wishes::Wishes};
 use crate::{core::refusal::Refusal, media::Kind, sessions::specs::SessionSpec};
 
 /// Longest name of a session, in bytes.
-const LONGEST_NAME: usize = 128;
+pub(super) const LONGEST_NAME: usize = 128;
 /// Most metadata, in bytes of JSON.
-const MOST_METADATA: usize = 1024;
+pub(super) const MOST_METADATA: usize = 1024;
 /// Most m-lines that a session can ask us to offer at first.
 pub const MAX_RECEIVE: usize = 64;
 

@@ -229,7 +229,7 @@ fn media(config: &Config) -> MediaParts {
 /// An answer.
 pub struct Reply {
     pub status: u16,
-    headers: ureq::http::HeaderMap,
+    pub headers: ureq::http::HeaderMap,
     pub text: String,
 }
 

@@ -1,14 +1,15 @@
 //! WHIP (RFC 9725) and WHEP with a client that is not ours.
 
-use forwarder::config::Config;
+use forwarder::config::{Config, Control, IceServer, Secret};
 use serde_json::json;
 
 use crate::{
     access::{ask, claims, control, token},
     peer::{Peer, until},
-    rig::Rig,
+    rig::{Reply, Rig},
 };
 
+const OFFER: &str = include_str!("../../src/sdp/fixtures/chromium-sendonly.sdp");
 const SDP: (&str, &str) = ("content-type", "application/sdp");
 const FRAGMENT: (&str, &str) = ("content-type", "application/trickle-ice-sdpfrag");
 
@@ -59,7 +60,15 @@ fn what_is_published_by_whip_is_played_by_whep() {
 #[test]
 fn candidates_and_restarts_are_conditional() {
     let rig = Rig::start();
-    let (mut peer, reply) = Peer::offer(&rig, "/whip/room", &[SDP]);
+    // Somebody to play.
+    let (_publisher, _) = Peer::offer(&rig, "/whip/room", &[SDP]);
+    for endpoint in ["/whip/room", "/whep/room"] {
+        patches(&rig, endpoint);
+    }
+}
+
+fn patches(rig: &Rig, endpoint: &str) {
+    let (mut peer, reply) = Peer::offer(rig, endpoint, &[SDP]);
     let tag = reply.header("etag").unwrap().to_owned();
     let path = reply.header("location").unwrap().to_owned();
     let own = peer.credentials();
@@ -178,4 +187,94 @@ fn a_token_publishes_plays_and_leaves_as_it_is_granted() {
         ask(&rig, &publisher, "DELETE", path, &json!(null)).status,
         200
     );
+}
+
+/// RFC 9725 §4.6: quoted as RFC 9110 §5.6.4 has it.
+#[test]
+fn clients_are_told_of_ice_servers() {
+    let server = |url: &str, login: Option<(&str, &str)>| IceServer {
+        url: url.to_owned(),
+        username: login.map(|(username, _)| username.to_owned()),
+        credential: login.map(|(_, credential)| Secret::new(credential.to_owned())),
+    };
+    let rig = Rig::with(Config {
+        control: Control {
+            ice_servers: vec![
+                server("stun:stun.example.net", None),
+                server(
+                    "turn:turn.example.net?transport=udp",
+                    Some(("ann", r#"a "b\c"#)),
+                ),
+            ],
+            ..control()
+        },
+        ..Config::default()
+    });
+    let stun = r#"<stun:stun.example.net>; rel="ice-server""#;
+    let turn = r#"<turn:turn.example.net?transport=udp>; rel="ice-server"; username="ann"; credential="a \"b\\c"; credential-type="password""#;
+    let bearer = format!("Bearer {}", token(&claims("ann", "room")));
+    for endpoint in ["/whip/room", "/whep/room"] {
+        let (_, made) = Peer::offer(&rig, endpoint, &[SDP, ("authorization", &bearer)]);
+        assert_eq!(links(&made), [stun, turn]);
+        // Whoever has no token gets no relay.
+        let asked = rig.exchange("OPTIONS", endpoint, &[], "");
+        assert_eq!((asked.status, links(&asked)), (204, vec![stun]));
+        let refused = rig.exchange("POST", endpoint, &[SDP], "v=0");
+        assert_eq!((refused.status, links(&refused)), (401, vec![]));
+    }
+    let access = ask(
+        &rig,
+        &token(&claims("ann", "room")),
+        "GET",
+        "/v0/access",
+        &json!(null),
+    );
+    let expected = json!([
+        {"urls": "stun:stun.example.net"},
+        {"urls": "turn:turn.example.net?transport=udp", "username": "ann", "credential": r#"a "b\c"#},
+    ]);
+    assert_eq!(access.json()["ice_servers"], expected);
+}
+
+#[test]
+fn without_ice_servers_there_are_no_links() {
+    let rig = Rig::start();
+    let (_, made) = Peer::offer(&rig, "/whip/room", &[SDP]);
+    assert_eq!(links(&made), [""; 0]);
+    assert_eq!(rig.get("/v0/access")["ice_servers"], json!([]));
+}
+
+fn links(reply: &Reply) -> Vec<&str> {
+    let all = reply.headers.get_all("link").iter();
+    all.map(|link| link.to_str().unwrap()).collect()
+}
+
+/// A room with a limit refuses for good, a full node for now (RFC 9725 §4.5).
+#[test]
+fn who_finds_no_room_is_told_why() {
+    let rig = Rig::with(Config {
+        max_sessions: 2,
+        ..Config::default()
+    });
+    assert_eq!(
+        rig.call("PUT", "/v0/rooms/small", r#"{"max_sessions": 1}"#)
+            .0,
+        201
+    );
+    let (_ann, _) = Peer::offer(&rig, "/whip/small", &[SDP]);
+    for endpoint in ["/whip/small", "/whep/small"] {
+        let reply = rig.exchange("POST", endpoint, &[SDP], OFFER);
+        let told = (reply.status, reply.json()["field"].clone());
+        assert_eq!(told, (429, json!("room.max_sessions")), "{}", reply.text);
+    }
+    let (_bob, _) = Peer::offer(&rig, "/whip/large", &[SDP]);
+    for endpoint in ["/whip/large", "/whep/large"] {
+        let reply = rig.exchange("POST", endpoint, &[SDP], OFFER);
+        let told = (reply.status, reply.json()["field"].clone());
+        assert_eq!(told, (503, json!("session")), "{}", reply.text);
+        let seconds = reply.header("retry-after").unwrap().parse::<u32>();
+        assert!(seconds.unwrap() > 0);
+    }
+    // Nothing came of any of these.
+    assert_eq!(rig.get("/v0/sessions").as_array().map(Vec::len), Some(2));
 }

@@ -62,8 +62,9 @@ export class Ear {
         const sound = await new OfflineAudioContext(1, 1, 48000).decodeAudioData(bytes);
         this.heard = { ...measure(sound), recordings: this.heard.recordings + 1 };
       } catch {
-        // Nothing came in that half second.
+        // Nothing came in that half second. A track that has ended says so at once, and nothing else in the page would run.
         this.heard = { ...this.heard, frequency: 0, level: -200 };
+        await pause(LISTENS);
       }
     }
   }
@@ -74,6 +75,10 @@ export class Ear {
   }
 }
 
+function pause(milliseconds) {
+  return new Promise(resolve => setTimeout(resolve, milliseconds));
+}
+
 async function record(stream) {
   const recorder = new MediaRecorder(stream);
   const parts = [];
@@ -81,7 +86,7 @@ async function record(stream) {
   const stopped = new Promise(resolve => {
     recorder.addEventListener('stop', resolve);
   });
-  const timer = new Promise(resolve => setTimeout(resolve, LISTENS));
+  const timer = pause(LISTENS);
   recorder.start();
   await timer;
   if (recorder.state !== 'inactive') recorder.stop();

@@ -23,6 +23,9 @@ impl Admission {
     /// The key that grants everything, and the secret of tokens.
     pub const KEY: &str = "the-key-of-the-tests-of-browsers";
 
+    /// What [`Admission::start_secure`] tells clients of. Nobody answers there.
+    pub const ICE_SERVER: &str = "stun:10.200.0.1:3478";
+
     /// Writes the files.
     ///
     /// # Errors
@@ -54,6 +57,20 @@ impl Admission {
             arguments.extend(["--cors-origin", browser.origin()]);
         }
         Node::start_on_all(lab, &arguments)
+    }
+
+    /// Starts a node whose API speaks TLS under a certificate of its own. Its pages are a secure context, and so may use cameras.
+    ///
+    /// # Errors
+    /// As for [`Node::start_on_all`].
+    pub fn start_secure(&self, lab: &Lab, path: &str) -> Result<Node> {
+        let (admin, tokens) = (self.admin(), self.tokens());
+        let base = secure_base(lab);
+        let address = base.trim_start_matches("https://");
+        let keys = ["--admin-key-file", &admin, "--token-secret-file", &tokens];
+        let arguments = ["--path", path, "--api", address, "--api-tls", "self-signed"];
+        let servers = ["--ice-server", Self::ICE_SERVER];
+        Node::start_on_all(lab, &[&arguments[..], &keys[..], &servers[..]].concat())
     }
 
     /// A client that may do everything.
@@ -96,6 +113,12 @@ impl Drop for Admission {
 #[must_use]
 pub fn base(lab: &Lab) -> String {
     format!("http://{}:7600", lab.publisher().fwd_addr(Family::V4))
+}
+
+/// The same of a node that speaks TLS.
+#[must_use]
+pub fn secure_base(lab: &Lab) -> String {
+    base(lab).replace("http://", "https://")
 }
 
 /// The endpoint of WHIP.

@@ -13,9 +13,9 @@ mod programs;
 mod report;
 mod scripts;
 
-pub use admission::{Admission, base, whep, whip};
+pub use admission::{Admission, base, secure_base, whep, whip};
 pub use browser::{Browser, Options};
 pub use peer::{Candidates, Media, Peer, Picture};
 pub use programs::{Kind, artefacts, missing};
 pub use report::{Codecs, Fault, Glance, Posted, Report, Seen, Sound, Stats};
-pub use scripts::{Played, Role, Script, Toolkit, environment, test_reading};
+pub use scripts::{Played, Role, Script, Toolkit, environment, missing_python, test_reading};

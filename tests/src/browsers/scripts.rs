@@ -18,6 +18,8 @@ const OVERHEAD: Duration = Duration::from_secs(30);
 
 /// Debian's Python, which sees Debian's bindings of GStreamer.
 const DEBIAN: &str = "/usr/bin/python3";
+/// Those bindings.
+const BINDINGS: &str = "/usr/lib/python3/dist-packages/gi";
 
 /// What a peer is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +103,7 @@ impl Script {
         Ok(Self::running(vec![command.spawn()?], time))
     }
 
-    /// Publishes H.264 and Opus by ffmpeg's WHIP muxer, until dropped or so long.
+    /// Publishes H.264 and Opus by ffmpeg's WHIP muxer, with the options that the README names, until dropped or so long.
     ///
     /// # Errors
     /// When something is not installed.
@@ -129,9 +131,7 @@ impl Script {
             .args(["-hide_banner", "-loglevel", "warning", "-re"])
             .args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "640x360"])
             .args(["-r", "30", "-i", "-", "-re", "-f", "lavfi", "-i", &tone])
-            .args(["-c:v", "libx264", "-profile:v", "baseline", "-bf", "0"])
-            .args(["-preset", "ultrafast", "-tune", "zerolatency", "-g", "30"])
-            .args(["-b:v", "800k", "-c:a", "libopus", "-ac", "2"])
+            .args(documented()?)
             .args(["-t", &time.as_secs_f32().to_string(), "-f", "whip"]);
         if let Some(token) = token {
             command.args(["-authorization", token]);
@@ -183,6 +183,27 @@ impl Drop for Script {
     }
 }
 
+/// How the README lets ffmpeg encode: what it says is what the tests run.
+fn documented() -> Result<Vec<String>> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(&readme)
+        .with_context(|| format!("cannot read {}", readme.display()))?;
+    let (_, command) = text
+        .split_once("\n    ffmpeg ")
+        .context("the README has no command of ffmpeg")?;
+    let (command, _) = command
+        .split_once("-f whip ")
+        .context("the README's ffmpeg does not speak WHIP")?;
+    let (_, options) = command
+        .split_once("-c:v ")
+        .context("the README's ffmpeg has no codec")?;
+    let words = options.split_whitespace().filter(|word| *word != "\\");
+    Ok(std::iter::once("-c:v")
+        .chain(words)
+        .map(str::to_owned)
+        .collect())
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("browsers/python")
 }
@@ -198,6 +219,19 @@ pub fn test_reading() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{said}");
     Ok(())
+}
+
+/// Why peers that are programs of Python cannot be run here, if they cannot.
+#[must_use]
+pub fn missing_python() -> Option<String> {
+    let bindings = Path::new(BINDINGS);
+    let debian = (Path::new(DEBIAN).is_file() && bindings.is_dir())
+        .then_some(())
+        .with_context(|| format!("no {DEBIAN} with {BINDINGS}: run `cargo xtask setup`"));
+    let all = [environment().map(drop), debian];
+    let errors = all.into_iter().filter_map(Result::err);
+    let reasons: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// The virtual environment of Python, where `cargo xtask` has put it.

@@ -63,13 +63,18 @@ fn trial(name: String, scenario: fn(&mut Stage), stage: &Arc<Mutex<Option<Stage>
             println!("left out: needs browsers ({reason}): {own}");
             return Ok(());
         }
+        let python = own.starts_with("toolkits::") || own.starts_with("signalling::");
+        if let Some(reason) = python.then(browsers::missing_python).flatten() {
+            println!("left out: needs Python ({reason}): {own}");
+            return Ok(());
+        }
         // A scenario that failed leaves the lock poisoned, and the stage as good as new: each begins by clearing it.
         let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
         if stage.is_none() {
             *stage = Some(Stage::build().map_err(told)?);
         }
         let stage = stage.as_mut().ok_or("there is no stage")?;
-        stage.clear().map_err(told)?;
+        stage.clear(&own).map_err(told)?;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scenario(stage)));
         stage.end(outcome.is_err(), &own);
         outcome.map_err(|_| Failed::from("it panicked: see above"))

@@ -1,9 +1,10 @@
 //! What scenarios share: the lab, the browsers in it, and a node while a scenario has one.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use anyhow::Result;
-use forwarder_tests::browsers::{Admission, Browser, Kind, Options};
+use forwarder_tests::browsers::{Admission, Browser, Kind, Options, artefacts};
 use forwarder_tests::{Client, Lab, Node};
 
 /// How long anything may take that happens at all, on a busy machine too.
@@ -58,10 +59,17 @@ impl Stage {
         Ok(stage)
     }
 
-    /// As at first: pages anew, no node.
-    pub fn clear(&mut self) -> Result<()> {
+    /// As at first: pages anew, no node, no picture of an earlier failure of this scenario.
+    pub fn clear(&mut self, name: &str) -> Result<()> {
         self.node = None;
+        let artefacts = artefacts()?;
         for browser in self.browsers() {
+            let picture = artefacts.join(format!("{}.png", failure(name, browser)));
+            if let Err(error) = std::fs::remove_file(picture)
+                && error.kind() != ErrorKind::NotFound
+            {
+                return Err(error.into());
+            }
             browser.visit(None)?;
         }
         Ok(())
@@ -87,14 +95,22 @@ impl Stage {
         (client, Some(token))
     }
 
+    /// The same over TLS, under a certificate that nobody signed; gives the token alone.
+    pub fn start_secure(&mut self, path: &str) -> String {
+        let node = self.admission.start_secure(&self.lab, path).unwrap();
+        assert_eq!(node.path(), path, "{}", node.ready_line());
+        let token = self.admission.token(&node).unwrap();
+        self.node = Some(node);
+        token
+    }
+
     /// Ends a scenario. After a failure, what the browsers show and said is kept.
     pub fn end(&mut self, failed: bool, name: &str) {
-        let file = name.replace("::", "-");
         if failed {
             for browser in self.browsers() {
                 let said = browser.said().join("\n");
                 eprintln!("---- {} said:\n{said}\n----", browser.name());
-                let file = format!("{file}-{}", browser.name());
+                let file = failure(name, browser);
                 let _ = browser.screenshot(&file);
                 let _ = browser.keep_damaged(&format!("{file}-unreadable"));
             }
@@ -108,4 +124,9 @@ impl Stage {
     fn browsers(&self) -> [&Browser; 4] {
         [&self.publisher, &self.chromium, &self.firefox, &self.local]
     }
+}
+
+/// What the picture of a browser is called that a failed scenario leaves.
+fn failure(scenario: &str, browser: &Browser) -> String {
+    format!("{}-{}", scenario.replace("::", "-"), browser.name())
 }

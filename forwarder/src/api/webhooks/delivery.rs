@@ -133,3 +133,22 @@ fn unix_time() -> Duration {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authors_of_hooks_are_told_the_true_numbers() {
+        let document = include_str!("../../../../docs/signalling.md");
+        let words: Vec<&str> = document.split_whitespace().collect();
+        let told = format!(
+            "with a status of success within {} seconds is sent again up to {} times, in about four minutes",
+            PATIENCE.as_secs(),
+            AGAIN.len()
+        );
+        assert!(words.join(" ").contains(&told), "{told}");
+        let all: Duration = AGAIN.iter().sum();
+        assert!((200..280).contains(&all.as_secs()), "{all:?}");
+    }
+}

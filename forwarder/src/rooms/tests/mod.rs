@@ -1,6 +1,7 @@
 //! Rooms in virtual time: with peers of another implementation (str0m) that speak SDP themselves, and with peers on paper that say
 //! whatever a test wants said.
 
+mod documented;
 mod hall;
 mod joining;
 mod limits;
