@@ -8,15 +8,18 @@ import { createInterface } from 'node:readline';
 import { serve } from './files.mjs';
 import { launch } from './launch.mjs';
 
+// How long a page may take until there is what a person looks for, in milliseconds.
+const PATIENCE = 20000;
+
 let browser;
 let page;
 let base;
 
 const commands = {
   // Starts the browser with the page of the tests in it.
-  async open({ kind, program, modules, profile, y4m, args }) {
+  async open(given) {
     base ??= await serve(new URL('./page/', import.meta.url));
-    browser = await launch({ kind, program, modules, profile, y4m, args });
+    browser = await launch(given);
     page = await browser.newPage();
     page.on('console', message => say(message.text()));
     page.on('pageerror', error => say(`error: ${error.message ?? error}`));
@@ -43,13 +46,13 @@ const commands = {
 
   // Clicks on what a selector finds, as a person does.
   async click({ selector }) {
-    await page.locator(selector).setTimeout(5000).click();
+    await page.locator(selector).setTimeout(PATIENCE).click();
     return {};
   },
 
   // Fills in a field.
   async fill({ selector, value }) {
-    await page.locator(selector).setTimeout(5000).fill(value);
+    await page.locator(selector).setTimeout(PATIENCE).fill(value);
     return {};
   },
 

@@ -22,8 +22,6 @@ const FIREFOX = {
   'media.autoplay.blocking_policy': 0,
   'media.navigator.permission.disabled': true,
   'media.navigator.streams.fake': true,
-  // The tone of the fake microphone, Hz: the only one that this browser publishes.
-  'media.navigator.audio.fake_frequency': 965,
   'media.peerconnection.ice.obfuscate_host_addresses': false,
   // The page and a forwarder on the same host are at loopback addresses, or at one with a forwarder there.
   'media.peerconnection.ice.loopback': true,
@@ -38,7 +36,10 @@ const FIREFOX = {
   'network.connectivity-service.enabled': false,
 };
 
-export function launch({ kind, program, modules, profile, y4m, args }) {
+// The tone of Firefox's fake microphone, Hz, unless told: the only one that it publishes.
+const TONE = 965;
+
+export function launch({ kind, program, modules, profile, y4m, tone, args }) {
   const puppeteer = createRequire(`${modules}/`)('puppeteer-core');
   const more = args ?? [];
   const common = {
@@ -56,7 +57,7 @@ export function launch({ kind, program, modules, profile, y4m, args }) {
       ...common,
       browser: 'firefox',
       args: more,
-      extraPrefsFirefox: FIREFOX,
+      extraPrefsFirefox: { ...FIREFOX, 'media.navigator.audio.fake_frequency': tone ?? TONE },
     });
   }
   const camera = y4m ? ['--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${y4m}`] : ['--use-fake-device-for-media-stream=fps=30'];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use forwarder_tests::browsers::{self, Browser, Media, Peer};
+use forwarder_tests::browsers::{self, Browser, Kind, Media, Peer};
 
 use crate::Scenario;
 use crate::stage::{LONG, SOME, Stage};
@@ -54,6 +54,10 @@ fn call(from: &Browser, to: &Browser) {
     let (_sender, receiver) = connect(from, to, &Media::hd(7));
     receiver.wait_for_stream(7, SOME, LONG).unwrap();
     println!("{}", Quality::of(&receiver, 7));
+    if to.kind() == Kind::Chromium {
+        let ahead = receiver.wait_for_sync(LONG).unwrap();
+        println!("the picture is {ahead:.0} ms ahead of the sound");
+    }
 }
 
 fn connect(from: &Browser, to: &Browser, media: &Media) -> (Peer, Peer) {
