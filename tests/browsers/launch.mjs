@@ -46,6 +46,8 @@ export function launch({ kind, program, modules, profile, y4m, tone, args }) {
     executablePath: program,
     userDataDir: profile,
     headless: true,
+    // Five browsers start at once, on a machine that may have other things to do.
+    timeout: 120_000,
     defaultViewport: { width: 1280, height: 800 },
     // The tests tell it when to end.
     handleSIGINT: false,

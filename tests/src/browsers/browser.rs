@@ -15,8 +15,9 @@ use super::programs::{self, Kind};
 use super::report::Codecs;
 use crate::netns::Netns;
 
-/// How long a browser may take to start. Firefox with a new profile takes four seconds on an idle machine of two cores.
-const OPENING: Duration = Duration::from_secs(60);
+/// How long a browser may take to start: longer than the driver waits for it. Firefox with a new profile takes four seconds on an idle
+/// machine of two cores.
+const OPENING: Duration = Duration::from_secs(150);
 
 /// How long a page may take for what it is told: longer than the driver's own patience, which knows better what it waited for.
 pub const ACTING: Duration = Duration::from_secs(30);

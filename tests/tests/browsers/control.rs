@@ -38,11 +38,10 @@ fn torn_pictures_are_unreadable(stage: &mut Stage) {
         let report = receiver.wait_for("torn pictures", LONG, unreadable);
         for seen in report.unwrap().pictures {
             assert_eq!(seen.read, 0, "{seen:#?}");
-            let faults = seen.faults.iter();
-            assert!(faults.clone().count() > 0, "{seen:#?}");
-            for fault in faults {
-                assert_ne!(fault.upper, fault.lower, "{seen:#?}");
-                assert!(fault.contrast > 40, "{seen:#?}");
+            assert!(!seen.faults.is_empty(), "{seen:#?}");
+            for fault in &seen.faults {
+                // Both were legible: below the eight bits that check them, the numbers differ in the last one.
+                assert_eq!((fault.upper ^ fault.lower) >> 8, 1, "{seen:#?}");
             }
         }
     }
