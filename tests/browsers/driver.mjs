@@ -17,9 +17,9 @@ let base;
 
 const commands = {
   // Starts the browser with the page of the tests in it.
-  async open({ kind, program, modules, profile, y4m, args }) {
+  async open(given) {
     base ??= await serve(new URL('./page/', import.meta.url));
-    browser = await launch({ kind, program, modules, profile, y4m, args });
+    browser = await launch(given);
     page = await browser.newPage();
     page.on('console', message => say(message.text()));
     page.on('pageerror', error => say(`error: ${error.message ?? error}`));

@@ -23,8 +23,6 @@ const FIREFOX = {
   'media.autoplay.blocking_policy': 0,
   'media.navigator.permission.disabled': true,
   'media.navigator.streams.fake': true,
-  // The tone of the fake microphone, Hz: the only one that this browser publishes.
-  'media.navigator.audio.fake_frequency': 965,
   'media.peerconnection.ice.obfuscate_host_addresses': false,
   // The page and a forwarder on the same host are at loopback addresses, or at one with a forwarder there.
   'media.peerconnection.ice.loopback': true,
@@ -39,7 +37,10 @@ const FIREFOX = {
   'network.connectivity-service.enabled': false,
 };
 
-export function launch({ kind, program, modules, profile, y4m, args }) {
+// The tone of Firefox's fake microphone, Hz, unless told: the only one that it publishes.
+const TONE = 965;
+
+export function launch({ kind, program, modules, profile, y4m, tone, args }) {
   const puppeteer = createRequire(`${modules}/`)('puppeteer-core');
   const more = args ?? [];
   const common = {
@@ -48,6 +49,8 @@ export function launch({ kind, program, modules, profile, y4m, args }) {
     headless: true,
     // A node that makes its own certificate is one of the scenarios.
     acceptInsecureCerts: true,
+    // Five browsers start at once, on a machine that may have other things to do.
+    timeout: 120_000,
     defaultViewport: { width: 1280, height: 800 },
     // The tests tell it when to end.
     handleSIGINT: false,
@@ -59,7 +62,7 @@ export function launch({ kind, program, modules, profile, y4m, args }) {
       ...common,
       browser: 'firefox',
       args: more,
-      extraPrefsFirefox: FIREFOX,
+      extraPrefsFirefox: { ...FIREFOX, 'media.navigator.audio.fake_frequency': tone ?? TONE },
     });
   }
   // The last one is there to change to; in between is one for depth, which no codec takes.

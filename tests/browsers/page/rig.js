@@ -2,7 +2,7 @@
 
 import * as ortc from './ortc.js';
 import { Peer, codecs } from './peer.js';
-import { leave, whep, whip } from './whip.js';
+import { leave, restart, whep, whip } from './whip.js';
 
 const peers = new Map();
 
@@ -27,6 +27,7 @@ const actions = {
   accept_session: given => peer(given.peer).accept(ortc.answer(peer(given.peer).connection.localDescription.sdp, given)),
   whip: given => whip(peer(given.peer), given),
   whep: given => whep(peer(given.peer), given),
+  restart: given => restart(peer(given.peer), given),
   leave: given => leave(peer(given.peer), given),
   report: given => peer(given.peer).report(),
   stats: given => peer(given.peer).stats(),

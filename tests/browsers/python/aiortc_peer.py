@@ -92,6 +92,7 @@ async def listen(track, ear):
 
 async def main(role, url, stream, seconds, token=None):
     connection, reader, ear, tasks = RTCPeerConnection(), numbered.Reader(), numbered.Ear(), []
+    overruns = numbered.overruns()
     if role == "publish":
         connection.addTrack(Tone(440 + 75 * int(stream)))
         connection.addTrack(Picture(int(stream)))
@@ -113,7 +114,8 @@ async def main(role, url, stream, seconds, token=None):
     state = connection.connectionState
     await asyncio.to_thread(resource.leave)
     await connection.close()
-    print(json.dumps({"state": state, **reader.report(), "frequency": ear.frequency()}))
+    late = numbered.overruns() - overruns
+    print(json.dumps({"state": state, **reader.report(), "frequency": ear.frequency(), "overruns": late}))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -37,6 +37,7 @@ class Peer:
         self.role, self.stream = role, int(stream)
         self.resource = whip.Resource(url, token)
         self.reader, self.ear = numbered.Reader(), numbered.Ear()
+        self.overruns = numbered.overruns()
         if role == "publish":
             self.pipeline = Gst.parse_launch(PUBLISH % (440 + 75 * self.stream))
         else:
@@ -120,7 +121,8 @@ class Peer:
         state = self.webrtc.get_property("connection-state").value_nick
         self.resource.leave()
         self.pipeline.set_state(Gst.State.NULL)
-        print(json.dumps({"state": state, **self.reader.report(), "frequency": self.ear.frequency()}))
+        late = numbered.overruns() - self.overruns
+        print(json.dumps({"state": state, **self.reader.report(), "frequency": self.ear.frequency(), "overruns": late}))
 
 
 def main(role, url, stream, seconds, token=None):

@@ -3,6 +3,7 @@
 import array
 import math
 import os
+import statistics
 import struct
 import sys
 import time
@@ -124,24 +125,37 @@ def png(grey, stride):
 
 
 class Ear:
-    """Measures the frequency of a tone by the crossings of zero in the last half second."""
+    """Measures the frequency of a tone, in tenths of a second: the median of the last twenty, so that one where sound was
+    concealed does not count."""
+
+    LISTENS, TENTHS = AUDIO_RATE // 10, 20
 
     def __init__(self):
         self.samples = array.array("h")
 
     def hear(self, samples):
         self.samples.extend(samples)
-        del self.samples[: max(0, len(self.samples) - AUDIO_RATE // 2)]
+        del self.samples[: max(0, len(self.samples) - self.TENTHS * self.LISTENS)]
 
     def frequency(self):
-        rising = [
-            n
-            for n in range(1, len(self.samples))
-            if self.samples[n - 1] < 0 <= self.samples[n]
-        ]
-        if len(rising) < 2:
-            return 0.0
-        return (len(rising) - 1) * AUDIO_RATE / (rising[-1] - rising[0])
+        starts = range(0, len(self.samples) - self.LISTENS + 1, self.LISTENS)
+        tenths = [crossings(self.samples[at : at + self.LISTENS]) for at in starts]
+        return statistics.median(tenths) if tenths else 0.0
+
+
+def crossings(samples):
+    """The frequency of a tone by its crossings of zero."""
+    rising = [n for n in range(1, len(samples)) if samples[n - 1] < 0 <= samples[n]]
+    if len(rising) < 2:
+        return 0.0
+    return (len(rising) - 1) * AUDIO_RATE / (rising[-1] - rising[0])
+
+
+def overruns():
+    """Datagrams that the kernel has dropped in this namespace because their socket was full: its reader was late."""
+    with open("/proc/self/net/snmp") as file:
+        names, values = (line.split() for line in file if line.startswith("Udp:"))
+    return int(dict(zip(names, values))["RcvbufErrors"])
 
 
 def stream_raw(stream, width, height):

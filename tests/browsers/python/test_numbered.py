@@ -37,6 +37,14 @@ class Reading(unittest.TestCase):
         self.assertEqual(read(*pictures).backwards, 0)
         self.assertEqual(read(*reversed(pictures)).backwards, 2)
 
+    def test_a_tone_is_heard_across_a_gap(self):
+        ear = numbered.Ear()
+        tone = numbered.tone(1000, numbered.AUDIO_RATE, 0)
+        ear.hear(tone[:20000])
+        ear.hear([0] * 960)
+        ear.hear(tone[20000:])
+        self.assertAlmostEqual(ear.frequency(), 1000, delta=2)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -15,17 +15,20 @@ use super::programs::{self, Kind};
 use super::report::Codecs;
 use crate::netns::Netns;
 
-/// How long a browser may take to start. Firefox with a new profile takes four seconds on an idle machine of two cores.
-const OPENING: Duration = Duration::from_secs(60);
+/// How long a browser may take to start: longer than the driver waits for it. Firefox with a new profile takes four seconds on an idle
+/// machine of two cores.
+const OPENING: Duration = Duration::from_secs(150);
 
-/// How long a page may take for what it is told.
-pub const ACTING: Duration = Duration::from_secs(20);
+/// How long a page may take for what it is told: longer than the driver's own patience, which knows better what it waited for.
+pub const ACTING: Duration = Duration::from_secs(30);
 
 /// What a browser is started with, besides what all are.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// A film for the camera of Chromium (y4m), instead of its own.
     pub y4m: Option<PathBuf>,
+    /// The tone of Firefox's fake microphone, Hz, instead of that of stream 7.
+    pub tone: Option<u32>,
     /// More arguments of its command line.
     pub arguments: Vec<String>,
 }
@@ -93,6 +96,7 @@ impl Browser {
             "modules": programs::modules()?,
             "profile": profile.0.join("profile"),
             "y4m": options.y4m,
+            "tone": options.tone,
             "args": options.arguments,
         });
         std::fs::create_dir(profile.0.join("profile"))?;

@@ -54,8 +54,10 @@ pub struct Played {
     pub backwards: u64,
     /// The first of those that could not be read; pictures of them are in `target/artefacts`.
     pub faults: Vec<Value>,
-    /// Of the last half second of sound, Hz.
+    /// Of the last two seconds of sound, Hz.
     pub frequency: f64,
+    /// Datagrams that the kernel dropped in the meantime because a socket of the namespace was full.
+    pub overruns: u64,
 }
 
 /// A program that runs; dropped, it is killed.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use forwarder_tests::browsers::{self, Browser, Media, Peer};
+use forwarder_tests::browsers::{self, Browser, Kind, Media, Peer};
 
 use crate::Scenario;
 use crate::stage::{LONG, SOME, Stage};
@@ -38,11 +38,10 @@ fn torn_pictures_are_unreadable(stage: &mut Stage) {
         let report = receiver.wait_for("torn pictures", LONG, unreadable);
         for seen in report.unwrap().pictures {
             assert_eq!(seen.read, 0, "{seen:#?}");
-            let faults = seen.faults.iter();
-            assert!(faults.clone().count() > 0, "{seen:#?}");
-            for fault in faults {
-                assert_ne!(fault.upper, fault.lower, "{seen:#?}");
-                assert!(fault.contrast > 40, "{seen:#?}");
+            assert!(!seen.faults.is_empty(), "{seen:#?}");
+            for fault in &seen.faults {
+                // Both were legible: below the eight bits that check them, the numbers differ in the last one.
+                assert_eq!((fault.upper ^ fault.lower) >> 8, 1, "{seen:#?}");
             }
         }
     }
@@ -54,6 +53,10 @@ fn call(from: &Browser, to: &Browser) {
     let (_sender, receiver) = connect(from, to, &Media::hd(7));
     receiver.wait_for_stream(7, SOME, LONG).unwrap();
     println!("{}", Quality::of(&receiver, 7));
+    if to.kind() == Kind::Chromium {
+        let ahead = receiver.wait_for_sync(LONG).unwrap();
+        println!("the picture is {ahead:.0} ms ahead of the sound");
+    }
 }
 
 fn connect(from: &Browser, to: &Browser, media: &Media) -> (Peer, Peer) {

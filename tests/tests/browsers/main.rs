@@ -7,6 +7,7 @@
 mod calls;
 mod control;
 mod demo;
+mod matrix;
 mod offers;
 mod ortc;
 mod page;
@@ -26,9 +27,10 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 8] = [
+const MODULES: [(&str, &[Scenario]); 9] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
+    ("matrix", matrix::SCENARIOS),
     ("calls", calls::SCENARIOS),
     ("offers", offers::SCENARIOS),
     ("toolkits", toolkits::SCENARIOS),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use forwarder_tests::Client;
-use forwarder_tests::browsers::{Browser, Media, Peer};
+use forwarder_tests::browsers::{Browser, Media, Peer, Report};
 use serde_json::{Value, json};
 
 use crate::Scenario;
@@ -15,7 +15,7 @@ pub const SCENARIOS: &[Scenario] = &[("renegotiation", renegotiation)];
 /// The stream of the publisher.
 const STREAM: u8 = 31;
 
-/// Ann talks; then she shows a picture, her network changes, she takes the picture away, and leaves. Bob in Chromium and Firefox
+/// Ann talks; then she shows a picture, everybody's network changes, she takes the picture away, and leaves. Bob in Chromium and Firefox
 /// follows, by offers of the forwarder.
 fn renegotiation(stage: &mut Stage) {
     let (api, _) = stage.start_reachable("kernel");
@@ -35,11 +35,13 @@ fn renegotiation(stage: &mut Stage) {
         });
     }
 
-    let before = ann.view()["ufrag"].clone();
-    ann.offer(&ann.peer.restart_offer().unwrap());
-    assert_ne!(ann.view()["ufrag"], before);
-    for bob in &watchers {
-        bob.peer.wait_for_stream(STREAM, SOME, LONG).unwrap();
+    for one in [&ann, &watchers[0], &watchers[1]] {
+        let before = one.view()["ufrag"].clone();
+        one.offer(&one.peer.restart_offer().unwrap());
+        assert_ne!(one.view()["ufrag"], before);
+        for bob in &watchers {
+            bob.peer.wait_for_stream(STREAM, SOME, LONG).unwrap();
+        }
     }
 
     ann.peer.unpublish("video").unwrap();
@@ -48,7 +50,8 @@ fn renegotiation(stage: &mut Stage) {
         bob.follow_until("the end of the picture", |report| {
             report.pictures.iter().all(|seen| seen.ended)
         });
-        assert!(bob.peer.report().unwrap().hears(STREAM));
+        let hears = |report: &Report| report.hears(STREAM);
+        bob.peer.wait_for("the tone", LONG, hears).unwrap();
     }
 
     api.delete(&format!("/v0/sessions/{}", ann.id)).unwrap();
@@ -116,7 +119,7 @@ impl Negotiator {
     }
 
     /// Answers offers of the forwarder until what a report says is so.
-    fn follow_until(&self, what: &str, is_so: impl Fn(&forwarder_tests::browsers::Report) -> bool) {
+    fn follow_until(&self, what: &str, is_so: impl Fn(&Report) -> bool) {
         let path = format!("/v0/sessions/{}/offer", self.id);
         let end = Instant::now() + LONG;
         loop {

@@ -114,6 +114,16 @@ impl Room {
         format!("peer {}", self.peers.get())
     }
 
+    /// Restarts ICE of who has joined by WHIP or WHEP.
+    pub fn restart(&self, member: &Member) {
+        let before = self.view(member)["ufrag"].clone();
+        let restarted = member.peer.restart(self.token.as_deref(), self.candidates);
+        let tag = restarted.unwrap();
+        let after = self.view(member)["ufrag"].clone();
+        assert_ne!(before, after);
+        assert_eq!(tag, after.as_str().map(|ufrag| format!("\"{ufrag}\"")));
+    }
+
     /// The stream comes whole to all of these, by the path of the room and under a GCM.
     pub fn assert_flows(&self, stream: u8, members: &[&Member]) -> Vec<Quality> {
         let all = members.iter();
@@ -136,7 +146,7 @@ impl Room {
     }
 
     /// As the node calls the path of who is far.
-    fn served(&self) -> &'static str {
+    pub fn served(&self) -> &'static str {
         match (self.candidates, self.path) {
             (Candidates::Tcp, _) => "tcp",
             (_, "kernel") => "sealed",

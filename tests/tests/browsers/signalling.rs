@@ -48,7 +48,7 @@ impl Program {
 
     /// What it says at its end.
     fn finish(mut self) -> Received {
-        let end = Instant::now() + LONG;
+        let end = Instant::now() + LONG + LONG;
         while self.0.try_wait().unwrap().is_none() {
             assert!(Instant::now() < end, "it does not end");
             std::thread::sleep(Duration::from_millis(20));

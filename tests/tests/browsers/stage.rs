@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use anyhow::Result;
-use forwarder_tests::browsers::{Admission, Browser, Kind, Options, artefacts};
-use forwarder_tests::{Client, Lab, Node};
+use forwarder_tests::browsers::{Admission, Browser, Kind, Media, Options, artefacts};
+use forwarder_tests::{Client, Family, Lab, Node};
 
 /// How long anything may take that happens at all, on a busy machine too.
 pub const LONG: Duration = Duration::from_secs(20);
@@ -15,7 +15,7 @@ pub const SOME: u64 = 15;
 
 /// The lab and who is in it.
 ///
-///     pub0: chromium ── fwd: a node, local ── rx0: chromium, firefox
+///     pub0: chromium ── fwd: a node, chromium, firefox ── rx0: chromium, firefox
 pub struct Stage {
     /// Chromium in the publishers' namespace.
     pub publisher: Browser,
@@ -25,6 +25,8 @@ pub struct Stage {
     pub firefox: Browser,
     /// Chromium on the forwarder's own host.
     pub local: Browser,
+    /// Firefox there.
+    pub local_firefox: Browser,
     /// The forwarder, from [`Stage::start`] until the scenario ends.
     node: Option<Node>,
     admission: Admission,
@@ -33,20 +35,35 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The stream whose tone Firefox publishes.
+    pub const FIREFOX_STREAM: u8 = 7;
+    /// The same of Firefox on the forwarder's own host.
+    pub const LOCAL_FIREFOX_STREAM: u8 = 9;
+
     /// Makes the lab and starts the browsers, all at once.
     pub fn build() -> Result<Self> {
         let lab = Lab::star().build()?;
+        // Firefox gathers no candidate where there is no default route.
+        let via = [Family::V4, Family::V6].map(|family| lab.receiver().addr(family));
+        lab.fwd
+            .ip(&via.map(|gateway| format!("route add default via {gateway}")))?;
         let (sending, receiving) = (&lab.publisher().netns, &lab.receiver().netns);
         let begin = |kind, name, netns| Browser::begin(kind, name, netns, &Options::default());
         let publisher = begin(Kind::Chromium, "publisher", sending)?;
         let chromium = begin(Kind::Chromium, "chromium", receiving)?;
         let firefox = begin(Kind::Firefox, "firefox", receiving)?;
         let local = begin(Kind::Chromium, "local", &lab.fwd)?;
+        let options = Options {
+            tone: Some(Media::tone_of(Self::LOCAL_FIREFOX_STREAM)),
+            ..Options::default()
+        };
+        let local_firefox = Browser::begin(Kind::Firefox, "local-firefox", &lab.fwd, &options)?;
         let stage = Self {
             publisher: publisher.finish()?,
             chromium: chromium.finish()?,
             firefox: firefox.finish()?,
             local: local.finish()?,
+            local_firefox: local_firefox.finish()?,
             node: None,
             admission: Admission::new()?,
             lab,
@@ -121,8 +138,14 @@ impl Stage {
         self.node = None;
     }
 
-    fn browsers(&self) -> [&Browser; 4] {
-        [&self.publisher, &self.chromium, &self.firefox, &self.local]
+    fn browsers(&self) -> [&Browser; 5] {
+        [
+            &self.publisher,
+            &self.chromium,
+            &self.firefox,
+            &self.local,
+            &self.local_firefox,
+        ]
     }
 }
 
