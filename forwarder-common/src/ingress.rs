@@ -24,6 +24,8 @@ pub trait Lookup {
     fn knows_ufrag(&self, ufrag: u64) -> bool;
     /// Whether a stranger may send one more packet up the stack.
     fn meter(&self, source: &Address) -> bool;
+    /// Whether a pair may send one more packet up the stack: of STUN, DTLS or RTCP.
+    fn meter_pair(&self, pair: &PairKey) -> bool;
 }
 
 /// What becomes of a frame.
@@ -175,7 +177,7 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
 }
 
 /// Judges a datagram to the media port of sessions. What comes from a 5-tuple that ICE has validated is taken, or passes to the
-/// socket of that 5-tuple; of strangers only STUN checks that name a session pass, and no more than the meter admits.
+/// socket of that 5-tuple; of strangers only STUN checks that name a session pass. Of what passes there is no more than the meters admit.
 #[inline(always)]
 fn sealed<P: Packet + ?Sized, L: Lookup>(
     packet: &P,
@@ -192,12 +194,19 @@ fn sealed<P: Packet + ?Sized, L: Lookup>(
             Ok(_) => Verdict::Drop(Reason::UnknownPair),
         };
     };
-    match kind {
+    let passing = match kind {
         Err(reason) => return Verdict::Drop(reason),
-        Ok(Kind::Stun) => return Verdict::Pass(Reason::Stun),
-        Ok(Kind::Dtls) => return Verdict::Pass(Reason::Dtls),
-        Ok(Kind::Rtcp) => return Verdict::Pass(Reason::Rtcp),
-        Ok(Kind::Rtp) => {}
+        Ok(Kind::Stun) => Some(Reason::Stun),
+        Ok(Kind::Dtls) => Some(Reason::Dtls),
+        Ok(Kind::Rtcp) => Some(Reason::Rtcp),
+        Ok(Kind::Rtp) => None,
+    };
+    if let Some(reason) = passing {
+        return if lookup.meter_pair(pair) {
+            Verdict::Pass(reason)
+        } else {
+            Verdict::Drop(Reason::Metered)
+        };
     }
     let Some(words) = packet.words(header_len) else {
         return Verdict::Drop(Reason::Malformed);

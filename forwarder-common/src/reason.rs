@@ -87,7 +87,8 @@ reasons! {
     UnknownPair = 31, "unknown_pair";
     /// Dropped: a STUN message to the media port that names none of our sessions.
     UnknownUfrag = 32, "unknown_ufrag";
-    /// Dropped: more STUN checks from one address, for pairs that are not validated, than a client needs.
+    /// Dropped: more than a client needs. STUN checks from one address for pairs that are not validated; STUN, DTLS and RTCP of a pair;
+    /// RTP of a session while the ring of its worker is half full.
     Metered = 33, "metered";
     /// Dropped: the ring of the worker was full.
     RingFull = 34, "ring_full";

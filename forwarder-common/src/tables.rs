@@ -172,6 +172,9 @@ pub struct Steer {
     pub session: u32,
     /// One bit per payload type, lowest first: those that carry audio, which is shed last.
     pub audio: [u32; 4],
+    /// CLOCK_BOOTTIME in nanoseconds until which the 5-tuple has used up its [rate](crate::meter::PAIR): XDP's word, which control
+    /// writes as 0.
+    pub until: u64,
 }
 
 impl Steer {
@@ -383,7 +386,7 @@ layout! {
     Endpoint = 8 align 4,
     RouteKey = 40 align 4,
     PairKey = 36 align 4,
-    Steer = 24 align 4,
+    Steer = 32 align 8,
     Route = 8 align 4,
     Chunk = 528 align 8,
     Hop = 128 align 4,

@@ -149,6 +149,16 @@ impl Lookup for Tables {
         };
         within(until, meter::CHECKS)
     }
+
+    #[inline(always)]
+    fn meter_pair(&self, pair: &PairKey) -> bool {
+        // One that has gone since it was found is a stranger's.
+        let Some(steer) = PAIRS.get_ptr_mut(pair) else {
+            return false;
+        };
+        // SAFETY: a field of a map value.
+        within(unsafe { &raw mut (*steer).until }, meter::PAIR)
+    }
 }
 
 /// Whether a source that has used up its rate until then is within it; counts a packet of it if so.

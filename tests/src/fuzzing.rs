@@ -47,6 +47,7 @@ impl Lookup for EveryOther {
             worker: 1,
             session: key.ports,
             audio: [key.ports; 4],
+            until: 0,
         })
     }
 
@@ -56,6 +57,11 @@ impl Lookup for EveryOther {
 
     fn meter(&self, source: &Address) -> bool {
         let [.., last] = *source;
+        last.count_ones().is_multiple_of(2)
+    }
+
+    fn meter_pair(&self, pair: &PairKey) -> bool {
+        let [.., last] = pair.source;
         last.count_ones().is_multiple_of(2)
     }
 

@@ -185,6 +185,10 @@ impl Lookup for Tables {
         false
     }
 
+    fn meter_pair(&self, _pair: &PairKey) -> bool {
+        false
+    }
+
     fn route(&self, key: &RouteKey) -> Option<u32> {
         [false, true]
             .iter()

@@ -38,6 +38,10 @@ mod track;
 #[cfg(test)]
 mod allocations;
 #[cfg(test)]
+mod far_end;
+#[cfg(test)]
 mod reference_tests;
+#[cfg(test)]
+mod slot_tests;
 
 pub use pool::{Options, Workers};

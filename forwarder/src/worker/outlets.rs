@@ -14,13 +14,13 @@ use super::{
     tally::Tally,
     tcp::{Frame, TcpConnections},
 };
-use crate::dataplane::kernel::worker_port::WorkerPort;
+use crate::dataplane::kernel::worker_port::SlotPort;
 
 /// All ways out of one worker.
 pub struct Outlets {
     worker: u32,
     /// XDP's, where there is XDP.
-    pub xdp: Option<(WorkerPort, SlotSender)>,
+    pub xdp: Option<(SlotPort, SlotSender)>,
     /// The TCP connections that this worker serves.
     pub tcp: TcpConnections,
     /// To the TCP connections of other workers.
@@ -31,7 +31,7 @@ pub struct Outlets {
 impl Outlets {
     /// The ways out of the worker with this number.
     #[must_use]
-    pub fn new(worker: u32, port: Option<WorkerPort>, tcp: TcpConnections, relays: Relays) -> Self {
+    pub fn new(worker: u32, port: Option<SlotPort>, tcp: TcpConnections, relays: Relays) -> Self {
         Self {
             worker,
             xdp: port.map(|port| {

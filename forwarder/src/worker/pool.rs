@@ -96,18 +96,20 @@ impl Workers {
         for (((number, port), wake), relays) in (0..).zip(ports).zip(wakes).zip(relays) {
             let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
             epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
-            if let Some(port) = &port {
-                epoll.add(port.fd(), EpollEvent::new(EpollFlags::EPOLLIN, RING))?;
+            let (arrivals, slots) = port.map(|port| (port.arrivals, port.slots)).unzip();
+            if let Some(arrivals) = &arrivals {
+                epoll.add(arrivals.fd(), EpollEvent::new(EpollFlags::EPOLLIN, RING))?;
             }
             let (telling, notes) = telling(Arc::clone(&told));
             let (commands, obeyed) = channel();
             let thread = Thread {
                 state: State::new(
-                    Outlets::new(number, port, TcpConnections::default(), relays),
+                    Outlets::new(number, slots, TcpConnections::default(), relays),
                     telling,
                     Tally::new(Arc::clone(&reasons), number),
                     Arc::clone(&send_state),
                 ),
+                arrivals,
                 epoll,
                 wake: Arc::clone(&wake),
                 commands: obeyed,

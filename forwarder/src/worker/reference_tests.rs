@@ -3,17 +3,33 @@
 
 mod world;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use forwarder_common::reason::Reason;
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
+    media::{Kind, Profile},
     srtp::Suite,
-    worker::command::{Command, Track},
+    transport::Pair,
+    worker::{
+        command::{Command, Leg, Track},
+        counters::LegCounters,
+        state::Origin,
+    },
 };
 
 use world::*;
+
+/// A payload that any codec may begin with.
+fn keyframe(len: usize) -> Vec<u8> {
+    let mut payload = vec![9; len];
+    payload[..KEYFRAME.len()].copy_from_slice(&KEYFRAME);
+    payload
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -31,8 +47,11 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let ahead = prop_oneof![8 => Just(1_i64), 1 => 2..40_i64, 2 => -20..1_i64];
     let tampered = prop_oneof![9 => Just(None), 1 => any::<usize>().prop_map(Some)];
+    let start = prop_oneof![2 => Just(KEYFRAME), 5 => Just(DELTA)];
+    let payload =
+        (start, vec(any::<u8>(), 0..300)).prop_map(|(start, rest)| [&start[..], &rest].concat());
     prop_oneof![
-        12 => (ahead, vec(any::<u8>(), 0..300), tampered)
+        12 => (ahead, payload, tampered)
             .prop_map(|(ahead, payload, tampered)| Step::Packet { ahead, payload, tampered }),
         2 => (0..3_usize).prop_map(Step::Toggle),
         1 => (0..3_usize).prop_map(Step::Pause),
@@ -41,14 +60,14 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn a_worker_does_what_the_reference_does(
-        suite in 0..3_usize,
+        call in select(Call::all().collect::<Vec<_>>()),
         start in prop_oneof![0..0x8000_u64, Just(65_500), Just(65_535)],
         steps in vec(step(), 1..120),
     ) {
-        let mut world = World::new(SUITES[suite]);
+        let mut world = World::new(call);
         let mut seen = BTreeMap::new();
         let mut highest = start;
         // The first packet of a stream tells its receiver where it starts, so it is neither late nor tampered with.
@@ -84,8 +103,8 @@ proptest! {
 
 #[test]
 fn every_byte_is_authenticated() {
-    for suite in SUITES {
-        let mut world = World::new(suite);
+    for call in Call::all() {
+        let mut world = World::new(call);
         let mut seen = BTreeMap::new();
         world.toggle(0);
         let mut packet = Packet {
@@ -93,7 +112,7 @@ fn every_byte_is_authenticated() {
             timestamp: 5,
             marker: false,
             level: 3,
-            payload: vec![9; 40],
+            payload: keyframe(40),
             tampered: None,
         };
         world.publish(&packet, &mut seen);
@@ -115,14 +134,14 @@ fn every_byte_is_authenticated() {
 /// Under the same keys the index of an SSRC goes on, rollovers included, and what was seen stays seen.
 #[test]
 fn a_stream_goes_on_when_its_track_comes_again() {
-    let mut world = World::new(Suite::AeadAes256Gcm);
+    let mut world = World::new(Call::of(Suite::AeadAes256Gcm));
     let mut seen = BTreeMap::new();
     let packet = |index| Packet {
         index,
         timestamp: 5,
         marker: false,
         level: 3,
-        payload: vec![9; 40],
+        payload: keyframe(40),
         tampered: None,
     };
     world.toggle(0);
@@ -138,7 +157,7 @@ fn a_stream_goes_on_when_its_track_comes_again() {
     world.check();
     world.state.obey(Command::AddTrack(Track {
         counters: Arc::clone(&world.counters),
-        ..track()
+        ..track(world.call.kind)
     }));
     world.toggle(0);
     for index in [65_541, 65_542, 65_535, 65_541, 65_543] {
@@ -150,8 +169,8 @@ fn a_stream_goes_on_when_its_track_comes_again() {
 /// No index of a leg is used twice, and no number of its session: the receivers would refuse the first and see the second.
 #[test]
 fn another_worker_goes_on_where_the_send_state_says() {
-    for suite in SUITES {
-        let mut world = World::new(suite);
+    for call in Call::all() {
+        let mut world = World::new(call);
         let mut seen = BTreeMap::new();
         (0..3).for_each(|number| world.toggle(number));
         for index in 100..200 {
@@ -160,7 +179,7 @@ fn another_worker_goes_on_where_the_send_state_says() {
                 timestamp: 5,
                 marker: false,
                 level: 3,
-                payload: vec![9; 40],
+                payload: keyframe(40),
                 tampered: None,
             };
             if index % 9 == 0 {
@@ -182,7 +201,7 @@ fn another_worker_goes_on_where_the_send_state_says() {
 
 #[test]
 fn what_has_no_way_is_dropped_and_counted() {
-    let mut world = World::new(Suite::AeadAes128Gcm);
+    let mut world = World::new(Call::of(Suite::AeadAes128Gcm));
     let mut seen = BTreeMap::new();
     world.toggle(0);
     world.state.obey(Command::DropSender { session: 10 });
@@ -191,13 +210,115 @@ fn what_has_no_way_is_dropped_and_counted() {
         timestamp: 5,
         marker: false,
         level: 3,
-        payload: vec![9; 40],
+        payload: keyframe(40),
         tampered: None,
     };
     world.publish(&packet, &mut seen);
     world.subscribers[0].expected.clear();
     world.check();
     let dropped = &world.subscribers[0].counters.dropped;
-    assert_eq!(dropped.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(dropped.load(Relaxed), 1);
     let _named = Reason::NoPair.label();
+}
+
+/// A leg of video begins with the first keyframe, whatever came before it; one of sound begins at once.
+#[test]
+fn a_leg_of_video_begins_with_a_keyframe() {
+    for call in Call::all() {
+        let mut world = World::new(call);
+        let mut seen = BTreeMap::new();
+        world.toggle(0);
+        let mut left = 0;
+        for (index, start) in (100..).zip([DELTA, DELTA, KEYFRAME, DELTA]) {
+            let packet = Packet {
+                index,
+                timestamp: 5,
+                marker: false,
+                level: 3,
+                payload: [&start[..], &[7; 20]].concat(),
+                tampered: None,
+            };
+            world.publish(&packet, &mut seen);
+            left += world.subscribers[0].expected.len();
+            world.check();
+        }
+        let expected = if call.kind == Kind::Video { 2 } else { 4 };
+        assert_eq!(left, expected, "{call:?}");
+    }
+}
+
+/// Of a socket whose worker does not keep up, video is dropped unopened and counted; sound is forwarded.
+#[test]
+fn a_socket_that_sheds_loses_video_and_no_audio() {
+    const VOICE: u8 = 111;
+    const VOICE_SSRC: u32 = 0x0a0d_1000;
+    let call = Call {
+        kind: Kind::Video,
+        ..Call::of(Suite::AeadAes128Gcm)
+    };
+    let mut world = World::new(call);
+    world.toggle(0);
+    let counters = Arc::<LegCounters>::default();
+    let mut voice = Track {
+        track: TRACK + 1,
+        ssrcs: [VOICE_SSRC].into_iter().collect(),
+        ..track(Kind::Audio)
+    };
+    voice.codecs[0].payload_type = VOICE;
+    world.state.obey(Command::AddTrack(voice));
+    world.state.obey(Command::AddLeg(Leg {
+        leg: 99,
+        track: TRACK + 1,
+        session: 10,
+        ssrc: ssrc_of(99),
+        payload_types: [(VOICE, VOICE)].into_iter().collect(),
+        profile: Profile {
+            ids: ids(&[]),
+            mid: None,
+            kind: Kind::Audio,
+        },
+        first_index: 0,
+        timestamp_offset: 0,
+        paused: false,
+        counters: Arc::clone(&counters),
+    }));
+    let pair = Pair::udp(
+        "10.0.0.1:7700".parse().unwrap(),
+        "10.0.0.2:6000".parse().unwrap(),
+    );
+    let mut origin = Origin {
+        pair,
+        session: PUBLISHER,
+        until: 0,
+        sheds: true,
+    };
+    let now = 5_000_000_000;
+    let send = |world: &mut World, origin: &mut Origin, payload_type, ssrc: u32, index: u64| {
+        let mut packet = vec![0x80, payload_type, 0, index as u8, 0, 0, 0, 9];
+        packet.extend(ssrc.to_be_bytes());
+        packet.extend(keyframe(40));
+        let len = packet.len();
+        packet.resize(len + 32, 0);
+        let len = world.publisher.seal(&mut packet, 12, len, index).unwrap();
+        world.state.receive(origin, &mut packet[..len], now);
+        world.state.flush();
+    };
+    let video = Arc::clone(&world.subscribers[0].counters);
+    let left = |counters: &LegCounters| counters.packets.load(Relaxed);
+    for index in 0..5 {
+        send(&mut world, &mut origin, 96, SSRC, index);
+        send(&mut world, &mut origin, VOICE, VOICE_SSRC, index);
+    }
+    assert_eq!((left(&video), left(&counters)), (0, 5));
+    let counted = |world: &World, reason| world.reasons.sum(reason);
+    assert_eq!(counted(&world, Reason::VideoShed), 5);
+    assert_eq!(
+        counted(&world, Reason::Opened),
+        5,
+        "video is not even opened"
+    );
+    origin.sheds = false;
+    send(&mut world, &mut origin, 96, SSRC, 5);
+    assert_eq!((left(&video), left(&counters)), (1, 5));
+    assert_eq!(counted(&world, Reason::VideoShed), 5);
 }

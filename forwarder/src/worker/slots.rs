@@ -20,7 +20,7 @@ use forwarder_common::{
 use super::{outlets::send_datagram, payload_sum::payload_sum, tally::Tally};
 use crate::dataplane::{
     clock::boottime,
-    kernel::{slot_memory::Filled, worker_port::WorkerPort},
+    kernel::{slot_memory::Filled, worker_port::SlotPort},
 };
 
 /// Nanoseconds that a bell waits for those before it. Longer than any softirq that is merely put off.
@@ -47,6 +47,8 @@ pub struct SlotSender {
     device: u32,
     /// Slots of the next bell at most.
     limit: u32,
+    /// Whether a bell has been rung since the last flush.
+    rang: bool,
     /// The connected socket and the length of the first packet that waits. Open as long as packets wait: commands, which may close
     /// it, are carried out between batches.
     lone: (RawFd, usize),
@@ -56,6 +58,8 @@ pub struct SlotSender {
     seen: (u32, u64),
     /// Whether the last bell waited in vain: then what room there is goes to audio.
     congested: bool,
+    /// CLOCK_BOOTTIME in nanoseconds.
+    pub(super) clock: fn() -> u64,
 }
 
 impl SlotSender {
@@ -69,18 +73,20 @@ impl SlotSender {
             first: SLOTS,
             device: 0,
             limit: FIRST_BELL,
+            rang: false,
             lone: (-1, 0),
             written_off: SLOTS,
             seen: (SLOTS, 0),
             congested: false,
+            clock: boottime,
         }
     }
 
     /// Whether a replica of this kind is to be dropped unsealed: video, while bells wait in vain.
     #[inline]
     #[must_use]
-    pub fn sheds(&mut self, port: &WorkerPort, video: bool) -> bool {
-        video && self.congested && self.is_stuck(port.consumed(), boottime())
+    pub fn sheds(&mut self, port: &SlotPort, video: bool) -> bool {
+        video && self.congested && self.is_stuck(port.consumed(), (self.clock)())
     }
 
     /// Whether no room has come since the last bell waited in vain. Ends by itself: bells without progress are given up in time.
@@ -101,7 +107,7 @@ impl SlotSender {
     #[inline]
     pub fn push(
         &mut self,
-        port: &mut WorkerPort,
+        port: &mut SlotPort,
         (device, member, socket): (u32, Member, &OwnedFd),
         tally: &mut Tally,
         seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
@@ -112,7 +118,7 @@ impl SlotSender {
             self.limit = BELL_SLOTS;
         }
         let mut outcome = Err(Reason::SealFailed);
-        port.slots.fill(self.next, |room| {
+        port.memory.fill(self.next, |room| {
             outcome = seal(room);
             let len = outcome.ok()?;
             let rest = room.get(rtp::LEN..usize::from(len))?;
@@ -133,18 +139,22 @@ impl SlotSender {
 
     /// Lets go of what was filled. What is filled from now on belongs to another batch.
     #[inline]
-    pub fn flush(&mut self, port: &WorkerPort, tally: &mut Tally) {
-        // A packet that is alone in its batch is cheaper to send than to ring for; two are not (`bench sealed`, part bells).
+    pub fn flush(&mut self, port: &SlotPort, tally: &mut Tally) {
+        // A packet that is alone in its batch is cheaper to send than to ring for; two are not (`bench sealed`, part bells). Not
+        // while a bell is still to be heard: the packet would overtake what that was rung for.
         let (socket, len) = self.lone;
         if self.pending() == 1
-            && let Some(packet) = port.slots.payload(self.first, len)
+            && !self.rang
+            && self.under_way(port.consumed()) == 0
+            && let Some(packet) = port.memory.payload(self.first, len)
             && send_datagram(socket, packet).is_ok()
         {
             tally.count(Reason::Sent);
             self.next = self.first;
         }
-        self.limit = FIRST_BELL;
         self.ring(port, tally);
+        self.limit = FIRST_BELL;
+        self.rang = false;
     }
 
     fn pending(&self) -> u32 {
@@ -153,18 +163,19 @@ impl SlotSender {
 
     /// Rings for what was filled. Replicas that those before them left no room for are dropped.
     #[inline]
-    fn ring(&mut self, port: &WorkerPort, tally: &mut Tally) {
+    fn ring(&mut self, port: &SlotPort, tally: &mut Tally) {
         let count = self.pending();
         if count == 0 {
             return;
         }
+        self.rang = true;
         let bell = Bell {
             worker: self.worker,
             first: self.first,
             count,
             device: self.device,
         };
-        let room = self.wait(|| port.consumed(), boottime, count);
+        let room = self.wait(|| port.consumed(), self.clock, count);
         self.congested = !room;
         if !room || port.bell.ring(&bell).is_err() {
             // Their places are filled anew: nobody was told of them.
@@ -213,10 +224,15 @@ impl SlotSender {
     }
 
     fn has_room(&self, consumed: u32, count: u32) -> bool {
-        let under_way = |done: u32| self.first.wrapping_sub(done);
-        // A count from before the first bell, or from a former run of the numbers, is further off than there are slots.
-        let behind = under_way(consumed).min(under_way(self.written_off));
+        let behind = self.under_way(consumed);
         behind <= SLOTS && behind + count <= self.window
+    }
+
+    /// Replicas that were rung for and are not done with. A count from before the first bell, or from a former run of the numbers, is
+    /// further off than there are slots.
+    fn under_way(&self, consumed: u32) -> u32 {
+        let since = |done: u32| self.first.wrapping_sub(done);
+        since(consumed).min(since(self.written_off))
     }
 }
 

@@ -183,7 +183,7 @@ impl State {
                     Datagram::Rtcp | Datagram::Rtp => Reason::Rtcp,
                 });
                 // One peer must not keep control from hearing the others.
-                match meter::CHECKS.admit(from.until, now) {
+                match meter::PAIR.admit(from.until, now) {
                     Some(until) => {
                         from.until = until;
                         self.telling.datagram(from.pair, session, datagram);

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::dataplane::{
     clock::boottime,
+    kernel::worker_port::Arrivals,
     socket::batch::{Inbox, RECEIVE},
 };
 
@@ -46,6 +47,8 @@ const PACKET: usize = forwarder_common::tables::MAX_PAYLOAD;
 pub struct Thread {
     /// Everything but sockets.
     pub state: State,
+    /// What XDP steers here, if there is XDP.
+    pub arrivals: Option<Arrivals>,
     /// What it waits at.
     pub epoll: Epoll,
     /// Woken for commands and relayed packets.
@@ -61,6 +64,7 @@ impl Thread {
     pub fn run(self) {
         let Self {
             mut state,
+            mut arrivals,
             epoll,
             wake,
             commands,
@@ -94,7 +98,11 @@ impl Thread {
                         }
                         take_relayed(&mut state);
                     }
-                    RING => drain_ring(&mut state, &mut packet),
+                    RING => {
+                        if let Some(arrivals) = &mut arrivals {
+                            drain_ring(&mut state, arrivals, &mut packet);
+                        }
+                    }
                     tcp if tcp >= TCP => {
                         read_tcp(&mut state, &epoll, (tcp - TCP) as u32, &mut packet);
                     }
@@ -223,13 +231,10 @@ fn take_relayed(state: &mut State) {
 }
 
 /// Forwards what XDP has steered here, one batch of it.
-fn drain_ring(state: &mut State, packet: &mut [u8]) {
+fn drain_ring(state: &mut State, arrivals: &mut Arrivals, packet: &mut [u8]) {
     let now = boottime();
     for _ in 0..RING_BATCH {
-        let Some((port, _)) = &mut state.outlets.xdp else {
-            return;
-        };
-        let Some(arrived) = port.next(packet) else {
+        let Some(arrived) = arrivals.next(packet) else {
             return;
         };
         let (session, at, len) = (arrived.session, arrived.at, arrived.payload.len());

@@ -90,6 +90,10 @@ impl Lookup for Host {
         true
     }
 
+    fn meter_pair(&self, _pair: &PairKey) -> bool {
+        true
+    }
+
     fn route(&self, key: &RouteKey) -> Option<u32> {
         self.shared.lookup.routes().get(key).copied()
     }

@@ -66,6 +66,8 @@ pub struct Rig {
     object: Object,
     /// The control plane's view.
     pub tables: KernelTables,
+    /// As they were entered.
+    pairs: Vec<TableOp>,
     punt: PuntRing,
     ring: RingBuf<MapData>,
     /// Slots of worker 0.
@@ -145,6 +147,11 @@ impl Rig {
         Self {
             object,
             tables,
+            pairs: ops
+                .iter()
+                .filter(|op| matches!(op, TableOp::PutSteer { .. }))
+                .cloned()
+                .collect(),
             punt,
             ring: RingBuf::try_from(Map::RingBuf(ring)).unwrap(),
             slots,
@@ -226,8 +233,11 @@ impl Rig {
             .load_u64(0, std::sync::atomic::Ordering::Acquire)
     }
 
-    /// Lets the meter forget what strangers have sent: these tests send faster than it admits.
-    pub fn forgive_strangers(&mut self) {
+    /// Lets the meters forget what strangers and pairs have sent: these tests send faster than they admit.
+    pub fn forgive(&mut self) {
+        for pair in &self.pairs {
+            self.tables.apply(pair).unwrap();
+        }
         let map = self.object.map_mut("METERS").unwrap();
         let mut meters: HashMap<_, [u8; 16], u64> = HashMap::try_from(map).unwrap();
         let known: Vec<_> = meters.keys().flatten().collect();

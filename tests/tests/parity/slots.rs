@@ -9,7 +9,7 @@ use forwarder_common::{
     hop::Shape,
     packet::Buffer,
     reason::Reason,
-    slots::{BELL_LEN, BELL_SLOTS, Bell, RING_SHARED, SLOTS},
+    slots::{BELL_LEN, BELL_SLOTS, Bell, RING_BYTES, RING_SHARED, RING_VIDEO, SLOTS},
     tables::{Hop, Member, PairKey, Steer},
     ticket::{BELL, Ticket},
     wire::rtp,
@@ -233,7 +233,7 @@ fn strangers_are_metered() {
         &cases::binding_request(&[(6, &username)]),
     )
     .build();
-    bench.rig.forgive_strangers();
+    bench.rig.forgive();
     let before = bench.reasons();
     let passed = (0..2000)
         .filter(|_| bench.rig.run("ingress", &check).action == XDP_PASS)
@@ -244,22 +244,85 @@ fn strangers_are_metered() {
     assert_eq!(counted(Reason::Metered), 2000 - passed);
 }
 
-/// Past half of a ring each session has its rate, so that one that floods does not keep the others out.
+/// What a pair may send up the stack: STUN, DTLS and RTCP count together, and those of another pair do not.
 #[test]
-fn a_session_that_floods_leaves_room() {
+fn pairs_are_metered() {
     use forwarder_tests::{Family, cases};
     needs_root!();
     let mut bench = Bench::take();
-    let to = cases::sealed_local(Family::V4);
-    let other = std::net::SocketAddr::new(cases::remote(Family::V4).ip(), 6003);
+    let frame = |family, payload: &[u8]| {
+        let (from, to) = (cases::remote(family), cases::sealed_local(family));
+        forwarder_tests::frame::Frame::udp(cases::REMOTE_MAC, cases::LOCAL_MAC, from, to, payload)
+            .build()
+    };
+    let kinds = |family| {
+        [
+            (Reason::Stun, frame(family, &cases::binding_request(&[]))),
+            (Reason::Dtls, frame(family, &[22, 254, 253, 0, 0])),
+            (Reason::Rtcp, frame(family, &[0x80, 200, 0, 0, 0, 0, 0, 0])),
+        ]
+    };
+    bench.rig.forgive();
+    let before = bench.reasons();
+    let counted =
+        |bench: &Bench, reason: Reason| bench.reasons()[reason as usize] - before[reason as usize];
+    let sent = 4000;
+    let mut passed = 0;
+    for (_, bytes) in kinds(Family::V4).iter().cycle().take(sent) {
+        passed += u64::from(bench.rig.run("ingress", bytes).action == XDP_PASS);
+    }
+    assert!((513..3900).contains(&passed), "{passed}");
+    assert_eq!(counted(&bench, Reason::Metered), sent as u64 - passed);
+    let of_kinds = kinds(Family::V4).map(|(reason, _)| counted(&bench, reason));
+    assert_eq!(of_kinds.iter().sum::<u64>(), passed);
+    assert!(of_kinds.iter().all(|count| *count > 80), "{of_kinds:?}");
+    // Its RTP has the ring's own rules.
+    let rtp = frame(Family::V4, &packet(1, 1, 1, 100));
+    bench.rig.run("ingress", &rtp);
+    assert_eq!(bench.rig.steered().len(), 1);
+    for (reason, bytes) in kinds(Family::V6) {
+        let before = counted(&bench, reason);
+        assert_eq!(bench.rig.run("ingress", &bytes).action, XDP_PASS);
+        assert_eq!(counted(&bench, reason), before + 1);
+    }
+    // Control may enter a pair anew, as when its payload types change.
+    bench.rig.forgive();
+    let (_, check) = &kinds(Family::V4)[0];
+    assert_eq!(bench.rig.run("ingress", check).action, XDP_PASS);
+}
+
+/// A frame to the media port of sessions, of 1,200 bytes of RTP.
+fn media(from: std::net::SocketAddr, payload_type: u8) -> Vec<u8> {
+    use forwarder_tests::{Family, cases};
+    let mut payload = vec![0x80, payload_type, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7];
+    payload.resize(MEDIA_LEN, 1);
+    forwarder_tests::frame::Frame::udp(
+        cases::REMOTE_MAC,
+        cases::LOCAL_MAC,
+        from,
+        cases::sealed_local(Family::V4),
+        &payload,
+    )
+    .build()
+}
+
+const MEDIA_LEN: usize = 1200;
+const VIDEO: u8 = 96;
+/// What it takes in a ring: behind a header of its own and one of the kernel's (`BPF_RINGBUF_HDR_SZ`), by whole words.
+const IN_RING: u64 = (MEDIA_LEN as u64 + 16).next_multiple_of(8) + 8;
+
+/// Enters a session's pair: the remote port stands for the session.
+fn enter(bench: &mut Bench, session: u32) -> (std::net::SocketAddr, TableOp) {
+    use forwarder_tests::{Family, cases};
+    let from = std::net::SocketAddr::new(cases::remote(Family::V4).ip(), 10_000 + session as u16);
     let octets = |address: std::net::SocketAddr| match address.ip() {
         std::net::IpAddr::V4(ip) => (ip.to_ipv6_mapped().octets(), address.port()),
         std::net::IpAddr::V6(ip) => (ip.octets(), address.port()),
     };
-    let key = PairKey::new(octets(other), octets(to));
+    let key = PairKey::new(octets(from), octets(cases::sealed_local(Family::V4)));
     let steer = Steer {
         worker: 0,
-        session: 78,
+        session,
         ..Steer::default()
     };
     let put = TableOp::PutSteer {
@@ -267,13 +330,75 @@ fn a_session_that_floods_leaves_room() {
         steer: steer.with_audio(cases::AUDIO),
     };
     bench.rig.tables.apply(&put).unwrap();
-    let frame = |from| {
-        let mut payload = vec![0x80, cases::AUDIO, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7];
-        payload.resize(1200, 1);
-        let (there, here) = (cases::REMOTE_MAC, cases::LOCAL_MAC);
-        forwarder_tests::frame::Frame::udp(there, here, from, to, &payload).build()
+    (from, TableOp::DropSteer { key })
+}
+
+/// Many sessions fill a ring that nobody reads, each below its rate: at three quarters video is shed, and audio goes on to the last byte.
+#[test]
+fn a_full_ring_takes_no_video_and_then_nothing() {
+    use forwarder_tests::cases;
+    needs_root!();
+    let mut bench = Bench::take();
+    let entered: Vec<_> = (100..140)
+        .map(|session| enter(&mut bench, session))
+        .collect();
+    let before = bench.reasons();
+    let counts = |bench: &Bench| {
+        let reasons = [
+            Reason::Steered,
+            Reason::VideoShed,
+            Reason::RingFull,
+            Reason::Metered,
+        ];
+        reasons.map(|reason| bench.reasons()[reason as usize] - before[reason as usize])
     };
-    let (flood, others) = (frame(cases::remote(Family::V4)), frame(other));
+    let send = |bench: &mut Bench, payload_type, packets: u64| {
+        let mut from = entered.iter().map(|(from, _)| *from).cycle();
+        for _ in 0..packets {
+            let frame = media(from.next().unwrap(), payload_type);
+            bench.rig.run("ingress", &frame);
+        }
+    };
+    // The one that crosses the line is let in.
+    let video = RING_VIDEO / IN_RING + 1;
+    send(&mut bench, VIDEO, video);
+    assert_eq!(counts(&bench), [video, 0, 0, 0]);
+    send(&mut bench, VIDEO, 40);
+    assert_eq!(counts(&bench), [video, 40, 0, 0]);
+    let all = (u64::from(RING_BYTES) - 1) / IN_RING;
+    let audio = all - video;
+    assert!(audio > 800, "{audio}");
+    send(&mut bench, cases::AUDIO, audio);
+    assert_eq!(counts(&bench), [all, 40, 0, 0]);
+    send(&mut bench, cases::AUDIO, 40);
+    assert_eq!(counts(&bench), [all, 40, 40, 0]);
+    send(&mut bench, VIDEO, 1);
+    assert_eq!(counts(&bench), [all, 41, 40, 0]);
+    // What was let in is there, and with room there is room for video.
+    let taken = bench.rig.steered();
+    assert_eq!(taken.len() as u64, all);
+    let is_audio = |payload: &[u8]| payload[1] == cases::AUDIO;
+    let heard = taken.iter().filter(|(_, payload)| is_audio(payload));
+    assert_eq!(heard.count() as u64, audio);
+    send(&mut bench, VIDEO, 1);
+    assert_eq!(counts(&bench), [all + 1, 41, 40, 0]);
+    assert_eq!(bench.rig.steered().len(), 1);
+    for (_, drop) in entered {
+        bench.rig.tables.apply(&drop).unwrap();
+    }
+}
+
+/// Past half of a ring each session has its rate, so that one that floods does not keep the others out.
+#[test]
+fn a_session_that_floods_leaves_room() {
+    use forwarder_tests::{Family, cases};
+    needs_root!();
+    let mut bench = Bench::take();
+    let (other, drop) = enter(&mut bench, 78);
+    let (flood, others) = (
+        media(cases::remote(Family::V4), cases::AUDIO),
+        media(other, cases::AUDIO),
+    );
     let before = bench.reasons();
     let counted =
         |bench: &Bench, reason: Reason| bench.reasons()[reason as usize] - before[reason as usize];
@@ -286,7 +411,7 @@ fn a_session_that_floods_leaves_room() {
         counted(&bench, Reason::Steered),
         counted(&bench, Reason::Metered),
     );
-    let half = RING_SHARED / 1232;
+    let half = RING_SHARED / IN_RING;
     assert!((half..half + 1000).contains(&steered), "{steered}");
     assert_eq!(steered + metered, sent);
     for _ in 0..200 {
@@ -305,6 +430,5 @@ fn a_session_that_floods_leaves_room() {
     // With room in the ring nobody is metered.
     bench.rig.run("ingress", &flood);
     assert_eq!(bench.rig.steered().len(), 1);
-    let drop = TableOp::DropSteer { key };
     bench.rig.tables.apply(&drop).unwrap();
 }

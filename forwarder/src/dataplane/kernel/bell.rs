@@ -60,6 +60,14 @@ impl BellSocket {
     }
 }
 
+#[cfg(test)]
+impl From<Socket> for BellSocket {
+    /// Whatever is at its other end hears the bells.
+    fn from(socket: Socket) -> Self {
+        Self { socket }
+    }
+}
+
 fn bind(socket: &Socket, interface: u32) -> io::Result<()> {
     // SAFETY: all zeroes are a valid address of this kind.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };

@@ -22,7 +22,7 @@ use super::{
     self_test,
     slot_memory::SlotMemory,
     tables::{Hashes, KernelTables},
-    worker_port::{self, WorkerPort},
+    worker_port::{self, Arrivals, SlotPort, WorkerPort},
 };
 use crate::core::settings::MAX_SOCKETS;
 use crate::dataplane::{
@@ -327,14 +327,16 @@ fn worker_ports(
     let ports = rings.into_iter().map(|(worker, ring)| {
         let [near, far] = bell::make_pair(namespace, worker)?;
         attach::bell(object, pins, namespace, worker, far)?;
-        WorkerPort::new(
-            worker,
-            ring,
-            SlotMemory::map(fd(array_data(object.map("SLOT_MEMORY")?)?), worker)?,
-            BellSocket::open(namespace, near)?,
-            worker_port::map_consumed(fd(array_data(object.map("CONSUMED")?)?))?,
-            window,
-        )
+        Ok(WorkerPort {
+            arrivals: Arrivals::new(ring)?,
+            slots: SlotPort {
+                memory: SlotMemory::map(fd(array_data(object.map("SLOT_MEMORY")?)?), worker)?,
+                bell: BellSocket::open(namespace, near)?,
+                consumed: worker_port::map_consumed(fd(array_data(object.map("CONSUMED")?)?))?,
+                worker,
+                window,
+            },
+        })
     });
     ports.collect()
 }

@@ -31,18 +31,31 @@ pub struct Arrived<'a> {
 
 /// A worker's end of XDP.
 pub struct WorkerPort {
-    ring: RingBuf<MapData>,
+    /// The way in.
+    pub arrivals: Arrivals,
+    /// The way out.
+    pub slots: SlotPort,
+}
+
+/// The ring by which packets come to a worker.
+pub struct Arrivals(RingBuf<MapData>);
+
+/// The slots and the bell by which a worker's packets go.
+#[derive(Debug)]
+pub struct SlotPort {
     /// The worker's slots.
-    pub slots: SlotMemory,
+    pub memory: SlotMemory,
     /// The worker's bell.
     pub bell: BellSocket,
-    consumed: Region,
-    worker: u32,
+    /// The counts of all workers.
+    pub consumed: Region,
+    /// Number of the worker.
+    pub worker: u32,
     /// Replicas that may be on their way to a device's ring.
     pub window: u32,
 }
 
-/// An empty ring, to be put into the map `RINGS` and given to [`WorkerPort::new`].
+/// An empty ring, to be put into the map `RINGS` and given to [`Arrivals::new`].
 ///
 /// # Errors
 /// The kernel's: out of memory.
@@ -63,40 +76,26 @@ pub fn map_consumed(fd: BorrowedFd<'_>) -> Result<Region> {
     )?)
 }
 
-impl WorkerPort {
-    /// A port of these parts.
+impl Arrivals {
+    /// What comes by this ring.
     ///
     /// # Errors
     /// The map is no ring.
-    pub fn new(
-        worker: u32,
-        ring: MapData,
-        slots: SlotMemory,
-        bell: BellSocket,
-        consumed: Region,
-        window: u32,
-    ) -> Result<Self> {
-        Ok(Self {
-            ring: RingBuf::try_from(aya::maps::Map::RingBuf(ring))?,
-            slots,
-            bell,
-            consumed,
-            worker,
-            window,
-        })
+    pub fn new(ring: MapData) -> Result<Self> {
+        Ok(Self(RingBuf::try_from(aya::maps::Map::RingBuf(ring))?))
     }
 
     /// Readable while packets wait.
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor lives as long as the ring that is borrowed.
-        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
     }
 
     /// Copies the next packet that waits into `to`; `None` where none does. A packet that does not fit is given without payload.
     #[inline]
     pub fn next<'b>(&mut self, to: &'b mut [u8]) -> Option<Arrived<'b>> {
-        let item = self.ring.next()?;
+        let item = self.0.next()?;
         let (header, payload) = item.split_first_chunk::<PUNT_HEADER>()?;
         let [s0, s1, s2, s3, l0, l1, l2, l3, at @ ..] = *header;
         let len = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
@@ -111,7 +110,9 @@ impl WorkerPort {
         }
         Some(arrived)
     }
+}
 
+impl SlotPort {
     /// The sequence number after the last slot that XDP is done with.
     #[inline]
     #[must_use]

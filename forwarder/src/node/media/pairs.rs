@@ -49,6 +49,7 @@ const fn steer(session: u32, worker: u32, audio: [u32; 4]) -> Steer {
         worker,
         session,
         audio,
+        until: 0,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arrayvec::ArrayVec;
-use forwarder_common::slots::MAX_WORKERS;
+use forwarder_common::{slots::MAX_WORKERS, tables::Member};
 use nix::sys::eventfd::EventFd;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
         allocations::allocations,
         command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
         counters::{LegCounters, TrackCounters},
+        far_end::{self, FarEnd},
         outlets::Outlets,
         relay::Relays,
         send_state::SendState,
@@ -50,20 +51,70 @@ pub(super) fn master(suite: Suite, seed: u8) -> MasterKey {
     .unwrap()
 }
 
-pub(super) fn track() -> Track {
+pub(super) fn track(kind: Kind) -> Track {
+    let (codec, clock_rate) = match kind {
+        Kind::Audio => (Codec::Opus, 48_000),
+        Kind::Video => (Codec::Vp8, 90_000),
+    };
     Track {
         track: TRACK,
         session: PUBLISHER,
-        kind: Kind::Audio,
+        kind,
         mid: None,
         ssrcs: ArrayVec::from_iter([SSRC]),
         codecs: ArrayVec::from_iter([TrackCodec {
             payload_type: 96,
-            codec: Codec::Opus,
-            clock_rate: 48_000,
+            codec,
+            clock_rate,
         }]),
         counters: Arc::default(),
     }
+}
+
+/// What the track carries, and the way to its subscribers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) suite: Suite,
+    pub(super) kind: Kind,
+    /// By slots and bells, or by connected sockets.
+    pub(super) by_slots: bool,
+}
+
+impl Call {
+    /// Sound over sockets.
+    pub(super) const fn of(suite: Suite) -> Self {
+        Self {
+            suite,
+            kind: Kind::Audio,
+            by_slots: false,
+        }
+    }
+
+    /// Every suite, kind and way.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        SUITES.into_iter().flat_map(|suite| {
+            [Kind::Audio, Kind::Video]
+                .into_iter()
+                .flat_map(move |kind| {
+                    [false, true].map(|by_slots| Self {
+                        suite,
+                        kind,
+                        by_slots,
+                    })
+                })
+        })
+    }
+}
+
+/// Replicas that may be under way: three subscribers of a batch of one packet always find room.
+const WINDOW: u32 = 64;
+/// A payload that VP8 begins a keyframe with (RFC 7741 §4.3), and one that it does not.
+pub(super) const KEYFRAME: [u8; 2] = [0x10, 0];
+pub(super) const DELTA: [u8; 2] = [0x10, 1];
+
+/// The hop of a subscriber.
+fn hop_of(session: u32) -> u32 {
+    session + 100
 }
 
 pub(super) fn ids(known: &[(u8, Extension)]) -> ExtensionIds {
@@ -76,6 +127,7 @@ pub(super) fn ids(known: &[(u8, Extension)]) -> ExtensionIds {
 
 /// A subscriber and what the reference expects it to get.
 pub(super) struct Subscriber {
+    pub(super) session: u32,
     pub(super) socket: UdpSocket,
     pub(super) keys: ReceiveKeys,
     pub(super) streams: ReceiveStreams<()>,
@@ -88,6 +140,8 @@ pub(super) struct Subscriber {
     pub(super) next: u64,
     pub(super) floor: u64,
     pub(super) paused: bool,
+    /// Whether it takes nothing before a keyframe.
+    pub(super) waits: bool,
     pub(super) expected: Vec<Expected>,
     pub(super) transport_sequence: u16,
 }
@@ -103,10 +157,85 @@ pub(super) struct Expected {
     pub(super) transport_sequence: u16,
 }
 
+impl Subscriber {
+    /// What it makes of a packet that came.
+    fn open(&mut self, mut packet: Vec<u8>) -> Expected {
+        let parsed = parse(&packet, &self.ids).unwrap();
+        let opened = self
+            .streams
+            .open(&self.keys, &mut packet, parsed.header_len, |_| Some(()))
+            .expect("every replica is authentic and new");
+        let plain = &packet[..opened.len];
+        let of = |extension| {
+            parsed
+                .element(extension, plain)
+                .unwrap_or_default()
+                .to_vec()
+        };
+        assert_eq!(of(Extension::Mid), self.mid);
+        assert_eq!(of(Extension::AbsSendTime).len(), 3);
+        Expected {
+            sequence: parsed.sequence,
+            timestamp: parsed.timestamp,
+            payload_type: parsed.payload_type,
+            marker: parsed.marker,
+            payload: plain[parsed.header_len..].to_vec(),
+            audio_level: of(Extension::AudioLevel),
+            transport_sequence: parsed.transport_sequence(plain).unwrap(),
+        }
+    }
+}
+
+/// A worker that opens what the publisher sends.
+pub(super) struct Worker {
+    state: State,
+    notes: Notes,
+    /// Where slots and bells end, if it has any.
+    far_end: Option<FarEnd>,
+    reasons: Arc<ReasonTable>,
+}
+
+impl Worker {
+    fn new(call: Call, send_state: &Arc<SendState>, counters: &Arc<TrackCounters>) -> Self {
+        let (told, notes) = telling(Arc::new(EventFd::new().unwrap()));
+        let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS).unwrap());
+        let (port, far_end) = call.by_slots.then(|| far_end::slots(WINDOW)).unzip();
+        let outlets = Outlets::new(0, port, TcpConnections::default(), Relays::default());
+        let tally = Tally::new(Arc::clone(&reasons), 0);
+        let mut state = State::new(outlets, told, tally, Arc::clone(send_state));
+        let keys = master(call.suite, 1);
+        for command in [
+            Command::PutReceiver {
+                session: PUBLISHER,
+                receiver: Receiver {
+                    keys: ReceiveKeys::new(&keys),
+                    ids: ids(&[(4, Extension::AudioLevel), (5, Extension::TransportCc)]),
+                    transport_cc: true,
+                    counters: Arc::default(),
+                },
+            },
+            Command::AddTrack(Track {
+                counters: Arc::clone(counters),
+                ..track(call.kind)
+            }),
+        ] {
+            assert!(state.obey(command).is_none());
+        }
+        Self {
+            state,
+            notes,
+            far_end,
+            reasons,
+        }
+    }
+}
+
 pub(super) struct World {
     pub(super) state: State,
     pub(super) send_state: Arc<SendState>,
-    pub(super) suite: Suite,
+    pub(super) call: Call,
+    pub(super) far_end: Option<FarEnd>,
+    pub(super) reasons: Arc<ReasonTable>,
     pub(super) senders: Vec<Arc<Sender>>,
     pub(super) notes: Notes,
     pub(super) publisher: SendKeys,
@@ -135,10 +264,15 @@ pub(super) fn ssrc_of(leg: u32) -> u32 {
 }
 
 impl World {
-    pub(super) fn new(suite: Suite) -> Self {
+    pub(super) fn new(call: Call) -> Self {
         let send_state = Arc::new(SendState::heap(4096, 16).unwrap());
         let counters = Arc::<TrackCounters>::default();
-        let (mut state, notes) = Self::worker(suite, &send_state, &counters);
+        let Worker {
+            mut state,
+            notes,
+            far_end,
+            reasons,
+        } = Worker::new(call, &send_state, &counters);
         let mut senders = Vec::new();
         let subscribers = (0..3)
             .map(|number| {
@@ -149,15 +283,28 @@ impl World {
                 socket.set_nonblocking(true).unwrap();
                 let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
                 ours.connect(socket.local_addr().unwrap()).unwrap();
+                let ours = Arc::new(OwnedFd::from(ours));
                 let sender = Arc::new(Sender {
                     session,
                     keys: Arc::new(SendKeys::new(&keys)),
-                    reach: Reach::Socket(Arc::new(OwnedFd::from(ours))),
+                    reach: if call.by_slots {
+                        Reach::Xdp {
+                            device: 0,
+                            member: Member {
+                                hop: hop_of(session),
+                                generation: 1,
+                            },
+                            socket: ours,
+                        }
+                    } else {
+                        Reach::Socket(ours)
+                    },
                     send_state: send_state.session(session).unwrap(),
                 });
                 senders.push(Arc::clone(&sender));
                 state.obey(Command::PutSender { session, sender });
                 Subscriber {
+                    session,
                     socket,
                     keys: ReceiveKeys::new(&keys),
                     streams: ReceiveStreams::new(64),
@@ -175,6 +322,7 @@ impl World {
                     next: 0,
                     floor: 0,
                     paused: false,
+                    waits: false,
                     expected: Vec::new(),
                     transport_sequence: 0,
                 }
@@ -183,10 +331,12 @@ impl World {
         Self {
             state,
             send_state,
-            suite,
+            call,
+            far_end,
+            reasons,
             senders,
             notes,
-            publisher: SendKeys::new(&master(suite, 1)),
+            publisher: SendKeys::new(&master(call.suite, 1)),
             subscribers,
             next_leg: 1,
             muted: false,
@@ -195,41 +345,14 @@ impl World {
         }
     }
 
-    /// A worker that opens what the publisher sends.
-    pub(super) fn worker(
-        suite: Suite,
-        send_state: &Arc<SendState>,
-        counters: &Arc<TrackCounters>,
-    ) -> (State, Notes) {
-        let (told, notes) = telling(Arc::new(EventFd::new().unwrap()));
-        let reasons = Arc::new(ReasonTable::heap(MAX_WORKERS).unwrap());
-        let outlets = Outlets::new(0, None, TcpConnections::default(), Relays::default());
-        let tally = Tally::new(reasons, 0);
-        let mut state = State::new(outlets, told, tally, Arc::clone(send_state));
-        let keys = master(suite, 1);
-        for command in [
-            Command::PutReceiver {
-                session: PUBLISHER,
-                receiver: Receiver {
-                    keys: ReceiveKeys::new(&keys),
-                    ids: ids(&[(4, Extension::AudioLevel), (5, Extension::TransportCc)]),
-                    transport_cc: true,
-                    counters: Arc::default(),
-                },
-            },
-            Command::AddTrack(Track {
-                counters: Arc::clone(counters),
-                ..track()
-            }),
-        ] {
-            assert!(state.obey(command).is_none());
-        }
-        (state, notes)
-    }
-
     /// Another worker takes the place of this one, which has nothing of it but keys and send state.
     pub(super) fn restart(&mut self) {
-        (self.state, self.notes) = Self::worker(self.suite, &self.send_state, &self.counters);
+        Worker {
+            state: self.state,
+            notes: self.notes,
+            far_end: self.far_end,
+            reasons: self.reasons,
+        } = Worker::new(self.call, &self.send_state, &self.counters);
         self.state.obey(Command::MuteTrack {
             track: TRACK,
             muted: self.muted,
@@ -261,6 +384,7 @@ impl World {
         let subscriber = &mut self.subscribers[number];
         subscriber.offset = None;
         subscriber.paused = false;
+        subscriber.waits = self.call.kind == Kind::Video;
         subscriber.next = first_index;
         self.state.obey(Command::AddLeg(Leg {
             leg,
@@ -271,7 +395,7 @@ impl World {
             profile: Profile {
                 ids: subscriber.ids.clone(),
                 mid: Some(ArrayVec::from_iter(subscriber.mid.iter().copied())),
-                kind: Kind::Audio,
+                kind: self.call.kind,
             },
             first_index,
             timestamp_offset: timestamp_offset_of(leg),
@@ -286,6 +410,7 @@ impl World {
             return;
         };
         subscriber.paused = !subscriber.paused;
+        subscriber.waits = self.call.kind == Kind::Video;
         subscriber.offset = None;
         self.state.obey(Command::PauseLeg {
             track: TRACK,
@@ -298,6 +423,7 @@ impl World {
         self.muted = !self.muted;
         for subscriber in &mut self.subscribers {
             subscriber.offset = None;
+            subscriber.waits = self.call.kind == Kind::Video;
         }
         self.state.obey(Command::MuteTrack {
             track: TRACK,
@@ -326,7 +452,7 @@ impl World {
             .forward(PUBLISHER, &mut sealed, 5_000_000_000, 5_000_000_000);
         // Neither does the first packet of the track.
         assert_eq!(allocations(), before, "a packet allocates");
-        if fresh {
+        if fresh && self.call.kind == Kind::Audio {
             self.heard.0 += 1;
             self.heard.1 += u64::from(127 - (packet.level & 0x7f));
             self.heard.2 += u64::from(packet.level >= 0x80);
@@ -341,6 +467,11 @@ impl World {
             let Some(leg) = subscriber.leg.filter(|_| !subscriber.paused) else {
                 continue;
             };
+            // A decoder begins with a keyframe: what comes before is not for it, and not missing either.
+            if subscriber.waits && !packet.payload.starts_with(&KEYFRAME) {
+                continue;
+            }
+            subscriber.waits = false;
             let offset = *subscriber.offset.get_or_insert_with(|| {
                 subscriber.floor = subscriber.next;
                 subscriber.next as i64 - packet.index as i64
@@ -356,7 +487,11 @@ impl World {
                 payload_type: payload_type_of(leg),
                 marker: packet.marker,
                 payload: packet.payload.clone(),
-                audio_level: vec![packet.level],
+                // It says nothing of pictures (RFC 6464).
+                audio_level: match self.call.kind {
+                    Kind::Audio => vec![packet.level],
+                    Kind::Video => Vec::new(),
+                },
                 transport_sequence: subscriber.transport_sequence,
             });
             subscriber.transport_sequence = subscriber.transport_sequence.wrapping_add(1);
@@ -365,8 +500,12 @@ impl World {
 
     /// What has arrived is what was expected.
     pub(super) fn check(&mut self) {
+        let before = allocations();
         self.state.flush();
+        assert_eq!(allocations(), before, "the end of a batch allocates");
         self.notes.drain(1000, |_| ());
+        let left = self.far_end.as_mut().map(FarEnd::send_all);
+        let left = left.unwrap_or_default();
         let counters = &self.counters;
         let heard = (
             counters.levels.load(Relaxed),
@@ -375,34 +514,18 @@ impl World {
         );
         assert_eq!(heard, self.heard);
         for subscriber in &mut self.subscribers {
-            let mut arrived = Vec::new();
+            let mut packets = Vec::new();
             let mut buffer = [0; 2048];
             while let Ok(len) = subscriber.socket.recv(&mut buffer) {
-                let packet = &mut buffer[..len];
-                let parsed = parse(packet, &subscriber.ids).unwrap();
-                let opened = subscriber
-                    .streams
-                    .open(&subscriber.keys, packet, parsed.header_len, |_| Some(()))
-                    .expect("every replica is authentic and new");
-                let plain = &packet[..opened.len];
-                let of = |extension| {
-                    parsed
-                        .element(extension, plain)
-                        .unwrap_or_default()
-                        .to_vec()
-                };
-                assert_eq!(of(Extension::Mid), subscriber.mid);
-                assert_eq!(of(Extension::AbsSendTime).len(), 3);
-                arrived.push(Expected {
-                    sequence: parsed.sequence,
-                    timestamp: parsed.timestamp,
-                    payload_type: parsed.payload_type,
-                    marker: parsed.marker,
-                    payload: plain[parsed.header_len..].to_vec(),
-                    audio_level: of(Extension::AudioLevel),
-                    transport_sequence: parsed.transport_sequence(plain).unwrap(),
-                });
+                packets.push(buffer[..len].to_vec());
             }
+            let to = hop_of(subscriber.session);
+            let replicas = left.iter().filter(|replica| replica.hop == to);
+            packets.extend(replicas.map(|replica| replica.payload.clone()));
+            let arrived: Vec<Expected> = packets
+                .into_iter()
+                .map(|packet| subscriber.open(packet))
+                .collect();
             assert_eq!(arrived, std::mem::take(&mut subscriber.expected));
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use forwarder::dataplane::kernel::slot_memory::Filled;
-use forwarder::dataplane::kernel::worker_port::WorkerPort;
+use forwarder::dataplane::kernel::worker_port::{SlotPort, WorkerPort};
 use forwarder::srtp::{SendKeys, Suite};
 use forwarder_common::checksum::Sum;
 use forwarder_common::slots::{BELL_SLOTS, Bell, SLOT_PAYLOAD, SLOTS};
@@ -75,7 +75,7 @@ impl SealFloor {
 
 /// Rings for slots that stay as they are.
 pub struct SlotFloor {
-    port: WorkerPort,
+    port: SlotPort,
     worker: u32,
     device: u32,
     /// Bytes of RTP payload and hops that the slots are filled with.
@@ -87,7 +87,7 @@ impl SlotFloor {
     /// With a port that no worker has.
     pub fn new(port: WorkerPort, worker: u32, device: u32) -> Self {
         Self {
-            port,
+            port: port.slots,
             worker,
             device,
             filled: (0, 0),
@@ -103,7 +103,7 @@ impl SlotFloor {
         self.filled = (payload, fan_out);
         let len = packet::udp_payload(payload, Suite::AeadAes128Gcm);
         for n in 0..FILLED {
-            self.port.slots.fill(SLOTS + n, |room| {
+            self.port.memory.fill(SLOTS + n, |room| {
                 let packet = room.get_mut(..len)?;
                 packet.fill(0x5a);
                 let header = packet.get_mut(..HEADER_LEN)?;

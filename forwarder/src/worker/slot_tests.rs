@@ -1,0 +1,215 @@
+//! Slots and bells with a far end that hears when it is told to: which packets ring, which leave by their socket, and what is dropped
+//! while nothing is heard.
+
+use std::{cell::Cell, net::UdpSocket, os::fd::OwnedFd, sync::Arc};
+
+use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD, tables::Member};
+
+use super::{
+    command::Reach,
+    far_end::{self, FarEnd, Replica},
+    outlets::Outlets,
+    relay::Relays,
+    tally::Tally,
+    tcp::TcpConnections,
+};
+use crate::dataplane::counters::ReasonTable;
+
+const WINDOW: u32 = 64;
+const HOP: u32 = 5;
+/// Bytes of a packet: its number, over and over.
+const LEN: usize = 40;
+
+thread_local! {
+    static NOW: Cell<u64> = const { Cell::new(1_000_000_000) };
+}
+
+/// A clock that nothing but looking at it moves, by 0.1 ms.
+fn clock() -> u64 {
+    NOW.set(NOW.get() + 100_000);
+    NOW.get()
+}
+
+struct Rig {
+    outlets: Outlets,
+    far_end: FarEnd,
+    tally: Tally,
+    reasons: Arc<ReasonTable>,
+    reach: Reach,
+    peer: UdpSocket,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (port, far_end) = far_end::slots(WINDOW);
+        let mut outlets = Outlets::new(0, Some(port), TcpConnections::default(), Relays::default());
+        let (_, sender) = outlets.xdp.as_mut().unwrap();
+        sender.clock = clock;
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
+        ours.connect(peer.local_addr().unwrap()).unwrap();
+        let reasons = Arc::new(ReasonTable::heap(1).unwrap());
+        Self {
+            outlets,
+            far_end,
+            tally: Tally::new(Arc::clone(&reasons), 0),
+            reasons,
+            reach: Reach::Xdp {
+                device: 0,
+                member: Member {
+                    hop: HOP,
+                    generation: 1,
+                },
+                socket: Arc::new(OwnedFd::from(ours)),
+            },
+            peer,
+        }
+    }
+
+    /// Sends a packet full of `number`.
+    fn send(&mut self, video: bool, number: u8) -> Result<u16, Reason> {
+        let seal = |room: &mut [u8; SLOT_PAYLOAD]| {
+            room[..LEN].fill(number);
+            Ok(LEN as u16)
+        };
+        let Self {
+            outlets,
+            reach,
+            tally,
+            ..
+        } = self;
+        outlets.send(reach, video, tally, &seal)
+    }
+
+    /// A batch of audio packets.
+    fn batch(&mut self, numbers: impl IntoIterator<Item = u8>) {
+        for number in numbers {
+            assert_eq!(self.send(false, number), Ok(LEN as u16));
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        self.outlets.flush(&mut self.tally);
+        self.tally.publish();
+    }
+
+    fn counted(&self, reason: Reason) -> u64 {
+        self.reasons.sum(reason)
+    }
+
+    /// Numbers of the packets that came by the socket.
+    fn by_socket(&self) -> Vec<u8> {
+        let mut buffer = [0; 2048];
+        let mut numbers = Vec::new();
+        while let Ok(len) = self.peer.recv(&mut buffer) {
+            numbers.push(number(&buffer[..len]));
+        }
+        numbers
+    }
+
+    /// Numbers of the packets of the next bell, which is heard now.
+    fn by_bell(&mut self) -> Option<Vec<u8>> {
+        let bell = self.far_end.hear()?;
+        let replicas = self.far_end.send(&bell);
+        let each = |Replica { hop, payload }: &Replica| {
+            assert_eq!(*hop, HOP);
+            number(payload)
+        };
+        Some(replicas.iter().map(each).collect())
+    }
+}
+
+fn number(packet: &[u8]) -> u8 {
+    assert!(packet.len() == LEN && packet.iter().all(|byte| *byte == packet[0]));
+    packet[0]
+}
+
+#[test]
+fn one_packet_leaves_by_its_socket_and_two_by_a_bell() {
+    let mut rig = Rig::new();
+    rig.batch([1]);
+    assert_eq!((rig.by_bell(), rig.by_socket()), (None, vec![1]));
+    assert_eq!(rig.counted(Reason::Sent), 1);
+    rig.batch([2, 3]);
+    assert_eq!(rig.by_bell(), Some(vec![2, 3]));
+    assert_eq!(rig.by_bell(), None);
+    assert!(rig.by_socket().is_empty());
+    rig.batch([4]);
+    assert_eq!((rig.by_bell(), rig.by_socket()), (None, vec![4]));
+    assert_eq!(rig.counted(Reason::Sealed), 4);
+}
+
+/// A bell that is left with one packet at the end of a batch is one all the same: by the socket it could overtake those before it.
+#[test]
+fn the_last_packet_of_a_batch_is_not_alone() {
+    let mut rig = Rig::new();
+    rig.batch(1..=34);
+    assert!(rig.by_socket().is_empty());
+    assert_eq!(rig.by_bell(), Some((1..=33).collect()));
+    assert_eq!(rig.by_bell(), Some(vec![34]));
+    // And so is the only one behind another device.
+    let mut rig = Rig::new();
+    assert!(rig.send(false, 1).is_ok());
+    if let Reach::Xdp { device, .. } = &mut rig.reach {
+        *device = 1;
+    }
+    rig.batch([2]);
+    assert!(rig.by_socket().is_empty());
+    assert_eq!(rig.by_bell(), Some(vec![1]));
+    assert_eq!(rig.by_bell(), Some(vec![2]));
+}
+
+#[test]
+fn a_packet_alone_overtakes_no_bell() {
+    let mut rig = Rig::new();
+    rig.batch([1, 2]);
+    // XDP has not heard that yet.
+    rig.batch([3]);
+    rig.batch([4]);
+    assert!(rig.by_socket().is_empty());
+    assert_eq!(rig.by_bell(), Some(vec![1, 2]));
+    rig.batch([5]);
+    assert!(rig.by_socket().is_empty());
+    assert_eq!(rig.by_bell(), Some(vec![3]));
+    assert_eq!(rig.by_bell(), Some(vec![4]));
+    assert_eq!(rig.by_bell(), Some(vec![5]));
+    // Now it has.
+    rig.batch([6]);
+    assert_eq!((rig.by_bell(), rig.by_socket()), (None, vec![6]));
+}
+
+#[test]
+fn while_nothing_is_heard_video_is_shed_before_audio() {
+    let mut rig = Rig::new();
+    rig.batch(1..=WINDOW as u8);
+    assert_eq!(
+        rig.send(true, 100),
+        Ok(LEN as u16),
+        "nothing has waited yet"
+    );
+    rig.flush();
+    assert_eq!(rig.counted(Reason::SlotsFull), 1, "it has waited in vain");
+    for _ in 0..10 {
+        assert_eq!(rig.send(true, 101), Err(Reason::VideoShed));
+    }
+    let sealed = u64::from(WINDOW) + 1;
+    rig.flush();
+    assert_eq!(rig.counted(Reason::Sealed), sealed, "none was sealed");
+    // Audio gets what room comes until the end of its batch.
+    for number in [102, 103] {
+        assert_eq!(rig.send(false, number), Ok(LEN as u16));
+        assert_eq!(rig.send(true, 101), Err(Reason::VideoShed));
+    }
+    let heard = rig.by_bell().unwrap();
+    rig.flush();
+    assert_eq!(rig.counted(Reason::SlotsFull), 1);
+    assert_eq!(rig.by_bell().unwrap().len() + heard.len(), WINDOW as usize);
+    assert_eq!(rig.by_bell(), Some(vec![102, 103]));
+    // With room there is room for video.
+    assert_eq!(rig.send(true, 104), Ok(LEN as u16));
+    rig.batch([105]);
+    assert_eq!(rig.by_bell(), Some(vec![104, 105]));
+    assert!(rig.by_socket().is_empty());
+}
