@@ -87,6 +87,7 @@ fn start(lab: &Lab) -> Started {
             ring: 256,
             queues: 2,
             mtu: 1500,
+            mac: lab.receiver().fwd_mac.0,
             attached: None,
         }],
         sizes: Sizes {

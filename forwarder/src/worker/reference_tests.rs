@@ -1,6 +1,7 @@
 //! Random packets through a worker and through a naive reference: what every subscriber opens is what the reference says, in the same
 //! order, and nothing else ever leaves. Over real sockets, with real ciphers.
 
+mod keyframes;
 mod world;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use aya::maps::{Map, MapData};
 use forwarder_common::{
-    tables::{MAX_DEVICES, MAX_INTERFACES},
+    tables::{MAX_DEVICES, MAX_INTERFACES, mac_words},
     wire::eth,
 };
 
@@ -46,6 +46,8 @@ pub struct Device {
     pub queues: u32,
     /// Largest IP packet, in bytes.
     pub mtu: u32,
+    /// Its MAC.
+    pub mac: [u8; 6],
     /// Number of the XDP program that is attached.
     pub attached: Option<u32>,
 }
@@ -110,6 +112,7 @@ impl Kernel {
         let bounds = Bounds {
             window: window(&options.devices, sizes.cpus),
             frame_max: frame_max(&options.devices),
+            macs: macs(&options.devices),
             workers: options.workers,
         };
         let mut object = Object::load(sizes, &bounds)?;
@@ -209,6 +212,14 @@ fn frame_max(devices: &[Device]) -> [u32; MAX_DEVICES as usize] {
         *bound = device.mtu.saturating_add((eth::LEN + eth::TAG_LEN) as u32);
     }
     bounds
+}
+
+fn macs(devices: &[Device]) -> [[u32; 2]; MAX_DEVICES as usize] {
+    let mut macs = [[0; 2]; MAX_DEVICES as usize];
+    for (mac, device) in macs.iter_mut().zip(devices) {
+        *mac = mac_words(device.mac);
+    }
+    macs
 }
 
 struct BroughtUp {
