@@ -31,7 +31,10 @@ use crate::dataplane::{
     region::{Region, WORD},
     shared::SharedTables,
 };
-use crate::worker::send_state::{SESSION_STRIDE, SendState};
+use crate::worker::{
+    receive_state::RECEIVE_STRIDE,
+    send_state::{SESSION_STRIDE, SendState},
+};
 
 /// An interface that takes and sends media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -317,9 +320,11 @@ fn send_state(options: &Options, pins: &Pins) -> Result<SendState> {
     };
     let by_leg = make("SEND_STATE", WORD, legs)?;
     let by_session = make("SESSION_STATE", SESSION_STRIDE, sessions)?;
+    let received = make("RECEIVE_STATE", RECEIVE_STRIDE, sessions)?;
     Ok(SendState::map(
         (fd(&by_leg), legs),
         (fd(&by_session), sessions),
+        (fd(&received), sessions),
     )?)
 }
 
