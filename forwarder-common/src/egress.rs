@@ -23,11 +23,8 @@ pub fn replicate<P: Shift + ?Sized>(
     hop: &Hop,
     ticket: &Ticket,
 ) -> Result<u16, Reason> {
+    fits(hop, ticket.payload_len)?;
     let shape = Shape::from_number(hop.shape);
-    let ip_packet = shape.ip_len() + udp::LEN + usize::from(ticket.payload_len);
-    if ip_packet > usize::from(hop.mtu) {
-        return Err(Reason::TooBig);
-    }
     let cut = i32::from(ticket.header_len) - shape.header_len() as i32;
     if cut != 0 {
         packet.shift(cut).ok_or(Reason::NoRoom)?;
@@ -56,6 +53,20 @@ pub fn admit(hop: &Hop, generation: u32, deadline: u64, now: u64) -> Result<(), 
     }
     if hop.flags & HOP_RESOLVED == 0 {
         return Err(Reason::Unresolved);
+    }
+    Ok(())
+}
+
+/// Whether a packet of so many bytes of UDP payload is within the hop's MTU.
+///
+/// # Errors
+/// [`Reason::TooBig`].
+#[inline(always)]
+pub fn fits(hop: &Hop, payload_len: u16) -> Result<(), Reason> {
+    let shape = Shape::from_number(hop.shape);
+    let ip_packet = shape.ip_len() + udp::LEN + usize::from(payload_len);
+    if ip_packet > usize::from(hop.mtu) {
+        return Err(Reason::TooBig);
     }
     Ok(())
 }

@@ -16,6 +16,8 @@ use crate::{
 pub trait Lookup {
     /// The endpoint of this local address; `None` where the address takes no media.
     fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint>;
+    /// Whether an interface of the node has this MAC, [`mac_words`](crate::tables::mac_words).
+    fn is_own_mac(&self, mac: [u32; 2]) -> bool;
     /// The route of a stream.
     fn route(&self, key: &RouteKey) -> Option<u32>;
     /// Who opens the packets of a 5-tuple, if ICE has validated it.
@@ -125,8 +127,8 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
         port: ports & SECOND_HALF,
     };
     let endpoint = lookup.endpoint(&endpoint).ok_or(not_ours)?;
-    let [ours0, ours1] = endpoint.mac;
-    if [ours0, ours1 & FIRST_HALF] != [mac0, mac1 & FIRST_HALF] {
+    let mac = [mac0, mac1 & FIRST_HALF];
+    if endpoint.mac() != mac && !(endpoint.is_sealed() && reaches_the_stack(mac, lookup)) {
         return Err(Verdict::Pass(Reason::ForeignMac));
     }
 
@@ -174,6 +176,15 @@ fn try_judge<P: Packet + ?Sized, L: Lookup>(packet: &P, lookup: &L) -> Result<Ta
             payload_len: payload_len as u16,
         }),
     }
+}
+
+/// Whether the stack would take a frame with this MAC, although the address is another interface's: that of the interface which
+/// it came by (RFC 1122 §3.3.4.2, the weak model), or a group's. At the media port of sessions it is judged like any other, or
+/// strangers would come around the meter. What is for somebody else goes on to him, such as a macvlan or a bridge's port.
+#[inline(always)]
+fn reaches_the_stack<L: Lookup>(mac: [u32; 2], lookup: &L) -> bool {
+    let [start, _] = mac;
+    start & GROUP != 0 || lookup.is_own_mac(mac)
 }
 
 /// Judges a datagram to the media port of sessions. What comes from a 5-tuple that ICE has validated is taken, or passes to the
@@ -243,6 +254,8 @@ fn stranger<P: Packet + ?Sized, L: Lookup>(
     Verdict::Pass(Reason::Stun)
 }
 
+/// The bit of a MAC's first word that says that it is a group's (IEEE 802).
+const GROUP: u32 = u32::from_ne_bytes([1, 0, 0, 0]);
 /// Masks of the halves of a word by their place in memory.
 const FIRST_HALF: u32 = u32::from_ne_bytes([0xff, 0xff, 0, 0]);
 const SECOND_HALF: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);

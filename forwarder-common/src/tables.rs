@@ -47,6 +47,16 @@ pub const fn port_words(source: u16, destination: u16) -> u32 {
     u32::from_ne_bytes([a, b, c, d])
 }
 
+/// The words of a MAC; the last two bytes are zero.
+#[must_use]
+pub const fn mac_words(mac: [u8; 6]) -> [u32; 2] {
+    let [a, b, c, d, e, f] = mac;
+    [
+        u32::from_ne_bytes([a, b, c, d]),
+        u32::from_ne_bytes([e, f, 0, 0]),
+    ]
+}
+
 /// A local address and port that takes media. Key of the endpoints map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
@@ -77,19 +87,15 @@ pub struct Endpoint {
     pub mac: [u32; 2],
 }
 
-/// The byte of [`Endpoint::mac`] that marks the media port of sessions.
+/// The byte of an endpoint's MAC that marks the media port of sessions.
 const SEALED: u32 = u32::from_ne_bytes([0, 0, 0, 1]);
 
 impl Endpoint {
     /// An address behind an interface with this MAC.
     #[must_use]
     pub const fn new(mac: [u8; 6]) -> Self {
-        let [a, b, c, d, e, f] = mac;
         Self {
-            mac: [
-                u32::from_ne_bytes([a, b, c, d]),
-                u32::from_ne_bytes([e, f, 0, 0]),
-            ],
+            mac: mac_words(mac),
         }
     }
 
@@ -100,6 +106,14 @@ impl Endpoint {
         Self {
             mac: [start, end | SEALED],
         }
+    }
+
+    /// The MAC, as [`mac_words`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn mac(&self) -> [u32; 2] {
+        let [start, end] = self.mac;
+        [start, end & !SEALED]
     }
 
     /// Whether packets here belong to sessions: only what ICE has let in is taken.

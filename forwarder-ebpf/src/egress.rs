@@ -1,9 +1,9 @@
 //! One clone of a broadcast: finds out whose it is, and makes it theirs.
 
 use forwarder_common::{
-    egress::{admit, replicate},
+    egress::replicate,
     reason::Reason,
-    tables::{CHUNK_SLOTS, Chunk, MAX_DEVICES, Member, NONE},
+    tables::{Chunk, MAX_DEVICES},
     ticket::{BELL, Ticket},
 };
 
@@ -11,6 +11,7 @@ use crate::{
     bell,
     counters::{self, count},
     maps,
+    member::admitted,
     packet::Frame,
 };
 
@@ -89,25 +90,8 @@ fn to_next_member(
     let Some(slot) = cursor.next_slot(ticket.tag, ticket.mask) else {
         return Err(Reason::Surplus);
     };
-    // SAFETY: a valid reference. Volatile, since LLVM would remove the mask, knowing what the verifier does not.
-    let slot = unsafe { core::ptr::read_volatile(&slot) } as usize & (CHUNK_SLOTS - 1);
-    // SAFETY: a map value, read as above; the index is masked.
-    let word =
-        unsafe { core::ptr::read_volatile((&raw const (*chunk).slots).cast::<u64>().add(slot)) };
-    let member = Member::from_word(word);
-    if member.hop == NONE {
-        return Err(Reason::Removed);
-    }
-    let Some(hop) = maps::hop(member.hop) else {
-        return Err(Reason::Removed);
-    };
-    admit(
-        hop,
-        member.generation,
-        maps::deadline(hop.lease),
-        ticket.now,
-    )?;
+    let (number, hop) = admitted(chunk, slot, ticket.now)?;
     let bytes = replicate(frame, hop, ticket)?;
-    counters::hop(member.hop, bytes, ticket.now);
+    counters::hop(number, bytes, ticket.now);
     Ok(())
 }

@@ -5,16 +5,18 @@ use aya_ebpf::{
     helpers::bpf_ktime_get_boot_ns,
 };
 use forwarder_common::{
+    egress::fits,
     ingress::Taken,
     pacer::{Arrival, Pacer},
     reason::Reason,
-    tables::{Chunk, MAX_DEVICES, NONE, QUEUE_SLOT, STALE, ladder_index},
+    tables::{CHUNK_SLOTS, Chunk, MAX_DEVICES, NONE, QUEUE_SLOT, STALE, ladder_index},
     ticket::{DONE, SENT, Ticket, WAITING},
 };
 
 use crate::{
     counters::{self, count, count_many},
     maps,
+    member::admitted,
     packet::{Frame, bounded},
     payload,
 };
@@ -115,7 +117,7 @@ pub fn take(frame: &mut Frame, mut taken: Taken) -> Result<u32, Reason> {
     match pacer.arrive(now, replicas, next.more, maps::window()) {
         Arrival::Send { on_loop } => {
             ticket.state = if next.more { SENT } else { DONE };
-            broadcast(frame, pacer, ticket, next.device, replicas, on_loop)
+            broadcast(frame, pacer, ticket, next.device, on_loop)
         }
         Arrival::Loop => {
             count(Reason::Queued);
@@ -211,7 +213,7 @@ pub fn turn(frame: &mut Frame) -> Result<u32, Reason> {
     if !on_loop {
         pacer.leave();
     }
-    broadcast(frame, pacer, ticket, next.device, replicas, on_loop)
+    broadcast(frame, pacer, ticket, next.device, on_loop)
 }
 
 /// Clones the frame once per member, and once for the loop.
@@ -221,12 +223,18 @@ fn broadcast(
     pacer: &mut Pacer,
     mut ticket: Ticket,
     device: u32,
-    replicas: u32,
     on_loop: bool,
 ) -> Result<u32, Reason> {
     if device >= MAX_DEVICES {
         return Err(Reason::NoDevice);
     }
+    ticket.mask = without_refused_tail(
+        ticket.chunk,
+        ticket.mask,
+        ticket.now,
+        ticket.payload_len.into(),
+    );
+    let replicas = ticket.mask.count_ones();
     if replicas == 0 && !on_loop {
         return Ok(xdp_action::XDP_DROP);
     }
@@ -249,6 +257,37 @@ fn broadcast(
         flags |= u64::from(BPF_F_BROADCAST);
     }
     maps::redirect_ladder(ladder_index(device, on_loop, replicas), flags).ok_or(Reason::NoDevice)
+}
+
+/// What is left of a mask without the highest members that egress would refuse, which are counted. So the last clone of a broadcast
+/// is one that leaves.
+///
+/// The driver is told to begin only with the last 16 clones of a poll, and only if egress left anything of those (`bq_xmit_all`):
+/// else all that came before them would stay in the ring until the next packet.
+///
+/// Not inlined and global: the verifier walks such a function once, and not once for every way to it.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn without_refused_tail(chunk: u32, mask: u64, now: u64, payload_len: u32) -> u64 {
+    let Some(chunk) = maps::chunk(chunk) else {
+        return mask;
+    };
+    let mut mask = mask;
+    let mut tries = 0;
+    while tries < CHUNK_SLOTS && mask != 0 {
+        let highest = 63 - mask.leading_zeros();
+        let refused = match admitted(chunk, highest, now) {
+            Ok((_, hop)) => fits(hop, payload_len as u16),
+            Err(reason) => Err(reason),
+        };
+        let Err(reason) = refused else {
+            break;
+        };
+        count(reason);
+        mask &= !(1 << (highest & 63));
+        tries += 1;
+    }
+    mask
 }
 
 /// Sends the frame around the loop.

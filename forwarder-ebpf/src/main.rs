@@ -20,6 +20,7 @@ mod counters;
 mod egress;
 mod fanout;
 mod maps;
+mod member;
 mod packet;
 mod payload;
 mod xmit;

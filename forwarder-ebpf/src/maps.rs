@@ -99,6 +99,10 @@ static WINDOW: u32 = 128;
 #[unsafe(no_mangle)]
 static FRAME_MAX: [u32; MAX_DEVICES as usize] = [0; MAX_DEVICES as usize];
 
+/// MAC of each device, `tables::mac_words`; set at load.
+#[unsafe(no_mangle)]
+static MACS: [[u32; 2]; MAX_DEVICES as usize] = [[0; 2]; MAX_DEVICES as usize];
+
 #[inline(always)]
 fn constant(value: &'static u32) -> u32 {
     // SAFETY: a valid reference; volatile because the loader changes it behind the compiler's back.
@@ -119,6 +123,16 @@ impl Lookup for Tables {
     fn endpoint(&self, key: &EndpointKey) -> Option<Endpoint> {
         // SAFETY: values are plain bytes, replaced as a whole by the kernel.
         unsafe { ENDPOINTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn is_own_mac(&self, mac: [u32; 2]) -> bool {
+        let [start, end] = mac;
+        let own = |known: &'static [u32; 2]| {
+            let [known_start, known_end] = known;
+            constant(known_start) == start && constant(known_end) == end
+        };
+        MACS.iter().any(own)
     }
 
     #[inline(always)]

@@ -10,6 +10,8 @@ use crate::{
 
 /// The MAC of the media interface.
 pub const LOCAL_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+/// MAC of another interface of the node, which the address is not on.
+pub const OTHER_OWN_MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);
 /// The publisher's MAC.
 pub const REMOTE_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
 
@@ -326,6 +328,19 @@ fn sessions(cases: &mut Table, family: Family) {
     );
     cases.add(family, "session-tagged", tagged.clone().vlan(5).build());
     cases.add(family, "session-padded", tagged.pad_to(150).build());
+    let macs = [
+        ("own", OTHER_OWN_MAC),
+        ("foreign", Mac([2, 0, 0, 0, 0, 8])),
+        ("group", Mac([0xff; 6])),
+    ];
+    for (which, mac) in macs {
+        for (who, source) in [("pair", remote(family)), ("stranger", stranger)] {
+            let payload = rtp(MIXED, 1, 1, 50);
+            let built = Frame::udp(REMOTE_MAC, mac, source, sealed_local(family), &payload);
+            let name = format!("session-{who}-to-{which}-mac");
+            cases.add(family, &name, built.build());
+        }
+    }
 }
 
 /// What lies around it.

@@ -51,6 +51,11 @@ impl Lookup for EveryOther {
         })
     }
 
+    fn is_own_mac(&self, mac: [u32; 2]) -> bool {
+        let [start, _] = mac;
+        start.count_ones().is_multiple_of(2)
+    }
+
     fn knows_ufrag(&self, ufrag: u64) -> bool {
         ufrag.count_ones().is_multiple_of(2)
     }

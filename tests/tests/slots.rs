@@ -87,6 +87,7 @@ fn start(lab: &Lab) -> Started {
             ring: 256,
             queues: 2,
             mtu: 1500,
+            mac: lab.receiver().fwd_mac.0,
             attached: None,
         }],
         sizes: Sizes {
@@ -113,6 +114,7 @@ fn the_send_state_is_pinned() {
     let session = state.session(4).unwrap();
     state.store(8, 70_000);
     session.store_srtcp(17);
+    state.receive_session(4).unwrap().store(0, 99, 1 << 20);
     let taken: Vec<u16> = (0..5).map(|_| session.next_transport_sequence()).collect();
     assert_eq!(taken, [0, 1, 2, 3, 4]);
     // Whoever was here is gone; the maps are not.
@@ -122,12 +124,15 @@ fn the_send_state_is_pinned() {
         let version = versions.unwrap().next().unwrap().unwrap();
         MapData::from_pin(version.path().join(name)).unwrap()
     };
-    let (legs, sessions) = (pinned("SEND_STATE"), pinned("SESSION_STATE"));
-    let state = SendState::map((legs.fd().as_fd(), 9), (sessions.fd().as_fd(), 5));
+    let [legs, sessions, received] = ["SEND_STATE", "SESSION_STATE", "RECEIVE_STATE"].map(pinned);
+    let (legs, sessions) = ((legs.fd().as_fd(), 9), (sessions.fd().as_fd(), 5));
+    let state = SendState::map(legs, sessions, (received.fd().as_fd(), 5));
     let state = Arc::new(state.unwrap());
     let session = state.session(4).unwrap();
     assert_eq!((state.next_index(8), session.next_srtcp()), (70_000, 17));
     assert_eq!(session.next_transport_sequence(), 5);
+    let arrived: Vec<_> = state.receive_session(4).unwrap().streams().collect();
+    assert_eq!(arrived, [(99, 1 << 20)]);
     lab.fwd.enter(|| started.kernel.stop()).unwrap();
 }
 

@@ -13,6 +13,8 @@ use crate::process::{cargo, find_program, run as run_command};
 use crate::progress::{self, heading, note, seconds};
 use crate::workspace::Workspace;
 
+/// The workspace of the fuzz targets.
+const FUZZ: &str = "tests/fuzz/Cargo.toml";
 const DENY_VERSION: &str = "0.20.2";
 
 /// `cargo xtask lint`.
@@ -20,11 +22,12 @@ pub fn run(workspace: &Workspace, args: &args::Lint) -> Result<()> {
     let started = Instant::now();
     // The host crates embed the objects, so even checking them needs these.
     bpf::build(workspace, &[Variant::Plain])?;
-    let checks: [(&str, &dyn Fn() -> Result<()>); 6] = [
+    let checks: [(&str, &dyn Fn() -> Result<()>); 7] = [
         ("rustfmt", &|| rustfmt(workspace, args.fix)),
         ("boundaries", &|| boundary::check(workspace)),
         ("clippy on the host crates", &|| clippy_host(workspace)),
         ("clippy on the eBPF crate", &|| clippy_bpf(workspace)),
+        ("fuzz targets", &|| fuzz_targets(workspace)),
         ("docs", &|| docs(workspace)),
         ("licences and advisories", &|| {
             deny(workspace, args.install_deny)
@@ -48,10 +51,15 @@ pub fn run(workspace: &Workspace, args: &args::Lint) -> Result<()> {
 fn rustfmt(workspace: &Workspace, fix: bool) -> Result<()> {
     let mut command = cargo(workspace);
     command.args(["fmt", "--all"]);
-    if !fix {
-        command.arg("--check");
+    let mut fuzz = cargo(workspace);
+    fuzz.args(["fmt", "--manifest-path", FUZZ]);
+    for command in [&mut command, &mut fuzz] {
+        if !fix {
+            command.arg("--check");
+        }
+        run_command(command)?;
     }
-    run_command(&mut command)
+    Ok(())
 }
 
 fn clippy_host(workspace: &Workspace) -> Result<()> {
@@ -93,6 +101,16 @@ fn clippy_bpf(workspace: &Workspace) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Fuzzing wants a nightly compiler and libFuzzer, a C++ compiler. That the targets compile wants neither.
+fn fuzz_targets(workspace: &Workspace) -> Result<()> {
+    run_command(
+        cargo(workspace)
+            .args(["check", "--quiet", "--locked", "--manifest-path", FUZZ])
+            .args(["--no-default-features", "--target-dir"])
+            .arg(workspace.host_target()),
+    )
 }
 
 fn docs(workspace: &Workspace) -> Result<()> {

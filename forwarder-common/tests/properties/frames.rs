@@ -8,7 +8,7 @@ use etherparse::{
 };
 use forwarder_common::{
     ingress::Lookup,
-    tables::{Address, Endpoint, EndpointKey, PairKey, RouteKey, Steer},
+    tables::{Address, Endpoint, EndpointKey, PairKey, RouteKey, Steer, mac_words},
     wire::ip::mapped,
 };
 use proptest::{collection::vec, prelude::*};
@@ -175,6 +175,10 @@ impl Lookup for Tables {
 
     fn steer(&self, _key: &PairKey) -> Option<Steer> {
         None
+    }
+
+    fn is_own_mac(&self, mac: [u32; 2]) -> bool {
+        mac == mac_words(LOCAL_MAC)
     }
 
     fn knows_ufrag(&self, _ufrag: u64) -> bool {

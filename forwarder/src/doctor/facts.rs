@@ -48,6 +48,8 @@ pub struct LinkFacts {
     pub kind: Option<String>,
     /// Largest IP packet in bytes.
     pub mtu: u32,
+    /// Its MAC; zero where it has none.
+    pub mac: [u8; 6],
     /// Receive queues.
     pub rx_queues: u32,
     /// Transmit queues.

@@ -89,6 +89,9 @@ fn link_facts(message: &LinkMessage) -> LinkFacts {
             LinkAttribute::Mtu(mtu) => facts.mtu = *mtu,
             LinkAttribute::NumRxQueues(queues) => facts.rx_queues = *queues,
             LinkAttribute::NumTxQueues(queues) => facts.tx_queues = *queues,
+            LinkAttribute::Address(mac) => {
+                facts.mac = mac.as_slice().try_into().unwrap_or_default();
+            }
             LinkAttribute::Controller(index) => {
                 facts.controller = Some(*index).filter(|index| *index != 0)
             }

@@ -199,6 +199,7 @@ pub fn device(name: &str, facts: &Facts) -> Option<Device> {
         ring,
         queues: link.tx_queues.max(1),
         mtu: link.mtu,
+        mac: link.mac,
         attached: link.xdp.as_ref().map(|program| program.id),
     })
 }

@@ -6,21 +6,21 @@ use forwarder_common::{reason::Reason, tables::Steer};
 
 use super::{
     command::{Receiver, Track},
+    receive_state::{MAX_STREAMS, SessionReceiveState},
     track::add,
 };
 use crate::{
     media::{Extension, Kind, Parsed, parse},
-    srtp::{OpenError, ReceiveStreams},
+    srtp::{OpenError, ReceiveStream, ReceiveStreams},
 };
-
-/// SSRCs of one session.
-const MAX_STREAMS: usize = 64;
 
 /// The receiving side of a session.
 #[derive(Debug)]
 pub struct Inbound {
     receiver: Receiver,
     streams: ReceiveStreams<StreamOf>,
+    /// `None` if there is no room for the session's number, which control does not give out then.
+    received: Option<SessionReceiveState>,
     tracks: Vec<Claim>,
     /// Its payload types that carry audio.
     audio: Steer,
@@ -31,6 +31,10 @@ pub struct Inbound {
 #[derive(Clone, Copy, Debug)]
 struct StreamOf {
     track: Option<u32>,
+    /// Its number among the streams of the session, in the order of their coming.
+    place: usize,
+    /// Newest authentic index.
+    highest: u64,
 }
 
 /// By what a track knows its streams.
@@ -63,12 +67,23 @@ pub struct Opened {
 const SSRCS_OF_TRACK: usize = 2;
 
 impl Inbound {
-    /// With these keys, and nothing received yet.
+    /// With these keys, under which has arrived what `received` says: nothing, or what another process took.
     #[must_use]
-    pub fn new(receiver: Receiver) -> Self {
+    pub fn new(receiver: Receiver, received: Option<SessionReceiveState>) -> Self {
+        let mut streams = ReceiveStreams::new(MAX_STREAMS);
+        let known = received.iter().flat_map(SessionReceiveState::streams);
+        for (place, (ssrc, highest)) in known.enumerate() {
+            let stream = StreamOf {
+                track: None,
+                place,
+                highest,
+            };
+            streams.insert(ssrc, ReceiveStream::resuming_at(highest), stream);
+        }
         Self {
             receiver,
-            streams: ReceiveStreams::new(MAX_STREAMS),
+            streams,
+            received,
             tracks: Vec::new(),
             audio: Steer::default(),
         }
@@ -126,8 +141,13 @@ impl Inbound {
         let bytes = packet.len() as u64;
         let mut parsed = parse(packet, &self.receiver.ids).ok_or(Reason::Malformed)?;
         let keys = &self.receiver.keys;
+        let place = self.streams.len();
         let opened = self.streams.open(keys, packet, parsed.header_len, |_| {
-            Some(StreamOf { track: None })
+            Some(StreamOf {
+                track: None,
+                place,
+                highest: 0,
+            })
         });
         let opened = match opened {
             Ok(opened) => opened,
@@ -152,6 +172,12 @@ impl Inbound {
         add(&counters.bytes, bytes);
         counters.last_arrival.store(at, Relaxed);
         let (len, index, stream) = (opened.len, opened.index, opened.value);
+        if index >= stream.highest {
+            stream.highest = index;
+            if let Some(received) = &self.received {
+                received.store(stream.place, parsed.ssrc, index);
+            }
+        }
         let plain = packet.get(..len).ok_or(Reason::Malformed)?;
         parsed.unpad(plain).ok_or(Reason::Malformed)?;
         let mut learnt = false;

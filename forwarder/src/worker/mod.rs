@@ -24,6 +24,7 @@ pub mod note;
 pub mod outlets;
 mod payload_sum;
 pub mod pool;
+pub mod receive_state;
 mod relay;
 pub mod send_state;
 mod slots;

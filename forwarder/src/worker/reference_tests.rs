@@ -1,6 +1,7 @@
 //! Random packets through a worker and through a naive reference: what every subscriber opens is what the reference says, in the same
 //! order, and nothing else ever leaves. Over real sockets, with real ciphers.
 
+mod keyframes;
 mod world;
 
 use std::{
@@ -196,6 +197,37 @@ fn another_worker_goes_on_where_the_send_state_says() {
             );
             assert_eq!(sender.send_state.next_transport_sequence(), 100);
         }
+    }
+}
+
+/// Half of an index is in no packet: who did not know the rollover counters could open nothing.
+#[test]
+fn another_worker_goes_on_opening_across_rollovers() {
+    for suite in SUITES {
+        let mut world = World::new(Call::of(suite));
+        let mut seen = BTreeMap::new();
+        world.toggle(0);
+        let packet = |index| Packet {
+            index,
+            timestamp: 5,
+            marker: false,
+            level: 3,
+            payload: vec![9; 40],
+            tampered: None,
+        };
+        // The first ones are of turn 0; from there it goes over two rollovers, in steps that a receiver can follow.
+        let steps = (0..12).map(|step| 65_530 + step * 11_000);
+        for index in steps.flat_map(|first| first..first + 3) {
+            world.publish(&packet(index), &mut seen);
+            world.check();
+            world.restart();
+            // What was there is not taken again.
+            world.publish(&packet(index), &mut seen);
+            world.check();
+        }
+        let arrived = world.send_state.receive_session(PUBLISHER).unwrap();
+        let highest = 65_530 + 11 * 11_000 + 2;
+        assert_eq!(arrived.streams().collect::<Vec<_>>(), [(SSRC, highest)]);
     }
 }
 

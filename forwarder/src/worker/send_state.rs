@@ -1,8 +1,8 @@
 //! What keys were used for, outside of what dies with the process: an SRTP or SRTCP index is used once, ever (RFC 3711 §9.1), so where
 //! another process is to go on with the same keys, it must find the number past the last one that may have been used.
 //!
-//! On the kernel path these are two pinned BPF arrays, `SEND_STATE` and `SESSION_STATE`; without XDP it is memory of this process,
-//! whose keys die with it too.
+//! On the kernel path these are pinned BPF arrays, `SEND_STATE` and `SESSION_STATE`, and `RECEIVE_STATE` for what has
+//! [arrived](super::receive_state); without XDP it is memory of this process, whose keys die with it too.
 
 use std::{
     io,
@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use super::receive_state::{self, RECEIVE_STRIDE, SessionReceiveState};
 use crate::dataplane::region::{Region, WORD};
 
 /// Words of a session: a cache line, since several workers may send to one peer.
@@ -20,11 +21,12 @@ const SESSION_WORDS: usize = 8;
 /// Bytes of a session.
 pub const SESSION_STRIDE: usize = SESSION_WORDS * WORD;
 
-/// One word per leg, one [`SESSION_STRIDE`] per session.
+/// One word per leg, one [`SESSION_STRIDE`] and one [`RECEIVE_STRIDE`] per session.
 #[derive(Debug)]
 pub struct SendState {
     legs: Region,
     sessions: Region,
+    received: Region,
 }
 
 impl SendState {
@@ -36,15 +38,21 @@ impl SendState {
         Ok(Self {
             legs: Region::heap(legs as usize * WORD)?,
             sessions: Region::heap(sessions as usize * SESSION_STRIDE)?,
+            received: Region::heap(sessions as usize * RECEIVE_STRIDE)?,
         })
     }
 
-    /// Room for as many in BPF arrays, whose values have 8 and [`SESSION_STRIDE`] bytes.
+    /// Room for as many in BPF arrays, whose values have 8, [`SESSION_STRIDE`] and [`RECEIVE_STRIDE`] bytes.
     ///
     /// # Errors
     /// What `mmap` says.
-    pub fn map(legs: (BorrowedFd<'_>, u32), sessions: (BorrowedFd<'_>, u32)) -> io::Result<Self> {
+    pub fn map(
+        legs: (BorrowedFd<'_>, u32),
+        sessions: (BorrowedFd<'_>, u32),
+        received: (BorrowedFd<'_>, u32),
+    ) -> io::Result<Self> {
         Ok(Self {
+            received: Region::map(received.0, received.1 as usize * RECEIVE_STRIDE)?,
             legs: Region::map(legs.0, legs.1 as usize * WORD)?,
             sessions: Region::map(sessions.0, sessions.1 as usize * SESSION_STRIDE)?,
         })
@@ -71,7 +79,27 @@ impl SendState {
         Some(SessionSendState {
             all: Arc::clone(self),
             at,
+            received: self.receive_session(number)?,
         })
+    }
+
+    /// What has arrived from a session's peer; `None` if there is no room for its number.
+    #[must_use]
+    pub fn receive_session(self: &Arc<Self>, number: u32) -> Option<SessionReceiveState> {
+        let at = number as usize * RECEIVE_STRIDE;
+        self.received
+            .words::<{ receive_state::SESSION_WORDS }>(at)?;
+        Some(SessionReceiveState {
+            all: Arc::clone(self),
+            at,
+        })
+    }
+
+    #[inline]
+    pub(super) fn received(&self, at: usize) -> &[AtomicU64] {
+        self.received
+            .words::<{ receive_state::SESSION_WORDS }>(at)
+            .map_or(&[], |words| words.as_slice())
     }
 }
 
@@ -81,11 +109,13 @@ pub struct SessionSendState {
     all: Arc<SendState>,
     /// In bytes; the words there were seen to exist.
     at: usize,
+    received: SessionReceiveState,
 }
 
 impl SessionSendState {
-    /// Begins with keys that nothing was sealed with.
+    /// Begins with keys that nothing was sealed with, and under which nothing has arrived.
     pub fn begin(&self) {
+        self.received.clear();
         for word in self.words() {
             word.store(0, Relaxed);
         }
@@ -143,8 +173,11 @@ mod tests {
             ftruncate(&file, 4096).unwrap();
             file
         };
-        let (legs, sessions) = (file(c"legs"), file(c"sessions"));
-        let open = || SendState::map((legs.as_fd(), 8), (sessions.as_fd(), 4)).unwrap();
+        let (legs, sessions, received) = (file(c"legs"), file(c"sessions"), file(c"received"));
+        let open = || {
+            let (legs, sessions) = ((legs.as_fd(), 8), (sessions.as_fd(), 4));
+            SendState::map(legs, sessions, (received.as_fd(), 4)).unwrap()
+        };
         let (mut numbers, mut total) = (HashSet::new(), 0);
         for process in 0..3_u64 {
             let all = Arc::new(open());
@@ -153,6 +186,20 @@ mod tests {
                 (all.next_index(7), session.next_srtcp()),
                 (process * 100, process as u32)
             );
+            let arrived = all.receive_session(3).unwrap();
+            let highest = |index| [(0, index), (u32::MAX, index + 1)];
+            let before: Vec<_> = arrived.streams().collect();
+            assert_eq!(
+                before,
+                if process == 0 {
+                    vec![]
+                } else {
+                    highest(process).to_vec()
+                }
+            );
+            for (place, (ssrc, index)) in highest(process + 1).into_iter().enumerate() {
+                arrived.store(place, ssrc, index);
+            }
             all.store(7, (process + 1) * 100);
             session.store_srtcp(process as u32 + 1);
             // Two workers at once.
@@ -169,7 +216,13 @@ mod tests {
         let all = Arc::new(open());
         assert_eq!(all.session(2).unwrap().next_transport_sequence(), 0);
         let session = all.session(3).unwrap();
+        let arrived = all.receive_session(3).unwrap();
+        assert_eq!(arrived.streams().count(), 2);
         session.begin();
+        assert_eq!(arrived.streams().count(), 0);
+        // A place beyond the last is nowhere.
+        arrived.store(receive_state::MAX_STREAMS, 1, 1);
+        assert_eq!(arrived.streams().count(), 0);
         assert_eq!(
             (session.next_srtcp(), session.next_transport_sequence()),
             (0, 0)

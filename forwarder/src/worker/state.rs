@@ -96,7 +96,10 @@ impl State {
             }
             Command::PutReceiver { session, receiver } => {
                 // Tracks may have been told before the keys were there, and outlive a change of keys.
-                let mut inbound = Box::new(Inbound::new(receiver));
+                let mut inbound = Box::new(Inbound::new(
+                    receiver,
+                    self.send_state.receive_session(session),
+                ));
                 for track in self.tracks.iter().flatten() {
                     if track.track.session == session {
                         inbound.add_track(&track.track);

@@ -10,8 +10,8 @@ use crate::room::{
 };
 
 scenarios!(
-    kernel: few, chunks, hundreds, a_thousand, opaque, several_ssrcs, two_leaves_and_back;
-    socket: few, chunks, hundreds, a_thousand, opaque, several_ssrcs, two_leaves_and_back
+    kernel: few, chunks, hundreds, a_thousand, opaque, several_ssrcs, two_leaves_and_back, the_last_are_refused;
+    socket: few, chunks, hundreds, a_thousand, opaque, several_ssrcs, two_leaves_and_back, the_last_are_refused
 );
 
 /// One receiver, then two: the cases without and with a broadcast.
@@ -171,5 +171,37 @@ fn two_leaves_and_back(path: Path) {
             assert_eq!((parsed.eth_src, parsed.eth_dst), (leaf.fwd_mac, leaf.mac));
         }
     }
+    room.close();
+}
+
+/// A packet that is too big for whoever joined last, and comes alone: the others get it now, not with the next packet. A
+/// driver is told to begin only with the last 16 clones, and only if egress left any of those (`bq_xmit_all`).
+fn the_last_are_refused(path: Path) {
+    const SERVED: usize = 16;
+    const REFUSED: usize = 4;
+    let room = Room::new(path);
+    // Fits an MTU of 1,500 bytes under the headers of IPv4, not under those of IPv6.
+    let stream = Stream::new(1, 0x1111).with_payload(1472 - 12);
+    let source = room.publish(Family::V4, Mode::Clear, &[stream]);
+    let leaf = room.lab.receiver();
+    for n in 0..SERVED + REFUSED {
+        let family = BOTH[usize::from(n >= SERVED)];
+        let endpoint = room.subscriber(leaf, leaf.pool_socket(family, n, RECEIVER), Mode::Clear);
+        room.subscribe(&source, &endpoint, rewrite_of(n));
+    }
+    let capture = Capture::each(leaf, |_| ()).unwrap();
+    for packet in 0..8 {
+        source
+            .publisher
+            .send(&stream, packet..packet + 1, Pace::Full)
+            .unwrap();
+        let wanted = (packet + 1) * SERVED as u64;
+        let came = capture.wait_for(wanted, LONG);
+        assert!(came, "{} of {wanted} copies", capture.seen());
+        room.wait_for_reason("too_big", (packet + 1) * REFUSED as u64);
+    }
+    let count = capture.count().unwrap();
+    count.flawless().unwrap();
+    assert_eq!(count.udp, 8 * SERVED as u64);
     room.close();
 }

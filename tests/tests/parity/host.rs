@@ -8,16 +8,19 @@ use forwarder::{
 };
 use forwarder_common::{
     checksum::Sum,
-    egress::{admit, replicate},
+    egress::{admit, fits, replicate},
     ingress::{Lookup, Verdict, judge},
     pacer::{Arrival, Pacer},
     packet::Buffer,
     reason::Reason,
-    tables::{Address, Endpoint, EndpointKey, MAX_DEVICES, NONE, PairKey, RouteKey, Steer},
+    tables::{Address, Endpoint, EndpointKey, Hop, MAX_DEVICES, NONE, PairKey, RouteKey, Steer},
     ticket::{DONE, SENT, Ticket, WAITING},
 };
 
-use crate::{rig::WINDOW, world::SIZES};
+use crate::{
+    rig::WINDOW,
+    world::{OWN_MACS, SIZES},
+};
 
 /// include/uapi/linux/bpf.h.
 pub const XDP_DROP: u32 = 1;
@@ -92,6 +95,10 @@ impl Lookup for Host {
 
     fn meter_pair(&self, _pair: &PairKey) -> bool {
         true
+    }
+
+    fn is_own_mac(&self, mac: [u32; 2]) -> bool {
+        OWN_MACS.contains(&mac)
     }
 
     fn route(&self, key: &RouteKey) -> Option<u32> {
@@ -294,18 +301,12 @@ impl Host {
     pub fn egress(&self, frame: &[u8], slot: u32) -> Replica {
         let ticket = Ticket::read(frame).unwrap();
         let memory = &self.shared.memory;
-        let member = memory.chunk_slot(ticket.chunk, slot);
         let mut bytes = [&[0; HEADROOM], frame].concat();
         let mut replica = || {
-            if member.hop == NONE || member.hop >= SIZES.hops {
-                return Err(Reason::Removed);
-            }
-            let hop = memory.hop(member.hop).ok_or(Reason::StaleHop)?;
-            let deadline = memory.lease(hop.lease);
-            admit(&hop, member.generation, deadline, ticket.now)?;
+            let (number, hop) = self.admitted(&ticket, slot)?;
             let mut frame = Buffer::new(&mut bytes, HEADROOM).unwrap();
             let _len = replicate(&mut frame, &hop, &ticket)?;
-            Ok((member.hop, frame.frame().to_vec()))
+            Ok((number, frame.frame().to_vec()))
         };
         Replica {
             result: replica(),
@@ -347,6 +348,7 @@ impl Host {
             expected.reasons.push(Reason::NoDevice);
             return;
         }
+        self.cut_refused_tail(&mut ticket, expected);
         if ticket.mask == 0 && !on_loop {
             return;
         }
@@ -357,6 +359,30 @@ impl Host {
         expected.action = XDP_REDIRECT;
         expected.on_loop = on_loop;
         expected.frame = Some(written(&ticket, frame));
+    }
+
+    fn cut_refused_tail(&self, ticket: &mut Ticket, expected: &mut Expected) {
+        while let Some(highest) = ticket.mask.checked_ilog2() {
+            let admitted = self.admitted(ticket, highest);
+            let Err(reason) = admitted.and_then(|(_, hop)| fits(&hop, ticket.payload_len)) else {
+                return;
+            };
+            expected.reasons.push(reason);
+            ticket.mask ^= 1 << highest;
+        }
+    }
+
+    /// The hop of the member in `slot`, and its number, if it may be sent to.
+    fn admitted(&self, ticket: &Ticket, slot: u32) -> Result<(u32, Hop), Reason> {
+        let memory = &self.shared.memory;
+        let member = memory.chunk_slot(ticket.chunk, slot);
+        if member.hop == NONE || member.hop >= SIZES.hops {
+            return Err(Reason::Removed);
+        }
+        let hop = memory.hop(member.hop).ok_or(Reason::StaleHop)?;
+        let deadline = memory.lease(hop.lease);
+        admit(&hop, member.generation, deadline, ticket.now)?;
+        Ok((member.hop, hop))
     }
 
     fn circulate(&mut self, mut ticket: Ticket, frame: Vec<u8>, expected: &mut Expected) {

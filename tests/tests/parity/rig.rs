@@ -35,7 +35,7 @@ use nix::{
 };
 use std::{fs::File, os::fd::AsFd as _, path::Path, sync::Arc};
 
-use crate::world::SIZES;
+use crate::world::{OWN_MACS, SIZES};
 
 /// The loopback interface, in every namespace. Nothing is sent: BPF_PROG_TEST_RUN stops at the verdict.
 const LOOPBACK: u32 = 1;
@@ -97,6 +97,7 @@ impl Rig {
             &Bounds {
                 window: WINDOW,
                 frame_max: [u32::MAX; MAX_DEVICES as usize],
+                macs: OWN_MACS,
                 workers: 1,
             },
         )

@@ -8,12 +8,15 @@ use forwarder_common::{
     hop::{Addresses, Leg},
     rewrite::Rewrite,
     stun,
-    tables::{DEVICE_SOCKET, Endpoint, EndpointKey, Member, PairKey, Route, RouteKey, Steer},
+    tables::{
+        DEVICE_SOCKET, Endpoint, EndpointKey, MAX_DEVICES, Member, PairKey, Route, RouteKey, Steer,
+        mac_words,
+    },
     wire::ip::mapped,
 };
 use forwarder_tests::{
     Family,
-    cases::{AUDIO, LOCAL_MAC, STREAMS, UFRAG, local, remote, sealed_local},
+    cases::{AUDIO, LOCAL_MAC, OTHER_OWN_MAC, STREAMS, UFRAG, local, remote, sealed_local},
 };
 
 /// Room for all of it.
@@ -23,6 +26,13 @@ pub const SIZES: Sizes = Sizes {
     routes: 16,
     leases: 4,
     cpus: 0, // filled in by whoever knows
+};
+/// MACs of the devices.
+pub const OWN_MACS: [[u32; 2]; MAX_DEVICES as usize] = {
+    let mut macs = [[0; 2]; MAX_DEVICES as usize];
+    macs[0] = mac_words(LOCAL_MAC.0);
+    macs[1] = mac_words(OTHER_OWN_MAC.0);
+    macs
 };
 /// The session of the validated pairs.
 const SESSION: u32 = 77;

@@ -173,6 +173,11 @@ fn of_strangers(kind: Kind) {
         by: 0,
         ends,
     };
+    let by_another = |what, payload, ends| Wave {
+        from: vec![beside.leaf(1).pool_socket(kind.family, 5, 5555)],
+        by: 1,
+        ..of(what, payload, ends)
+    };
     beside.endure(vec![
         of("RTP", strays::rtp(beside.ssrc), &["unknown_pair"]),
         of("RTCP", strays::rtcp(beside.ssrc), &["unknown_pair"]),
@@ -195,14 +200,17 @@ fn of_strangers(kind: Kind) {
             by: 0,
             ends: &[],
         },
-        // XDP takes what comes for the interface that has the address (docs/dataplane.md); the rest is for the stack.
-        Wave {
-            what: "RTP by another interface",
-            from: vec![beside.leaf(1).pool_socket(kind.family, 5, 5555)],
-            payloads: vec![strays::rtp(beside.ssrc)],
-            by: 1,
-            ends: &["foreign_mac"],
-        },
+        // The stack takes it, too, so it is judged as if it came by the interface that has the address.
+        by_another(
+            "RTP by another interface",
+            strays::rtp(beside.ssrc),
+            &["unknown_pair"],
+        ),
+        by_another(
+            "checks of the publisher by another interface",
+            strays::check(&beside.ufrag),
+            &["metered"],
+        ),
     ]);
     assert_eq!(
         beside.hall.state().more["sessions"]

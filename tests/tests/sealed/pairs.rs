@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 
 use crate::hall::{Hall, Kind, LONG, Side, wait_until};
 
-scenarios!(
-    kernel_v4: dtls_is_heard_on_every_valid_pair
-);
+scenarios!(dtls_is_heard_on_every_valid_pair);
 
 /// A binding request that does not nominate, signed with the node's password.
 fn check(session: &Value) -> Vec<u8> {

@@ -67,6 +67,8 @@ pub struct Bounds {
     pub window: u32,
     /// Largest frame by device number, as the kernel holds frames against it before egress runs.
     pub frame_max: [u32; MAX_DEVICES as usize],
+    /// MAC by device number, [`forwarder_common::tables::mac_words`]; zero for none.
+    pub macs: [[u32; 2]; MAX_DEVICES as usize],
     /// Workers of sessions, at least one.
     pub workers: u32,
 }
@@ -100,6 +102,7 @@ impl Object {
             .override_global("ROUTE_COUNT", &sizes.routes, true)
             .override_global("WINDOW", &bounds.window, true)
             .override_global("FRAME_MAX", &bounds.frame_max, true)
+            .override_global("MACS", &bounds.macs, true)
             .load(OBJECT)
             .context("the kernel does not take the eBPF object")?;
         read_trace(&mut ebpf)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use aya::maps::{Map, MapData};
 use forwarder_common::{
-    tables::{MAX_DEVICES, MAX_INTERFACES},
+    tables::{MAX_DEVICES, MAX_INTERFACES, mac_words},
     wire::eth,
 };
 
@@ -31,7 +31,10 @@ use crate::dataplane::{
     region::{Region, WORD},
     shared::SharedTables,
 };
-use crate::worker::send_state::{SESSION_STRIDE, SendState};
+use crate::worker::{
+    receive_state::RECEIVE_STRIDE,
+    send_state::{SESSION_STRIDE, SendState},
+};
 
 /// An interface that takes and sends media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Device {
     pub queues: u32,
     /// Largest IP packet, in bytes.
     pub mtu: u32,
+    /// Its MAC.
+    pub mac: [u8; 6],
     /// Number of the XDP program that is attached.
     pub attached: Option<u32>,
 }
@@ -110,6 +115,7 @@ impl Kernel {
         let bounds = Bounds {
             window: window(&options.devices, sizes.cpus),
             frame_max: frame_max(&options.devices),
+            macs: macs(&options.devices),
             workers: options.workers,
         };
         let mut object = Object::load(sizes, &bounds)?;
@@ -211,6 +217,14 @@ fn frame_max(devices: &[Device]) -> [u32; MAX_DEVICES as usize] {
     bounds
 }
 
+fn macs(devices: &[Device]) -> [[u32; 2]; MAX_DEVICES as usize] {
+    let mut macs = [[0; 2]; MAX_DEVICES as usize];
+    for (mac, device) in macs.iter_mut().zip(devices) {
+        *mac = mac_words(device.mac);
+    }
+    macs
+}
+
 struct BroughtUp {
     tables: KernelTables,
     punt: PuntRing,
@@ -306,9 +320,11 @@ fn send_state(options: &Options, pins: &Pins) -> Result<SendState> {
     };
     let by_leg = make("SEND_STATE", WORD, legs)?;
     let by_session = make("SESSION_STATE", SESSION_STRIDE, sessions)?;
+    let received = make("RECEIVE_STATE", RECEIVE_STRIDE, sessions)?;
     Ok(SendState::map(
         (fd(&by_leg), legs),
         (fd(&by_session), sessions),
+        (fd(&received), sessions),
     )?)
 }
 

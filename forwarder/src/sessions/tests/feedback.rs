@@ -130,6 +130,54 @@ fn a_lost_request_is_repeated() {
     assert_eq!(world.peers[publisher].keyframes_asked.len(), 1);
 }
 
+/// A keyframe came, and a subscriber that waits for one could not be sent it: another is asked for, but not for ever, and not
+/// for those whose stream has begun.
+#[test]
+fn a_keyframe_that_could_not_be_sent_is_asked_for_again() {
+    let mut world = World::new(settings());
+    let publisher = world.join(PeerRole::Auto);
+    let subscribers: Vec<_> = (0..2).map(|_| world.join(PeerRole::Auto)).collect();
+    world.run(SECOND);
+    let video = world.publish(publisher, "v", Kind::Video, 42);
+    let track = world.sessions.track_owners.keys().copied().next().unwrap();
+    world.subscribe(subscribers[0], video, Kind::Video, "0");
+    world.run(11 * SECOND);
+    // The worker has no way to the second subscriber, and control does not know.
+    let number = world
+        .sessions
+        .session(world.ids[subscribers[1]])
+        .unwrap()
+        .number;
+    let mut ways = world.workers.iter_mut().enumerate();
+    let (at, way) = ways
+        .find_map(|(at, worker)| Some((at, worker.senders.remove(&number)?)))
+        .unwrap();
+    let asked = |world: &World| world.peers[publisher].keyframes_asked.len();
+    let before = asked(&world);
+    world.subscribe(subscribers[1], video, Kind::Video, "0");
+    world.run(3 * SECOND);
+    // The keyframe came, so it is not asked for again by itself.
+    assert_eq!(asked(&world), before + 1);
+    let missed = |world: &mut World| {
+        world
+            .sessions
+            .handle_note(world.now, Note::Missed { track });
+        world.carry_out();
+        world.run(SECOND);
+    };
+    // Its own request was the first of three in ten seconds.
+    for more in [2, 3, 3] {
+        missed(&mut world);
+        assert_eq!(asked(&world), before + more);
+    }
+    // Once it is served, what is missed is nobody's.
+    world.workers[at].senders.insert(number, way);
+    world.run(11 * SECOND);
+    assert!(!world.peers[subscribers[1]].heard.is_empty());
+    missed(&mut world);
+    assert_eq!(asked(&world), before + 3);
+}
+
 #[test]
 fn another_source_is_asked_for_a_keyframe_at_once() {
     let mut world = World::new(settings());

@@ -185,6 +185,7 @@ fn device(lab: &Lab, leaf: &Leaf, queues: u32) -> Result<Device> {
         ring: RING,
         queues,
         mtu: 1500,
+        mac: leaf.fwd_mac.0,
         attached: None,
     })
 }
