@@ -21,6 +21,7 @@ enum Step {
         /// Added to the highest index so far: mostly 1, sometimes a gap, a late one or a copy.
         ahead: i64,
         payload: Vec<u8>,
+        redundancy: Redundancy,
         tampered: Option<usize>,
     },
     Toggle(usize),
@@ -31,9 +32,15 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let ahead = prop_oneof![8 => Just(1_i64), 1 => 2..40_i64, 2 => -20..1_i64];
     let tampered = prop_oneof![9 => Just(None), 1 => any::<usize>().prop_map(Some)];
+    let redundancy = prop_oneof![
+        4 => Just(Redundancy::None),
+        4 => (0..4_usize, 0..100_usize).prop_map(|(blocks, len)| Redundancy::Blocks(blocks, len)),
+        1 => Just(Redundancy::Malformed),
+    ];
     prop_oneof![
-        12 => (ahead, vec(any::<u8>(), 0..300), tampered)
-            .prop_map(|(ahead, payload, tampered)| Step::Packet { ahead, payload, tampered }),
+        12 => (ahead, vec(any::<u8>(), 0..300), redundancy, tampered).prop_map(
+            |(ahead, payload, redundancy, tampered)| Step::Packet { ahead, payload, redundancy, tampered },
+        ),
         2 => (0..3_usize).prop_map(Step::Toggle),
         1 => (0..3_usize).prop_map(Step::Pause),
         1 => Just(Step::Mute),
@@ -53,7 +60,7 @@ proptest! {
         let mut highest = start;
         // The first packet of a stream tells its receiver where it starts, so it is neither late nor tampered with.
         let first = Packet {
-            index: start, timestamp: 1, marker: true, level: 0, payload: vec![1], tampered: None,
+            index: start, timestamp: 1, marker: true, level: 0, payload: vec![1], redundancy: Redundancy::None, tampered: None,
         };
         world.publish(&first, &mut seen);
         for step in steps {
@@ -61,7 +68,7 @@ proptest! {
                 Step::Toggle(number) => world.toggle(number),
                 Step::Pause(number) => world.pause(number),
                 Step::Mute => world.mute(),
-                Step::Packet { ahead, payload, tampered } => {
+                Step::Packet { ahead, payload, redundancy, tampered } => {
                     let index = highest.saturating_add_signed(ahead).max(start);
                     let packet = Packet {
                         index,
@@ -69,6 +76,7 @@ proptest! {
                         marker: payload.len() % 2 == 0,
                         level: payload.len() as u8,
                         payload,
+                        redundancy,
                         tampered,
                     };
                     if packet.tampered.is_none() {
@@ -94,6 +102,7 @@ fn every_byte_is_authenticated() {
             marker: false,
             level: 3,
             payload: vec![9; 40],
+            redundancy: Redundancy::None,
             tampered: None,
         };
         world.publish(&packet, &mut seen);
@@ -123,6 +132,7 @@ fn a_stream_goes_on_when_its_track_comes_again() {
         marker: false,
         level: 3,
         payload: vec![9; 40],
+        redundancy: Redundancy::None,
         tampered: None,
     };
     world.toggle(0);
@@ -161,6 +171,7 @@ fn another_worker_goes_on_where_the_send_state_says() {
                 marker: false,
                 level: 3,
                 payload: vec![9; 40],
+                redundancy: Redundancy::None,
                 tampered: None,
             };
             if index % 9 == 0 {
@@ -192,6 +203,7 @@ fn what_has_no_way_is_dropped_and_counted() {
         marker: false,
         level: 3,
         payload: vec![9; 40],
+        redundancy: Redundancy::None,
         tampered: None,
     };
     world.publish(&packet, &mut seen);
