@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use forwarder::args::{Cli, Command};
 
+/// A library warns of each extension of a hello that it does not know; peers decide how many those are.
+const LOGGED: &str = "info,rtc_dtls=error";
+
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(LOGGED)).init();
     let outcome = match Cli::parse().command {
         Command::Run(args) => args
             .into_config()

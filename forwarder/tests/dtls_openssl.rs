@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+
 use forwarder::{
     srtp::{Suite, keying_material_len, split_keying_material},
     transport::{
@@ -33,6 +35,10 @@ fn suite(profile: &str) -> Suite {
     }
 }
 
+/// Keys as browsers make them, and as GStreamer does.
+const ECDSA: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+const RSA: &[&str] = &["rsa:2048"];
+
 /// A directory with OpenSSL's certificate and key, removed at the end. `None` where there is no OpenSSL.
 struct Identity {
     directory: PathBuf,
@@ -40,15 +46,14 @@ struct Identity {
 }
 
 impl Identity {
-    fn new(name: &str) -> Option<Self> {
+    fn new(name: &str, key: &[&str]) -> Option<Self> {
         let directory =
             std::env::temp_dir().join(format!("forwarder-dtls-{name}-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let made = Command::new("openssl")
-            .args([
-                "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2", "-subj", "/CN=peer",
-            ])
-            .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=peer"])
+            .arg("-newkey")
+            .args(key)
             .args(["-keyout", "key.pem", "-out", "certificate.pem"])
             .current_dir(&directory)
             .stderr(Stdio::null())
@@ -57,13 +62,8 @@ impl Identity {
             eprintln!("left out: needs openssl: {name}");
             return None;
         }
-        // It reads as one of ours does.
-        let certificate = Certificate::load(
-            &directory.join("certificate.pem"),
-            &directory.join("key.pem"),
-        );
-        let certificate = certificate.unwrap();
-        let fingerprint = Fingerprint::of(HashFunction::Sha512, certificate.der());
+        let certificate = CertificateDer::from_pem_file(directory.join("certificate.pem"));
+        let fingerprint = Fingerprint::of(HashFunction::Sha512, &certificate.unwrap());
         Some(Self {
             directory,
             fingerprint,
@@ -203,9 +203,6 @@ fn assert_same_keys(connected: &Connected, suite: Suite, role: Role, material: &
 
 #[test]
 fn openssl_as_client_gets_gcm_in_every_order() {
-    let Some(identity) = Identity::new("client") else {
-        return;
-    };
     let orders: [(&[&str], &str); 7] = [
         (&[CM, GCM_256, GCM_128], GCM_256),
         (&[CM, GCM_128, GCM_256], GCM_256),
@@ -215,54 +212,97 @@ fn openssl_as_client_gets_gcm_in_every_order() {
         (&[GCM_256, CM], GCM_256),
         (&[CM], CM),
     ];
-    for (order, expected) in orders {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap().to_string();
-        let arguments = ["s_client", "-connect", &address];
-        let mut openssl = identity.openssl(&arguments, order, suite(expected));
-        let mut dtls = association(Role::Passive, &identity);
-        let connected = drive(&mut dtls, &socket, None).unwrap();
-        let material = openssl.keying_material();
-        assert_same_keys(&connected, suite(expected), Role::Passive, &material);
+    for key in [ECDSA, RSA] {
+        let Some(identity) = Identity::new("client", key) else {
+            return;
+        };
+        for (order, expected) in orders {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let address = socket.local_addr().unwrap().to_string();
+            let arguments = ["s_client", "-connect", &address];
+            let mut openssl = identity.openssl(&arguments, order, suite(expected));
+            let mut dtls = association(Role::Passive, &identity);
+            let connected = drive(&mut dtls, &socket, None).unwrap();
+            let material = openssl.keying_material();
+            assert_same_keys(&connected, suite(expected), Role::Passive, &material);
+        }
     }
 }
 
 #[test]
 fn openssl_as_server_even_if_it_has_cm_only() {
-    let Some(identity) = Identity::new("server") else {
-        return;
-    };
-    for profile in [CM, GCM_128, GCM_256] {
-        let port = UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let address = port.to_string();
-        // It wants a certificate and shows what it thinks of it, but takes one that nobody vouches for.
-        let arguments = ["s_server", "-accept", &address, "-Verify", "1"];
-        let mut openssl = identity.openssl(&arguments, &[profile], suite(profile));
-        openssl.wait_for("ACCEPT");
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut dtls = association(Role::Active, &identity);
-        let connected = drive(&mut dtls, &socket, Some(port)).unwrap();
-        let material = openssl.keying_material();
-        assert_same_keys(&connected, suite(profile), Role::Active, &material);
+    for key in [ECDSA, RSA] {
+        let Some(identity) = Identity::new("server", key) else {
+            return;
+        };
+        for profile in [CM, GCM_128, GCM_256] {
+            let port = UdpSocket::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap();
+            let address = port.to_string();
+            // It wants a certificate and shows what it thinks of it, but takes one that nobody vouches for.
+            let arguments = ["s_server", "-accept", &address, "-Verify", "1"];
+            let mut openssl = identity.openssl(&arguments, &[profile], suite(profile));
+            openssl.wait_for("ACCEPT");
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let mut dtls = association(Role::Active, &identity);
+            let connected = drive(&mut dtls, &socket, Some(port)).unwrap();
+            let material = openssl.keying_material();
+            assert_same_keys(&connected, suite(profile), Role::Active, &material);
+        }
     }
 }
 
 #[test]
 fn another_certificate_gets_no_keys() {
-    let (Some(identity), Some(other)) = (Identity::new("one"), Identity::new("other")) else {
+    for key in [ECDSA, RSA] {
+        let identities = (Identity::new("one", key), Identity::new("other", key));
+        let (Some(identity), Some(other)) = identities else {
+            return;
+        };
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        let _openssl = other.openssl(
+            &["s_client", "-connect", &address],
+            &[GCM_128],
+            Suite::AeadAes128Gcm,
+        );
+        let mut dtls = association(Role::Passive, &identity);
+        let refused = drive(&mut dtls, &socket, None).unwrap_err();
+        assert_eq!(refused, DtlsError::Fingerprint);
+    }
+}
+
+/// A client that shows no certificate is nobody.
+#[test]
+fn no_certificate_gets_no_keys() {
+    let Some(identity) = Identity::new("none", ECDSA) else {
         return;
     };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
-    let _openssl = other.openssl(
-        &["s_client", "-connect", &address],
-        &[GCM_128],
-        Suite::AeadAes128Gcm,
-    );
+    let arguments = [
+        "s_client",
+        "-dtls1_2",
+        "-connect",
+        &address,
+        "-use_srtp",
+        CM,
+    ];
+    let mut openssl = Command::new("openssl")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut dtls = association(Role::Passive, &identity);
-    let refused = drive(&mut dtls, &socket, None).unwrap_err();
-    assert_eq!(refused, DtlsError::Fingerprint);
+    let refused = drive(&mut dtls, &socket, None);
+    let _ = openssl.kill();
+    let _ = openssl.wait();
+    assert!(
+        matches!(refused, Err(DtlsError::Protocol(_))),
+        "{refused:?}"
+    );
 }

@@ -6,8 +6,8 @@
 use forwarder::{
     feedback::{Rtcp, append, parse_compound},
     media::{
-        Codec, Extension, ExtensionIds, Kind, Parsed, Profile, Stamp, Template, is_keyframe_start,
-        parse,
+        Codec, Extension, ExtensionIds, Kind, Parsed, Primary, Profile, Stamp, Template,
+        is_keyframe_start, parse,
     },
 };
 
@@ -63,6 +63,9 @@ pub fn header(data: &[u8]) {
             (parsed.payload.start, end),
             (parsed.header_len, packet.len())
         );
+        if let Some(primary) = Primary::find(&packet[parsed.payload.clone()]) {
+            assert!(primary.start <= parsed.payload.len() && primary.payload_type < 128);
+        }
         for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1, Codec::Opus] {
             let _ = is_keyframe_start(codec, &packet[parsed.payload.clone()]);
         }

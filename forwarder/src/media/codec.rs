@@ -22,6 +22,8 @@ pub enum Codec {
     H264,
     /// The AV1 RTP specification of the Alliance for Open Media.
     Av1,
+    /// Other payload types, repeated, RFC 2198.
+    Red,
     /// Retransmissions of another payload type, RFC 4588.
     Rtx,
     /// Any other; it is forwarded like the rest.
@@ -29,12 +31,13 @@ pub enum Codec {
 }
 
 /// The names of RTP payload formats (RFC 4855), in the case that SDP shows them in.
-const NAMES: [(Codec, &str); 6] = [
+const NAMES: [(Codec, &str); 7] = [
     (Codec::Opus, "opus"),
     (Codec::Vp8, "VP8"),
     (Codec::Vp9, "VP9"),
     (Codec::H264, "H264"),
     (Codec::Av1, "AV1"),
+    (Codec::Red, "red"),
     (Codec::Rtx, "rtx"),
 ];
 

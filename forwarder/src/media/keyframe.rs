@@ -14,7 +14,7 @@ pub fn is_keyframe_start(codec: Codec, payload: &[u8]) -> bool {
         Codec::Vp9 => vp9(payload),
         Codec::H264 => h264(payload),
         Codec::Av1 => av1(payload),
-        Codec::Opus | Codec::Rtx | Codec::Other => None,
+        Codec::Opus | Codec::Red | Codec::Rtx | Codec::Other => None,
     }
     .unwrap_or(false)
 }

@@ -9,6 +9,7 @@ pub mod header;
 pub mod keyframe;
 pub mod leg_sequence;
 pub mod profile;
+pub mod red;
 pub mod template;
 pub mod unwrap;
 
@@ -18,6 +19,7 @@ pub use header::{Parsed, parse};
 pub use keyframe::is_keyframe_start;
 pub use leg_sequence::LegSequence;
 pub use profile::Profile;
+pub use red::Primary;
 pub use template::{Stamp, Template, abs_send_time};
 pub use unwrap::Unwrapper;
 

@@ -131,7 +131,7 @@ fn check_payload_type(field: &'static str, payload_type: u8) -> Result<(), Refus
 /// has the same format, or else one that decodes it ([`formats`]).
 ///
 /// RED (RFC 2198) carries payload types inside its payload, which is forwarded as it is. It is mapped only where each of
-/// these is the subscriber's number as well; else the subscriber would take redundant sound for something else.
+/// these is the subscriber's number as well; any other subscriber gets what is in it ([`Primary`](crate::media::Primary)).
 pub fn map(published: &[CodecSpec], wanted: &[CodecSpec]) -> Result<PayloadTypes, Refusal> {
     let mut map = PayloadTypes::new();
     let mut carriers = ArrayVec::<_, MAX_CODECS>::new();

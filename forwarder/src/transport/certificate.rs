@@ -129,6 +129,11 @@ impl Certificate {
         &self.inner.certificate
     }
 
+    /// Its key, in PKCS#8.
+    pub(super) fn private_key(&self) -> &[u8] {
+        &self.inner.private_key
+    }
+
     pub(super) fn to_dimpl(&self) -> DtlsCertificate {
         self.inner.clone()
     }

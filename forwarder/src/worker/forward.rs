@@ -18,7 +18,7 @@ use super::{
     telling::Telling,
     track::{LegState, TrackState, add},
 };
-use crate::media::{Kind, Stamp, Template, abs_send_time};
+use crate::media::{Kind, Primary, Stamp, Template, abs_send_time};
 
 /// Senders by session number.
 pub type Senders = [Option<Arc<Sender>>];
@@ -40,13 +40,15 @@ pub struct Forwarder<'w> {
 }
 
 impl Forwarder<'_> {
-    /// Sends a packet to every leg of its track that takes it; with a packet that is `joinable`, legs that wait for one begin.
+    /// Sends a packet to every leg of its track that takes it; with a packet that is `joinable`, legs that wait for one begin. Of redundant
+    /// audio, legs that do not take it as it is get the `primary` block alone.
     #[inline]
     pub fn fan_out(
         &mut self,
         track: &mut TrackState,
         opened: &Opened,
         plain: &[u8],
+        primary: Option<Primary>,
         joinable: bool,
     ) {
         track.build_templates(&opened.parsed, plain);
@@ -65,7 +67,7 @@ impl Forwarder<'_> {
             let Some(template) = templates.get(leg.profile) else {
                 continue;
             };
-            let outcome = self.replicate(leg, template, opened, payload, video);
+            let outcome = self.replicate(leg, template, opened, (payload, primary), video);
             // A keyframe that did not leave is none to begin with.
             leg.waits &= outcome.is_err();
             if let Err(reason) = outcome {
@@ -89,13 +91,14 @@ impl Forwarder<'_> {
         leg: &mut LegState,
         template: &Template,
         opened: &Opened,
-        payload: &[u8],
+        (payload, primary): (&[u8], Option<Primary>),
         video: bool,
     ) -> Result<(), Reason> {
         let parsed = &opened.parsed;
-        let payload_type = leg
-            .payload_type(parsed.payload_type)
-            .ok_or(Reason::UnmappedPayloadType)?;
+        let (payload_type, payload) = match leg.payload_type(parsed.payload_type) {
+            Some(payload_type) => (payload_type, payload),
+            None => unpacked(leg, payload, primary).ok_or(Reason::UnmappedPayloadType)?,
+        };
         let sender = self
             .senders
             .get(leg.session as usize)
@@ -152,4 +155,16 @@ impl Forwarder<'_> {
         ));
         Ok(())
     }
+}
+
+/// The primary block of redundant audio under the leg's payload type, if the leg has one for it.
+#[cold]
+fn unpacked<'p>(
+    leg: &LegState,
+    payload: &'p [u8],
+    primary: Option<Primary>,
+) -> Option<(u8, &'p [u8])> {
+    let primary = primary?;
+    let payload_type = leg.payload_type(primary.payload_type)?;
+    Some((payload_type, payload.get(primary.start..)?))
 }

@@ -38,6 +38,7 @@ enum Step {
         /// Added to the highest index so far: mostly 1, sometimes a gap, a late one or a copy.
         ahead: i64,
         payload: Vec<u8>,
+        redundancy: Redundancy,
         tampered: Option<usize>,
     },
     Toggle(usize),
@@ -51,9 +52,15 @@ fn step() -> impl Strategy<Value = Step> {
     let start = prop_oneof![2 => Just(KEYFRAME), 5 => Just(DELTA)];
     let payload =
         (start, vec(any::<u8>(), 0..300)).prop_map(|(start, rest)| [&start[..], &rest].concat());
+    let redundancy = prop_oneof![
+        4 => Just(Redundancy::None),
+        4 => (0..4_usize, 0..100_usize).prop_map(|(blocks, len)| Redundancy::Blocks(blocks, len)),
+        1 => Just(Redundancy::Malformed),
+    ];
     prop_oneof![
-        12 => (ahead, payload, tampered)
-            .prop_map(|(ahead, payload, tampered)| Step::Packet { ahead, payload, tampered }),
+        12 => (ahead, payload, redundancy, tampered).prop_map(
+            |(ahead, payload, redundancy, tampered)| Step::Packet { ahead, payload, redundancy, tampered },
+        ),
         2 => (0..3_usize).prop_map(Step::Toggle),
         1 => (0..3_usize).prop_map(Step::Pause),
         1 => Just(Step::Mute),
@@ -73,7 +80,7 @@ proptest! {
         let mut highest = start;
         // The first packet of a stream tells its receiver where it starts, so it is neither late nor tampered with.
         let first = Packet {
-            index: start, timestamp: 1, marker: true, level: 0, payload: vec![1], tampered: None,
+            index: start, timestamp: 1, marker: true, level: 0, payload: vec![1], redundancy: Redundancy::None, tampered: None,
         };
         world.publish(&first, &mut seen);
         for step in steps {
@@ -81,7 +88,7 @@ proptest! {
                 Step::Toggle(number) => world.toggle(number),
                 Step::Pause(number) => world.pause(number),
                 Step::Mute => world.mute(),
-                Step::Packet { ahead, payload, tampered } => {
+                Step::Packet { ahead, payload, redundancy, tampered } => {
                     let index = highest.saturating_add_signed(ahead).max(start);
                     let packet = Packet {
                         index,
@@ -89,6 +96,8 @@ proptest! {
                         marker: payload.len() % 2 == 0,
                         level: payload.len() as u8,
                         payload,
+                        // Only sound comes wrapped.
+                        redundancy: if call.kind == Kind::Audio { redundancy } else { Redundancy::None },
                         tampered,
                     };
                     if packet.tampered.is_none() {
@@ -114,6 +123,7 @@ fn every_byte_is_authenticated() {
             marker: false,
             level: 3,
             payload: keyframe(40),
+            redundancy: Redundancy::None,
             tampered: None,
         };
         world.publish(&packet, &mut seen);
@@ -143,6 +153,7 @@ fn a_stream_goes_on_when_its_track_comes_again() {
         marker: false,
         level: 3,
         payload: keyframe(40),
+        redundancy: Redundancy::None,
         tampered: None,
     };
     world.toggle(0);
@@ -181,6 +192,7 @@ fn another_worker_goes_on_where_the_send_state_says() {
                 marker: false,
                 level: 3,
                 payload: keyframe(40),
+                redundancy: Redundancy::None,
                 tampered: None,
             };
             if index % 9 == 0 {
@@ -213,6 +225,7 @@ fn another_worker_goes_on_opening_across_rollovers() {
             marker: false,
             level: 3,
             payload: vec![9; 40],
+            redundancy: Redundancy::None,
             tampered: None,
         };
         // The first ones are of turn 0; from there it goes over two rollovers, in steps that a receiver can follow.
@@ -243,6 +256,7 @@ fn what_has_no_way_is_dropped_and_counted() {
         marker: false,
         level: 3,
         payload: keyframe(40),
+        redundancy: Redundancy::None,
         tampered: None,
     };
     world.publish(&packet, &mut seen);
@@ -268,6 +282,7 @@ fn a_leg_of_video_begins_with_a_keyframe() {
                 marker: false,
                 level: 3,
                 payload: [&start[..], &[7; 20]].concat(),
+                redundancy: Redundancy::None,
                 tampered: None,
             };
             world.publish(&packet, &mut seen);

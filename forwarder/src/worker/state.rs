@@ -20,7 +20,7 @@ use super::{
     track::{Seen, TrackState, add},
 };
 use crate::{
-    media::{Codec, is_keyframe_start},
+    media::{Codec, Primary, is_keyframe_start},
     transport::Pair,
 };
 
@@ -261,6 +261,11 @@ impl State {
             });
         }
         let payload = plain.get(parsed.payload.clone()).unwrap_or_default();
+        let primary = (codec == Codec::Red).then(|| Primary::find(payload));
+        if primary == Some(None) {
+            self.tally.count(Reason::Malformed);
+            return;
+        }
         let keyframe = codec.has_keyframes() && is_keyframe_start(codec, payload);
         // A codec without keyframes is joined anywhere.
         let joinable = keyframe || !(codec.has_keyframes() || codec == Codec::Rtx);
@@ -283,7 +288,7 @@ impl State {
             telling: &mut self.telling,
             now,
         };
-        forwarder.fan_out(track, opened, plain, joinable);
+        forwarder.fan_out(track, opened, plain, primary.flatten(), joinable);
     }
 
     /// Ends a batch: what waits leaves, control is woken, counts are shown.

@@ -41,7 +41,11 @@ class Peer:
         if role == "publish":
             self.pipeline = Gst.parse_launch(PUBLISH % (440 + 75 * self.stream))
         else:
-            self.pipeline = Gst.parse_launch("webrtcbin name=peer bundle-policy=max-bundle")
+            # Of one element alone, parse_launch makes no pipeline.
+            self.pipeline = Gst.Pipeline()
+            peer = Gst.ElementFactory.make("webrtcbin", "peer")
+            peer.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
+            self.pipeline.add(peer)
         self.webrtc = self.pipeline.get_by_name("peer")
         self.webrtc.connect("on-negotiation-needed", self.on_negotiation_needed)
         self.webrtc.connect("notify::ice-gathering-state", self.on_gathering)

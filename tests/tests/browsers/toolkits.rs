@@ -11,10 +11,12 @@ use crate::stage::{LONG, SOME, Stage};
 /// How long peers stay.
 const WHILE: Duration = Duration::from_secs(8);
 
-/// All of them. GStreamer 1.22 is not among them: its DTLS handshake with the forwarder fails (`dtls_failed`), while the same script
-/// calls Chromium. Once that is mended, `both_ways` with [`Toolkit::Gstreamer`] belongs here.
+/// All of them.
 pub const SCENARIOS: &[Scenario] = &[
     ("aiortc", |stage| both_ways(stage, Toolkit::Aiortc, 21)),
+    ("gstreamer", |stage| {
+        both_ways(stage, Toolkit::Gstreamer, 22)
+    }),
     ("ffmpeg_publishes", ffmpeg_publishes),
 ];
 

@@ -44,6 +44,8 @@ pub enum DtlsError {
     Fingerprint,
     /// The peer agrees to none of our SRTP protection profiles.
     NoProfile,
+    /// The peer, as the server, has none of our cipher suites for its certificate.
+    NothingInCommon,
     /// The peer did not answer in time.
     Timeout,
     /// What the peer sent is against the protocol, in the words of the library.
@@ -56,6 +58,9 @@ impl fmt::Display for DtlsError {
             Self::Fingerprint => f.write_str("the peer's certificate has no signalled fingerprint"),
             Self::NoProfile => f.write_str(
                 "the peer agrees to no SRTP profile; allowed: AEAD_AES_256_GCM, AEAD_AES_128_GCM, AES128_CM_HMAC_SHA1_80",
+            ),
+            Self::NothingInCommon => f.write_str(
+                "the peer has no cipher suite in common with us; allowed: ECDHE with ECDSA or RSA, AES-GCM or ChaCha20-Poly1305",
             ),
             Self::Timeout => f.write_str("the peer did not answer in time"),
             Self::Protocol(why) => write!(f, "DTLS failed: {why}"),

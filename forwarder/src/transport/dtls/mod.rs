@@ -1,28 +1,29 @@
-//! DTLS-SRTP (RFC 5763, RFC 5764) of one session, on `dimpl`: the handshake, the peer's fingerprint, and the SRTP keys.
+//! DTLS-SRTP (RFC 5763, RFC 5764) of one session: the handshake, the peer's fingerprint, and the SRTP keys.
 //!
 //! Keys leave this module only after the peer's certificate matched a signalled fingerprint. Which version of DTLS answers a
-//! ClientHello is decided here, so that whoever offers AES-GCM gets it; see [`Offer::version`].
+//! ClientHello is decided here, so that whoever offers AES-GCM gets it; see [`Offer::version`]. So is the library: `dimpl`, but for
+//! peers of DTLS 1.2 alone, whose certificate may be RSA; docs/decisions/0012-rsa-certificates.md has the reasons.
 
+mod engine;
 mod event;
 mod hello;
 mod offer;
+mod repeated;
+mod rsa;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use arrayvec::ArrayVec;
-use dimpl::{Config, Error, Output, ProtocolVersion, SrtpProfile, UnexpectedMessageError};
-use zeroize::Zeroizing;
+use dimpl::Config;
 
 use super::{Certificate, Fingerprint, Timebase};
 use crate::srtp::{Suite, split_keying_material};
+
+use engine::{Engine, NewDimpl, Said};
+use rsa::RsaContext;
 
 pub use event::{Connected, DtlsError, DtlsEvent};
 pub use hello::{DATAGRAMS, HelloBuffer};
@@ -34,8 +35,6 @@ const MTU: usize = 1200;
 const FIRST_RETRANSMISSION: Duration = Duration::from_millis(250);
 const RETRANSMISSIONS: usize = 6;
 const HANDSHAKE: Duration = Duration::from_secs(30);
-/// Bytes of what the engine puts out at once, to begin with; a longer certificate makes it longer.
-const OUTPUT: usize = 2048;
 
 /// Who begins the handshake (RFC 5763 §5: `a=setup`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +49,7 @@ pub enum Role {
 #[derive(Clone)]
 pub struct DtlsContext {
     config: Arc<Config>,
+    rsa: RsaContext,
     certificate: Certificate,
     timebase: Timebase,
 }
@@ -72,6 +72,7 @@ impl DtlsContext {
             .map_err(|error| DtlsError::Protocol(error.to_string()))?;
         Ok(Self {
             config: Arc::new(config),
+            rsa: RsaContext::new(&certificate)?,
             certificate,
             timebase,
         })
@@ -92,13 +93,11 @@ impl fmt::Debug for DtlsContext {
     }
 }
 
-type NewEngine = fn(Arc<Config>, dimpl::DtlsCertificate, Instant) -> dimpl::Dtls;
-
 /// How far it is.
 enum State {
     /// Passive, and the ClientHello is not whole yet.
     Waiting(HelloBuffer),
-    Running(Box<dimpl::Dtls>),
+    Running(Engine),
     /// Failed or closed.
     Over,
 }
@@ -142,9 +141,9 @@ impl Dtls {
         if self.role == Role::Passive || !matches!(self.state, State::Waiting(_)) {
             return;
         }
-        let mut engine = self.engine(dimpl::Dtls::new_auto, now);
+        let mut engine = self.dimpl(dimpl::Dtls::new_auto, now);
         engine.set_active(true);
-        self.state = State::Running(engine);
+        self.state = State::Running(Engine::Ecdsa(engine));
         self.drive(now, &[]);
     }
 
@@ -176,15 +175,21 @@ impl Dtls {
 
     fn answer(&mut self, now: u64, offer: &Offer, datagrams: &ArrayVec<Vec<u8>, DATAGRAMS>) {
         let engine = match offer.version() {
-            Version::Dtls12 => self.engine(dimpl::Dtls::new_12, now),
-            Version::Dtls13 => self.engine(dimpl::Dtls::new_13, now),
+            Version::Dtls13 => Engine::Ecdsa(self.dimpl(dimpl::Dtls::new_13, now)),
+            // Browsers: their certificates are ECDSA.
+            Version::Dtls12 if offer.dtls13 => Engine::Ecdsa(self.dimpl(dimpl::Dtls::new_12, now)),
+            // A hello does not tell what the client's certificate is.
+            Version::Dtls12 => {
+                let now = self.context.timebase.instant(now);
+                Engine::Rsa(Box::new(self.context.rsa.server(now, offer)))
+            }
         };
         self.state = State::Running(engine);
         let datagrams: ArrayVec<&[u8], DATAGRAMS> = datagrams.iter().map(Vec::as_slice).collect();
         self.drive(now, &datagrams);
     }
 
-    fn engine(&self, new: NewEngine, now: u64) -> Box<dimpl::Dtls> {
+    fn dimpl(&self, new: NewDimpl, now: u64) -> Box<dimpl::Dtls> {
         let certificate = self.context.certificate.to_dimpl();
         let now = self.context.timebase.instant(now);
         Box::new(new(Arc::clone(&self.context.config), certificate, now))
@@ -221,12 +226,8 @@ impl Dtls {
     /// Says goodbye to the peer (close_notify), if it is there. What it sends is to be sent; no event follows.
     pub fn close(&mut self, now: u64) {
         if let State::Running(engine) = &mut self.state {
-            let closed = engine
-                .handle_timeout(self.context.timebase.instant(now))
-                .and_then(|()| engine.close());
-            if closed.is_ok() {
-                self.drain();
-            }
+            engine.close(self.context.timebase.instant(now));
+            self.drain();
         }
         self.over();
     }
@@ -236,53 +237,51 @@ impl Dtls {
         let State::Running(engine) = &mut self.state else {
             return;
         };
-        let mut result = engine.handle_timeout(self.context.timebase.instant(now));
+        let now = self.context.timebase.instant(now);
+        let mut result = engine.handle_timeout(now);
         for datagram in datagrams {
-            result = result.and_then(|()| take(engine, datagram));
+            result = result.and_then(|()| engine.handle(now, datagram));
+        }
+        // A server whose certificate is RSA has no use for our first hello.
+        if self.role == Role::Active && result == Err(DtlsError::NothingInCommon) {
+            result = self.context.rsa.client(now).map(|engine| {
+                self.state = State::Running(Engine::Rsa(Box::new(engine)));
+            });
         }
         self.drain();
         if let Err(error) = result {
-            self.fail(error.into());
+            self.fail(error);
         }
     }
 
     /// Takes all that the engine has to say.
     fn drain(&mut self) {
-        let mut buffer = Zeroizing::new(vec![0; OUTPUT]);
-        loop {
-            let State::Running(engine) = &mut self.state else {
-                return;
-            };
-            match engine.poll_output(&mut buffer) {
-                Output::Packet(packet) => self.transmit.push_back(packet.to_vec()),
-                Output::BufferTooSmall { needed } => buffer = Zeroizing::new(vec![0; needed]),
-                Output::Timeout(at) => {
-                    self.timeout = self.context.timebase.nanoseconds(at);
+        while let State::Running(engine) = &mut self.state {
+            match engine.poll() {
+                Said::Datagram(datagram) => self.transmit.push_back(datagram),
+                Said::Nothing(at) => {
+                    self.timeout = at.map_or(u64::MAX, |at| self.context.timebase.nanoseconds(at));
                     if self.finished && !self.connected {
                         self.fail(DtlsError::NoProfile);
                     }
                     return;
                 }
-                Output::PeerCert(certificate) => {
-                    self.authenticated = Fingerprint::any_matches(&self.fingerprints, certificate);
+                Said::Certificate(certificate) => {
+                    self.authenticated = Fingerprint::any_matches(&self.fingerprints, &certificate);
                     if !self.authenticated {
                         return self.fail(DtlsError::Fingerprint);
                     }
                 }
-                Output::KeyingMaterial(material, profile) => {
-                    let version = match engine.protocol_version() {
-                        Some(ProtocolVersion::DTLS1_3) => Version::Dtls13,
-                        _ => Version::Dtls12,
-                    };
-                    self.connect(version, suite(profile), &material);
-                }
-                Output::CloseNotify => {
+                Said::Keys {
+                    version,
+                    suite,
+                    material,
+                } => self.connect(version, suite, &material),
+                Said::Closed => {
                     self.events.push_back(DtlsEvent::Closed);
                     return self.over();
                 }
-                Output::Connected => self.finished = true,
-                // There are no data channels.
-                _ => {}
+                Said::Finished => self.finished = true,
             }
         }
     }
@@ -318,27 +317,6 @@ impl Dtls {
     fn over(&mut self) {
         self.state = State::Over;
         self.timeout = u64::MAX;
-    }
-}
-
-/// Gives a datagram to the engine. A client that does not know the server's version yet takes whatever is no ServerHello for an error,
-/// though anybody may have sent it; its state is unharmed.
-fn take(engine: &mut dimpl::Dtls, datagram: &[u8]) -> Result<(), Error> {
-    match engine.handle_packet(datagram) {
-        Err(Error::UnexpectedMessage(UnexpectedMessageError::UnrecognizedAutoServerResponse)) => {
-            Ok(())
-        }
-        other => other,
-    }
-}
-
-/// The library's name of a suite as ours.
-fn suite(profile: SrtpProfile) -> Option<Suite> {
-    match profile {
-        SrtpProfile::AEAD_AES_128_GCM => Some(Suite::AeadAes128Gcm),
-        SrtpProfile::AEAD_AES_256_GCM => Some(Suite::AeadAes256Gcm),
-        SrtpProfile::AES128_CM_SHA1_80 => Some(Suite::Aes128CmHmacSha1_80),
-        _ => None,
     }
 }
 

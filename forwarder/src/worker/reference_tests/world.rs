@@ -33,6 +33,14 @@ use crate::{
 pub(super) const PUBLISHER: u32 = 1;
 pub(super) const TRACK: u32 = 3;
 pub(super) const SSRC: u32 = 0x1234_5678;
+pub(super) const OPUS: u8 = 96;
+/// The number that sound has where the track is sound.
+pub(super) const VP8: u8 = OPUS;
+pub(super) const RED: u8 = 63;
+/// The number of the only subscriber that takes redundant audio as it is.
+pub(super) const TAKES_RED: usize = 1;
+/// What redundant audio becomes for it.
+pub(super) const RED_THERE: u8 = 120;
 pub(super) const SUITES: [Suite; 3] = [
     Suite::AeadAes128Gcm,
     Suite::AeadAes256Gcm,
@@ -52,9 +60,9 @@ pub(super) fn master(suite: Suite, seed: u8) -> MasterKey {
 }
 
 pub(super) fn track(kind: Kind) -> Track {
-    let (codec, clock_rate) = match kind {
-        Kind::Audio => (Codec::Opus, 48_000),
-        Kind::Video => (Codec::Vp8, 90_000),
+    let (codecs, clock_rate) = match kind {
+        Kind::Audio => (&[(OPUS, Codec::Opus), (RED, Codec::Red)][..], 48_000),
+        Kind::Video => (&[(VP8, Codec::Vp8)][..], 90_000),
     };
     Track {
         track: TRACK,
@@ -62,11 +70,14 @@ pub(super) fn track(kind: Kind) -> Track {
         kind,
         mid: None,
         ssrcs: ArrayVec::from_iter([SSRC]),
-        codecs: ArrayVec::from_iter([TrackCodec {
-            payload_type: 96,
-            codec,
-            clock_rate,
-        }]),
+        codecs: codecs
+            .iter()
+            .map(|(payload_type, codec)| TrackCodec {
+                payload_type: *payload_type,
+                codec: *codec,
+                clock_rate,
+            })
+            .collect(),
         counters: Arc::default(),
     }
 }
@@ -391,7 +402,10 @@ impl World {
             track: TRACK,
             session: 10 + number as u32,
             ssrc: ssrc_of(leg),
-            payload_types: ArrayVec::from_iter([(96, payload_type_of(leg))]),
+            payload_types: [(OPUS, payload_type_of(leg)), (RED, RED_THERE)]
+                .into_iter()
+                .take(if number == TAKES_RED { 2 } else { 1 })
+                .collect(),
             profile: Profile {
                 ids: subscriber.ids.clone(),
                 mid: Some(ArrayVec::from_iter(subscriber.mid.iter().copied())),
@@ -434,7 +448,7 @@ impl World {
     /// What a publisher sends, and what the reference makes of it.
     pub(super) fn publish(&mut self, packet: &Packet, seen: &mut BTreeMap<u64, ()>) {
         let mut sealed = packet.plain();
-        let header_len = sealed.len() - packet.payload.len();
+        let header_len = sealed.len() - packet.written().len();
         let len = sealed.len();
         sealed.resize(len + 32, 0);
         let len = self
@@ -457,13 +471,13 @@ impl World {
             self.heard.1 += u64::from(127 - (packet.level & 0x7f));
             self.heard.2 += u64::from(packet.level >= 0x80);
         }
-        if fresh && !self.muted {
+        if fresh && !self.muted && packet.redundancy != Redundancy::Malformed {
             self.expect(packet);
         }
     }
 
     pub(super) fn expect(&mut self, packet: &Packet) {
-        for subscriber in &mut self.subscribers {
+        for (number, subscriber) in self.subscribers.iter_mut().enumerate() {
             let Some(leg) = subscriber.leg.filter(|_| !subscriber.paused) else {
                 continue;
             };
@@ -481,12 +495,21 @@ impl World {
                 continue;
             }
             subscriber.next = subscriber.next.max(outgoing as u64 + 1);
+            let is_whole = number == TAKES_RED && packet.redundancy != Redundancy::None;
             subscriber.expected.push(Expected {
                 sequence: outgoing as u16,
                 timestamp: packet.timestamp.wrapping_add(timestamp_offset_of(leg)),
-                payload_type: payload_type_of(leg),
+                payload_type: if is_whole {
+                    RED_THERE
+                } else {
+                    payload_type_of(leg)
+                },
                 marker: packet.marker,
-                payload: packet.payload.clone(),
+                payload: if is_whole {
+                    packet.written()
+                } else {
+                    packet.payload.clone()
+                },
                 // It says nothing of pictures (RFC 6464).
                 audio_level: match self.call.kind {
                     Kind::Audio => vec![packet.level],
@@ -538,12 +561,43 @@ pub(super) struct Packet {
     pub(super) marker: bool,
     pub(super) level: u8,
     pub(super) payload: Vec<u8>,
+    pub(super) redundancy: Redundancy,
     pub(super) tampered: Option<usize>,
 }
 
+/// How a payload is wrapped (RFC 2198).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redundancy {
+    /// Not at all.
+    None,
+    /// After so many earlier blocks, each of so many bytes.
+    Blocks(usize, usize),
+    /// A header that names more than there is.
+    Malformed,
+}
+
 impl Packet {
+    /// The payload as it is written.
+    pub(super) fn written(&self) -> Vec<u8> {
+        let (blocks, len) = match self.redundancy {
+            Redundancy::None => return self.payload.clone(),
+            Redundancy::Blocks(blocks, len) => (blocks, len),
+            Redundancy::Malformed => return vec![0x80 | OPUS, 0, 3, 0xff, OPUS],
+        };
+        let header = [0x80 | OPUS, 0, (len >> 8) as u8, len as u8];
+        let mut bytes = header.repeat(blocks);
+        bytes.push(OPUS);
+        bytes.extend(vec![0xa5; blocks * len]);
+        bytes.extend(&self.payload);
+        bytes
+    }
+
     pub(super) fn plain(&self) -> Vec<u8> {
-        let mut bytes = vec![0x92, 96 | u8::from(self.marker) << 7];
+        let payload_type = match self.redundancy {
+            Redundancy::None => OPUS,
+            _ => RED,
+        };
+        let mut bytes = vec![0x92, payload_type | u8::from(self.marker) << 7];
         bytes.extend((self.index as u16).to_be_bytes());
         bytes.extend(self.timestamp.to_be_bytes());
         bytes.extend(SSRC.to_be_bytes());
@@ -552,7 +606,7 @@ impl Packet {
         bytes.extend([0xbe, 0xde, 0, 2]);
         // Audio level, a transport-wide sequence number, an extension that nobody negotiated.
         bytes.extend([0x40, self.level, 0x51, 0, self.index as u8, 0xd0, 9, 0]);
-        bytes.extend(&self.payload);
+        bytes.extend(self.written());
         bytes
     }
 }

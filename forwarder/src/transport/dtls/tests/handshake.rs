@@ -46,6 +46,7 @@ fn over_a_network_that_loses_and_repeats() {
                 });
                 world.shake_hands(25 * SECOND);
                 assert_eq!(world.failed, None, "{role:?} {version} seed {seed}");
+                assert!(world.connected.is_some(), "{role:?} {version} seed {seed}");
                 world.assert_agreed();
             }
         }

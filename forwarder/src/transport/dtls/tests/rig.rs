@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, LazyLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use dimpl::{Config, Output, SrtpProfile};
@@ -60,7 +60,12 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn new(new: New, active: bool, cookie: bool) -> Self {
-        let config = Config::builder().use_server_cookie(cookie).build().unwrap();
+        let config = Config::builder()
+            .use_server_cookie(cookie)
+            .flight_start_rto(Duration::from_millis(250))
+            .flight_retries(8)
+            .build()
+            .unwrap();
         let now = timebase().instant(START);
         let mut dtls = new(Arc::new(config), THEIRS.to_dimpl(), now);
         dtls.set_active(active);
