@@ -44,6 +44,8 @@ pub struct Media {
     pub codec: Option<String>,
     /// Whether the picture keeps its size, come what may.
     pub kept: bool,
+    /// Whether sound is sent by RED (RFC 2198).
+    pub redundant: bool,
 }
 
 /// Which candidates of the forwarder a peer learns.
@@ -82,6 +84,7 @@ impl Media {
             tone: Some(Self::tone_of(stream)),
             codec: None,
             kept: false,
+            redundant: false,
         }
     }
 
@@ -95,6 +98,13 @@ impl Media {
     #[must_use]
     pub const fn kept(mut self) -> Self {
         self.kept = true;
+        self
+    }
+
+    /// The same, with sound by RED.
+    #[must_use]
+    pub const fn redundant(mut self) -> Self {
+        self.redundant = true;
         self
     }
 
@@ -168,6 +178,11 @@ impl Peer {
     /// Stops sending a kind; the next offer tells.
     pub fn unpublish(&self, kind: &str) -> Result<()> {
         self.act("unpublish", json!({ "kind": kind }))
+    }
+
+    /// Ends the m-lines on which a kind comes; the next offer tells.
+    pub fn unsubscribe(&self, kind: &str) -> Result<()> {
+        self.act("unsubscribe", json!({ "kind": kind }))
     }
 
     /// An offer with all candidates in it, set as the local description.
