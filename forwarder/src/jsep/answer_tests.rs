@@ -297,3 +297,70 @@ fn names_of_others_cannot_break_a_line() {
     assert!(audio.contains(&"msid:a-b--a=x -"), "{audio:?}");
     assert!(audio.contains(&"ssrc:1 cname:c--a=ice-pwd:x"), "{audio:?}");
 }
+
+/// The number and the parameters of each codec of an m-line, retransmissions included.
+fn parameters(sdp: &str, line: usize) -> Vec<(String, Option<String>)> {
+    let attributes = attributes(sdp, line);
+    let numbers = attributes.iter().filter_map(|line| {
+        let (number, _) = line.strip_prefix("rtpmap:")?.split_once(' ')?;
+        Some(number)
+    });
+    let of = |number: &str| {
+        let prefix = format!("fmtp:{number} ");
+        let found = attributes
+            .iter()
+            .find_map(|line| line.strip_prefix(&prefix));
+        (number.to_owned(), found.map(str::to_owned))
+    };
+    numbers.map(of).collect()
+}
+
+/// Profiles, packetization modes, levels, what is repeated by what: an answer keeps of a codec what the offer said of it.
+#[test]
+fn codecs_keep_their_parameters() {
+    for (name, offer) in OFFERS {
+        let answer = answered(&mut Negotiation::new(), offer);
+        for line in 0..m_lines(&answer).len() {
+            let (asked, told) = (parameters(offer, line), parameters(&answer, line));
+            for codec in &told {
+                assert!(asked.contains(codec), "{name}: {codec:?} of {asked:?}");
+            }
+        }
+    }
+    let answer = answered(&mut Negotiation::new(), offer("chromium-sendonly"));
+    let video = parameters(&answer, 1);
+    let has = |wanted: &str| {
+        let mut all = video
+            .iter()
+            .filter_map(|(_, parameters)| parameters.as_deref());
+        assert!(all.any(|parameters| parameters == wanted), "{wanted}");
+    };
+    has("profile-id=0");
+    has("profile-id=2");
+    has("level-idx=5;profile=0;tier=0");
+    for profile in ["42001f", "42e01f", "4d001f"] {
+        let mut all = video
+            .iter()
+            .filter_map(|(_, parameters)| parameters.as_deref());
+        assert!(
+            all.any(|parameters| parameters.contains(profile)),
+            "{profile}"
+        );
+    }
+    for mode in ["packetization-mode=0", "packetization-mode=1"] {
+        let mut all = video
+            .iter()
+            .filter_map(|(_, parameters)| parameters.as_deref());
+        assert!(all.any(|parameters| parameters.contains(mode)), "{mode}");
+    }
+}
+
+/// Stereo and silence that is not sent are the peer's to choose (RFC 7587 §6.1).
+#[test]
+fn opus_keeps_stereo_and_dtx() {
+    let wanted = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1;usedtx=1;cbr=0";
+    let offer = changed("chromium-sendonly", "minptime=10;useinbandfec=1", wanted);
+    let answer = answered(&mut Negotiation::new(), &offer);
+    let of_opus = ("111".to_owned(), Some(wanted.to_owned()));
+    assert!(parameters(&answer, 0).contains(&of_opus));
+}

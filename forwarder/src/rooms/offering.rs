@@ -24,7 +24,7 @@ use crate::{
 pub const ANSWERED_WITHIN: u64 = 10_000_000_000;
 /// Offers on end that nobody answers, after which no more are made until the peer offers or wishes something else.
 pub const MOST_UNANSWERED: u32 = 3;
-/// M-lines of one session. A browser takes long over descriptions with more.
+/// Open m-lines of one session. A browser takes long over descriptions with more.
 pub const MAX_LINES: usize = 256;
 
 impl Signalling {
@@ -116,6 +116,8 @@ impl Draft {
         publications: &[Wished],
     ) -> Result<(), Refusal> {
         let mut taken = BTreeSet::new();
+        // Those that ended leave their places to others (RFC 9429 §5.2.2).
+        let open = signalling.jsep.lines().count();
         for publication in publications {
             let codecs = sessions.codecs(publication.id);
             if !codecs.iter().any(|codec| is_known(publication.kind, codec)) {
@@ -128,7 +130,7 @@ impl Draft {
                     && line.suits(publication.kind, codecs)
             });
             let free = free.map(|(at, line)| (*at, line.publication.is_some()));
-            if free.is_none() && signalling.lines.len() + self.lines.len() >= MAX_LINES {
+            if free.is_none() && open + self.lines.len() >= MAX_LINES {
                 continue;
             }
             let codecs = codecs.to_vec();

@@ -18,12 +18,13 @@ export class Peer {
   }
 
   // Adds tracks: `picture` {stream, width, height, torn} and `tone` in Hz, each optional; `codec` such as "VP8" for the
-  // picture, `kept` if it is to keep its size.
-  async publish({ picture, tone, codec, kept }) {
+  // picture, `kept` if it is to keep its size, `redundant` if sound is to be sent by RED (RFC 2198).
+  async publish({ picture, tone, codec, kept, redundant }) {
     const stream = new MediaStream();
     if (tone) {
       const source = await Tone.start(tone);
       const transceiver = this.connection.addTransceiver(source.track, { direction: 'sendonly', streams: [stream] });
+      if (redundant) preferRed(transceiver);
       this.sources.set(transceiver, source);
     }
     if (picture) {
@@ -146,6 +147,13 @@ function isOver({ receiver, currentDirection }) {
 // However few bits or cycles there are, the picture keeps its size.
 function keep(sender) {
   return sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
+}
+
+// RED first, and all others after it.
+function preferRed(transceiver) {
+  const { codecs } = RTCRtpSender.getCapabilities('audio');
+  const isRed = codec => codec.mimeType.toLowerCase() === 'audio/red';
+  transceiver.setCodecPreferences([...codecs.filter(isRed), ...codecs.filter(codec => !isRed(codec))]);
 }
 
 // Only this codec, and its retransmissions.

@@ -49,6 +49,8 @@ pub struct Media {
     pub codec: Option<String>,
     /// Whether the picture keeps its size, come what may.
     pub kept: bool,
+    /// Whether sound is sent by RED (RFC 2198).
+    pub redundant: bool,
 }
 
 /// Which candidates of the forwarder a peer learns.
@@ -94,6 +96,7 @@ impl Media {
             tone: Some(Self::tone_of(stream)),
             codec: None,
             kept: false,
+            redundant: false,
         }
     }
 
@@ -116,6 +119,13 @@ impl Media {
         if let Some(picture) = &mut self.picture {
             picture.torn = true;
         }
+        self
+    }
+
+    /// The same, with sound by RED.
+    #[must_use]
+    pub const fn redundant(mut self) -> Self {
+        self.redundant = true;
         self
     }
 

@@ -15,6 +15,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("socket_v4", |stage| call(stage, "socket", Candidates::V4)),
     ("over_tcp", |stage| call(stage, "kernel", Candidates::Tcp)),
     ("every_codec", every_codec),
+    ("redundant_sound", redundant_sound),
     ("restarted", restarted),
     ("late_and_leaving", late_and_leaving),
     ("a_bad_token_is_refused", a_bad_token_is_refused),
@@ -60,6 +61,24 @@ const CODECS: [&str; 4] = ["H264", "VP8", "VP9", "AV1"];
 
 fn has(codecs: &[String], wanted: &str) -> bool {
     codecs.iter().any(|codec| codec == wanted)
+}
+
+/// Sound by RED reaches Chromium as it is, and Firefox, which has no RED, as the Opus that is in it.
+fn redundant_sound(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+    let media = Media::small(15).with_codec("VP8").redundant();
+    let publisher = room.publish(&stage.publisher, &media);
+    let watchers =
+        [&stage.chromium, &stage.firefox].map(|browser| room.watch(browser, &publisher, None));
+    room.assert_flows(15, &[&watchers[0], &watchers[1]]);
+    // Both name what they decode, which is Opus. What tells is how much comes with each packet: with RED it comes twice.
+    let [whole, unpacked] = watchers.map(|watcher| {
+        let stats = watcher.peer.stats().unwrap();
+        let number = |field| stats.inbound("audio", field).as_f64().unwrap();
+        number("bytesReceived") / number("packetsReceived")
+    });
+    println!("bytes of a packet: {whole:.0} with RED, {unpacked:.0} without");
+    assert!(whole > 1.4 * unpacked, "{whole} {unpacked}");
 }
 
 fn one_codec(room: &Room, stage: &Stage, from: &Browser, media: &Media, codec: &str) {

@@ -220,3 +220,37 @@ fn no_more_tracks_where_those_there_are_bring_too_much() {
     hall.settle();
     assert_eq!(hall.world.sessions.publications(id).count(), 1);
 }
+
+#[test]
+fn a_token_counts_the_tracks_and_the_bits_of_all_who_hold_it() {
+    let mut hall = Hall::new();
+    let ann = hall.come_as(&[(VIDEO, SEND)], false, |spec| {
+        spec.grants.holder = Some("ann".to_owned());
+    });
+    hall.run(SECOND);
+    let publications = hall.world.sessions.publications(hall.world.ids[ann]);
+    for counters in publications.map(|it| it.counters) {
+        // The stand-in for the worker counts packets only.
+        counters
+            .bytes
+            .fetch_add(1_000_000, std::sync::atomic::Ordering::Relaxed);
+    }
+    hall.run(SECOND / 2);
+    let mut join = |holder: &str, change: fn(&mut Grants)| {
+        let mut paper = Paper::new();
+        paper.add("video", "sendonly");
+        let mut spec = spec(offer(paper.offer(), false));
+        spec.grants.holder = Some(holder.to_owned());
+        change(&mut spec.grants);
+        let refusal = hall.join(spec).err();
+        refusal.map(|refusal| (refusal.kind, refusal.field))
+    };
+    let one_track = |grants: &mut Grants| grants.max_tracks = Some(1);
+    let few_bits = |grants: &mut Grants| grants.max_bitrate = Some(500_000);
+    let tracks = (RefusalKind::Limited, "token.max_tracks");
+    assert_eq!(join("ann", one_track), Some(tracks));
+    let bits = (RefusalKind::Limited, "token.max_bitrate");
+    assert_eq!(join("ann", few_bits), Some(bits));
+    assert_eq!(join("bob", one_track), None);
+    assert_eq!(join("bob", |_| {}), None);
+}
