@@ -27,6 +27,7 @@ pub mod root;
 pub mod rtc;
 pub mod rtp;
 pub mod sweep;
+pub mod syscalls;
 pub mod tally;
 pub mod veth;
 

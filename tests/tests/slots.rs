@@ -1,7 +1,9 @@
-//! Slots and send state in the real kernel. The slots are under a worker that does not wait: bells come as late as there are slots, so that XDP reads those that are
-//! being written, and those that another packet has by now. Whatever leaves is whole, and its own hop's.
+//! Slots and send state in the real kernel. The slots are under a worker that does not wait: bells come as late as there are slots, so that
+//! XDP reads those that are being written or sealed, and those that another packet has by now. Whatever leaves is whole, and its own hop's:
+//! it opens by the keys of that hop, and is what was sealed for it.
 
 use std::{
+    collections::VecDeque,
     net::IpAddr,
     os::fd::AsFd,
     path::Path,
@@ -18,9 +20,10 @@ use aya::maps::MapData;
 use forwarder::{
     core::ops::{TableOp, Tables as _},
     dataplane::{
-        kernel::{Device, Kernel, Options, Started, slot_memory::Filled},
+        kernel::{Device, Kernel, Options, Started, slot_memory::Filled, worker_port::SlotPort},
         memory::Sizes,
     },
+    srtp::{MasterKey, ReceiveKeys, SendKeys, Suite},
     worker::send_state::SendState,
 };
 use forwarder_common::{
@@ -37,13 +40,53 @@ const HOPS: u32 = 7;
 const PORT: u16 = 7000;
 const LEN: usize = 1200;
 /// Bells that are rung; every one for [`BELL_SLOTS`] slots.
-const BELLS: u32 = 8000;
+const BELLS: u32 = 1500;
 
 fn hop_of(sequence: u32) -> u32 {
     1 + sequence % HOPS
 }
 
-/// What a packet is full of, behind its number: another byte than the packets that have its slot before and after.
+/// The keys to what is behind a hop.
+fn master(hop: u32) -> MasterKey {
+    const SUITE: Suite = Suite::AeadAes128Gcm;
+    let (key, salt) = ([hop as u8; 16], [hop as u8 ^ 0x55; 12]);
+    MasterKey::new(SUITE, &key, &salt).unwrap()
+}
+
+/// Seals a packet in the place that it leaves from, as workers do; its RTP timestamp is its number. Gives its length.
+fn seal(keys: &SendKeys, room: &mut [u8], sequence: u32) -> usize {
+    let header = [0x80, 96]
+        .into_iter()
+        .chain((sequence as u16).to_be_bytes())
+        .chain(sequence.to_be_bytes())
+        .chain(hop_of(sequence).to_be_bytes());
+    for (to, byte) in room.iter_mut().zip(header) {
+        *to = byte;
+    }
+    room[rtp::LEN..LEN].fill(filling(sequence));
+    keys.seal(room, rtp::LEN, LEN, sequence.into()).unwrap()
+}
+
+/// Opens what came for a port by the keys of that hop; it is what was sealed under that number, to the last byte.
+fn open(keys: &[ReceiveKeys], port: u16, sealed: &[u8]) -> Result<(), String> {
+    let number = sealed.get(4..8).and_then(<[u8]>::first_chunk);
+    let sequence = u32::from_be_bytes(*number.ok_or("no number")?);
+    let hop = u32::from(port - PORT);
+    if hop != hop_of(sequence) {
+        return Err(format!("{sequence} is of hop {}", hop_of(sequence)));
+    }
+    let mut packet = sealed.to_vec();
+    let len = keys[hop as usize - 1]
+        .open(&mut packet, rtp::LEN, sequence.into())
+        .map_err(|error| format!("{sequence}: {error}"))?;
+    let plain = packet.get(rtp::LEN..len).unwrap_or_default();
+    if plain.len() != LEN - rtp::LEN || plain.iter().any(|byte| *byte != filling(sequence)) {
+        return Err(format!("{sequence}: {len} bytes of another packet"));
+    }
+    Ok(())
+}
+
+/// What a packet is full of, before it is sealed: another byte than the packets that have its slot before and after.
 fn filling(sequence: u32) -> u8 {
     (sequence / SLOTS).wrapping_mul(0x9e37_79b1).to_be_bytes()[0] ^ sequence as u8
 }
@@ -145,7 +188,7 @@ fn there_is_room_for_all_pairs() {
     let steer = Steer {
         worker: 0,
         session: 1,
-        audio: [0; 4],
+        ..Steer::default()
     };
     let put = |number: u32| {
         let remote = (mapped([10, 0, 0, 2]), (number % 60_000) as u16);
@@ -182,75 +225,70 @@ fn nothing_torn_and_nothing_foreign_leaves() {
     let (whole, wrong) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(None)));
     let capture = Capture::each(lab.receiver(), {
         let (whole, wrong) = (Arc::clone(&whole), Arc::clone(&wrong));
-        move |parsed| {
-            let first: [u8; 4] = *parsed.payload.first_chunk().unwrap();
-            let sequence = u32::from_be_bytes(first);
-            let expected = PORT + hop_of(sequence) as u16;
-            let rest = parsed.payload.get(4..).unwrap_or_default();
-            let torn = rest.iter().any(|byte| *byte != filling(sequence));
-            if torn || parsed.payload.len() != LEN || parsed.dst.port() != expected {
-                let other = rest.iter().position(|byte| *byte != filling(sequence));
-                let start = parsed.payload.get(..16);
-                *wrong.lock().unwrap() = Some(format!(
-                    "{sequence} at {}: other from {other:?} than {:02x}: {start:02x?}",
-                    parsed.dst,
-                    filling(sequence)
-                ));
-            } else {
+        let keys: Vec<_> = (1..=HOPS)
+            .map(|hop| ReceiveKeys::new(&master(hop)))
+            .collect();
+        move |parsed| match open(&keys, parsed.dst.port(), parsed.payload) {
+            Ok(()) => {
                 whole.fetch_add(1, Relaxed);
             }
+            Err(why) => *wrong.lock().unwrap() = Some(format!("to {}: {why}", parsed.dst)),
         }
     })
     .unwrap();
 
-    let mut port = started.ports.pop().unwrap();
+    let SlotPort {
+        mut memory, bell, ..
+    } = started.ports.pop().unwrap().slots;
     let (bells, waiting) = channel::<Bell>();
     let rung = Arc::new(AtomicU64::new(0));
-    let socket = port.bell;
     let ringer = thread::spawn({
         let rung = Arc::clone(&rung);
         move || {
-            for bell in waiting {
-                socket.ring(&bell).unwrap();
+            for next in waiting {
+                bell.ring(&next).unwrap();
                 rung.fetch_add(1, Relaxed);
             }
         }
     });
-    let sums: Vec<u16> = (0..=255)
-        .map(|byte| Sum::default().bytes(&[byte; LEN - rtp::LEN]).fold())
-        .collect();
+    let keys: Vec<_> = (1..=HOPS).map(|hop| SendKeys::new(&master(hop))).collect();
+    let (mut held, mut released) = (VecDeque::new(), 0);
     let mut sequence = SLOTS;
-    for bell in 0..u64::from(BELLS) {
+    for number in 0..BELLS {
         let first = sequence;
+        // Three to five bells behind, while this one is filled: four are as many slots as there are, less four.
+        if number % 3 == 0 && number >= 3 {
+            while rung.load(Relaxed) < released {
+                thread::yield_now();
+            }
+            let due: Vec<_> = held.drain(..held.len() - 2).collect();
+            for bell in due {
+                bells.send(bell).unwrap();
+                released += 1;
+            }
+        }
         for _ in 0..BELL_SLOTS {
             let hop = hop_of(sequence);
-            let filled = port.slots.fill(sequence, |room| {
-                room[..LEN].fill(filling(sequence));
-                room[..4].copy_from_slice(&sequence.to_be_bytes());
+            let filled = memory.fill(sequence, |room| {
+                let len = seal(&keys[hop as usize - 1], room, sequence);
                 Some(Filled {
                     member: Member {
                         hop,
                         generation: hop,
                     },
-                    len: LEN as u16,
-                    sum: sums[usize::from(filling(sequence))],
+                    len: len as u16,
+                    sum: Sum::default().bytes(&room[rtp::LEN..len]).fold(),
                 })
             });
             assert!(filled);
             sequence = sequence.wrapping_add(1);
         }
-        bells
-            .send(Bell {
-                worker: 0,
-                first,
-                count: BELL_SLOTS,
-                device: 0,
-            })
-            .unwrap();
-        // Three to five bells ahead of XDP: four are as many slots as there are, less four.
-        while bell - rung.load(Relaxed).min(bell) > 3 + bell % 3 {
-            std::hint::spin_loop();
-        }
+        held.push_back(Bell {
+            worker: 0,
+            first,
+            count: BELL_SLOTS,
+            device: 0,
+        });
     }
     drop(bells);
     ringer.join().unwrap();

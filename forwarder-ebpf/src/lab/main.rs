@@ -10,6 +10,7 @@
 //! | `sink_latency` | a receiver's end of a wire | the same, and reads the generator's stamp |
 //! | `sink_sequence` | a receiver's end of a wire | the same for frames of `play`, by the sequence number |
 //! | `softirq_entry`, `napi_poll` | the trace points of these names | time what the sinks take |
+//! | `sys_enter` | the trace point of this name | counts the system calls of one thread |
 #![no_std]
 #![no_main]
 
@@ -21,6 +22,8 @@ mod play;
 mod polls;
 mod sink;
 mod swallow;
+mod syscalls;
+mod traced;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

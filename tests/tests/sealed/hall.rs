@@ -23,7 +23,7 @@ pub const WHILE: Duration = Duration::from_millis(1300);
 pub const IN_SYNC: Duration = Duration::from_millis(15);
 
 /// Reasons that a hall without faults never counts: each is a packet that should have arrived.
-const LOSSES: [&str; 10] = [
+const LOSSES: [&str; 16] = [
     "queue_full",
     "stalled",
     "no_room",
@@ -34,6 +34,12 @@ const LOSSES: [&str; 10] = [
     "send_failed",
     "malformed",
     "lease_expired",
+    "slots_full",
+    "stale_slot",
+    "ring_full",
+    "video_shed",
+    "seal_failed",
+    "tcp_full",
 ];
 
 /// Path and address family of a scenario.
