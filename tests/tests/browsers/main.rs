@@ -10,6 +10,7 @@ mod matrix;
 mod offers;
 mod ortc;
 mod page;
+mod refusals;
 mod room;
 mod sessions;
 mod signalling;
@@ -26,7 +27,7 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 8] = [
+const MODULES: [(&str, &[Scenario]); 9] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
     ("matrix", matrix::SCENARIOS),
@@ -34,6 +35,7 @@ const MODULES: [(&str, &[Scenario]); 8] = [
     ("offers", offers::SCENARIOS),
     ("toolkits", toolkits::SCENARIOS),
     ("signalling", signalling::SCENARIOS),
+    ("refusals", refusals::SCENARIOS),
     ("page", page::SCENARIOS),
 ];
 
