@@ -11,6 +11,7 @@ mod matrix;
 mod offers;
 mod ortc;
 mod page;
+mod refusals;
 mod room;
 mod sessions;
 mod signalling;
@@ -27,7 +28,7 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 9] = [
+const MODULES: [(&str, &[Scenario]); 10] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
     ("matrix", matrix::SCENARIOS),
@@ -35,6 +36,7 @@ const MODULES: [(&str, &[Scenario]); 9] = [
     ("offers", offers::SCENARIOS),
     ("toolkits", toolkits::SCENARIOS),
     ("signalling", signalling::SCENARIOS),
+    ("refusals", refusals::SCENARIOS),
     ("page", page::SCENARIOS),
     ("demo", demo::SCENARIOS),
 ];
