@@ -21,7 +21,7 @@ const charts = {
   drops: chart("drops", "Drops", ["all reasons"], rate, 1),
   members: chart("members", "Sessions and subscriptions", ["sessions", "subscriptions"], count, 10),
   cpu: chart("cpu", "CPU", ["workers", "control"], percent, 0.1),
-  perPacket: chart("per-packet", "CPU per packet", ["whole process"], time, 1e-6),
+  perPacket: chart("per-packet", "CPU per packet", ["process"], time, 1e-6),
   memory: chart("memory", "Memory", ["in use"], bytes, 2 ** 24, binaryCeiling),
   device: chart("device", "Frames not taken", ["all interfaces"], rate, 1),
 };

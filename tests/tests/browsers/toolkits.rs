@@ -54,7 +54,7 @@ fn assert_played(played: &Played, stream: u8) {
 fn ffmpeg_publishes(stage: &mut Stage) {
     let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
     let (netns, token) = (&stage.lab.publisher().netns, room.token.as_deref());
-    let _ffmpeg = Script::ffmpeg(netns, &room.whip, token, 23, WHILE + WHILE).unwrap();
+    let _ffmpeg = Script::ffmpeg(netns, &room.whip, token, 23, LONG + WHILE).unwrap();
     let watcher = room.watch_session(&stage.chromium, &joined(&room));
     // It offers no GCM, so its own suite is another than the watcher's.
     for quality in room.assert_flows(23, &[&watcher]) {
