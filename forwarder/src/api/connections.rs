@@ -168,3 +168,34 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn one_source_gets_its_share_and_this_host_what_is_left() {
+        let limits = Limits {
+            connections: 32,
+            connections_per_source: 8,
+            ..Limits::default()
+        };
+        let connections = Connections::new(limits, false);
+        let mut held = Vec::new();
+        let mut count = |source: &str| {
+            let source = Source::from(source.parse::<IpAddr>().unwrap());
+            let before = held.len();
+            while let Ok(place) = connections.places.take(source, connections.claim(source)) {
+                held.push(place);
+            }
+            held.len() - before
+        };
+        assert_eq!((count("192.0.2.1"), count("192.0.2.1")), (8, 0));
+        // A host has its network of 64 bits to itself.
+        assert_eq!((count("2001:db8::1"), count("2001:db8::2")), (8, 0));
+        assert_eq!((count("192.0.2.2"), count("192.0.2.3")), (8, 6));
+        assert_eq!((count("192.0.2.4"), count("127.0.0.1")), (0, 2));
+    }
+}

@@ -25,6 +25,21 @@ pub struct Limits {
     pub failures: Allowances,
 }
 
+impl Limits {
+    /// At most half of the files that the process may open are connections: media needs the others.
+    #[must_use]
+    pub fn within(self, files: u64) -> Self {
+        let most = usize::try_from(files / 2).unwrap_or(usize::MAX);
+        let connections = self.connections.min(most);
+        Self {
+            connections,
+            connections_per_source: self.connections_per_source.min(connections),
+            listeners: self.listeners.min(connections),
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -37,5 +52,20 @@ impl Default for Limits {
             patience: Duration::from_secs(10),
             failures: Allowances::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_to_media() {
+        let few = Limits::default().within(1024);
+        assert_eq!(
+            (few.connections, few.connections_per_source, few.listeners),
+            (512, 512, 512)
+        );
+        assert_eq!(Limits::default().within(1 << 20), Limits::default());
     }
 }

@@ -12,6 +12,8 @@ use axum_server::{
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 
+use nix::sys::resource::{Resource, getrlimit};
+
 use super::{
     Api,
     access::{Access, AccessError, Failures},
@@ -83,7 +85,8 @@ impl Server {
     /// # Errors
     /// Where the listener fails for good.
     pub async fn run(self, node: NodeHandle) -> io::Result<()> {
-        let limits = self.limits;
+        let files = getrlimit(Resource::RLIMIT_NOFILE)?;
+        let limits = self.limits.within(files.0);
         let webhooks = Webhooks::new(node.clone());
         for hook in self.webhooks {
             let url = hook.url.clone();

@@ -299,7 +299,7 @@ impl Listener {
             self.told.mark_unchanged();
             let seen = self.seen;
             self.take();
-            if self.waiting.is_empty() && self.seen == seen {
+            if self.waiting.is_empty() && self.seen == seen && !self.over {
                 self.told.changed().await.ok()?;
             }
         }
