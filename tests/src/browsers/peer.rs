@@ -324,7 +324,7 @@ impl Peer {
     /// gives by how much the picture is ahead, in milliseconds. Chromium alone has it in its statistics.
     ///
     /// # Errors
-    /// When they are not within [`IN_TIME`] in time.
+    /// When they are further apart for all of `timeout`.
     pub fn wait_for_sync(&self, timeout: Duration) -> Result<f64> {
         let end = Instant::now() + timeout;
         loop {
