@@ -30,6 +30,7 @@ use crate::{
 };
 use fragment::Fragment;
 use line::Line;
+use numbers::Given;
 
 /// Offers and answers of one session.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,8 @@ pub struct Negotiation {
     version: u64,
     /// Mids that were given out.
     mids: u64,
+    /// Ids of header extensions that were.
+    given: Given,
 }
 
 /// What both sides hold to.
@@ -148,6 +151,7 @@ impl Negotiation {
             }
         }
         self.agreed = proposed;
+        self.given.remember(&self.agreed.lines);
         self.version += 1;
         let begins = self
             .remote()
@@ -179,8 +183,11 @@ impl Negotiation {
             ));
         }
         let mut mids = self.mids;
-        let (proposed, lines) = outgoing::propose(&self.agreed.lines, &mut mids, wanted)?;
+        let (proposed, lines) =
+            outgoing::propose(&self.agreed.lines, &self.given, &mut mids, wanted)?;
         self.mids = mids;
+        // Whatever becomes of the offer: the peer has seen it.
+        self.given.remember(&proposed);
         self.version += 1;
         let sdp = self.write(local, "actpass", true, &proposed);
         self.pending = Pending::Local(proposed);
@@ -204,6 +211,7 @@ impl Negotiation {
         };
         let (agreed, incoming) = incoming::answer(&self.agreed, offered, &sdp::read(sdp)?)?;
         self.agreed = agreed;
+        self.given.remember(&self.agreed.lines);
         self.pending = Pending::Nothing;
         Ok(incoming)
     }

@@ -18,20 +18,51 @@ use crate::{
 /// Ids that fit the one-byte form of header extensions (RFC 8285 §4.2).
 const IDS: std::ops::RangeInclusive<u8> = 1..=14;
 
+/// What header extensions were called in a session so far. An id stays with its extension as long as the session lasts: Chromium
+/// refuses an offer that gives it to another one, also where the line that had it has ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// A bit for each id, as in [`Numbers`].
+    ids: u16,
+    /// Of those that we know, one id each.
+    extensions: Vec<ExtensionSpec>,
+}
+
+impl Given {
+    /// Remembers what these lines name.
+    pub fn remember(&mut self, lines: &[Line]) {
+        for line in lines {
+            let own = Numbers::of(&line.codecs, &line.extensions);
+            self.ids |= own.and(line.numbers).extensions;
+            for map in &line.extensions {
+                if self.id(&map.spec.uri).is_none() {
+                    self.extensions.push(map.spec.clone());
+                }
+            }
+        }
+    }
+
+    fn id(&self, uri: &str) -> Option<u8> {
+        let mut all = self.extensions.iter();
+        all.find(|known| known.uri == uri).map(|known| known.id)
+    }
+}
+
 /// The numbers of a session.
 pub(super) struct SessionNumbers<'a> {
     lines: &'a [Line],
     used: Numbers,
+    given: &'a Given,
 }
 
 impl<'a> SessionNumbers<'a> {
-    pub fn new(lines: &'a [Line]) -> Self {
+    pub fn new(lines: &'a [Line], given: &'a Given) -> Self {
         let mut used = Numbers::default();
         for line in lines.iter().filter(|line| line.is_open) {
             let own = Numbers::of(&line.codecs, &line.extensions);
             used = used.and(line.numbers).and(own);
         }
-        Self { lines, used }
+        Self { lines, used, given }
     }
 
     /// The codecs of a new line: those of `published` that we know, or all.
@@ -93,8 +124,14 @@ impl<'a> SessionNumbers<'a> {
             if !codecs::takes_extension(kind, extension) {
                 continue;
             }
+            let is_free = |used: u16, id: u8| id > 14 || used >> id & 1 == 0;
+            let before = || {
+                let id = self.given.id(extension.uri())?;
+                is_free(used, id).then_some(id)
+            };
+            let new = || IDS.clone().find(|id| is_free(used | self.given.ids, *id));
             // What finds no free id in the one-byte form is left out.
-            if let Some(id) = id.or_else(|| IDS.clone().find(|id| used >> id & 1 == 0)) {
+            if let Some(id) = id.or_else(before).or_else(new) {
                 used |= if id < 15 { 1 << id } else { 0 };
                 maps.push(Extmap {
                     spec: ExtensionSpec {

@@ -320,3 +320,32 @@ fn a_browser_that_lists_more_codecs_ends_nothing() {
     ours.answer(&Side::new(1).local(), &[]).unwrap();
     assert_eq!(ours.lines().next().unwrap().sending.cloned(), sending);
 }
+
+/// Chromium takes no offer that gives an id to another extension, not even where the line that had it has ended.
+#[test]
+fn an_id_stays_with_its_extension_for_the_whole_session() {
+    let ids = |sdp: &str| {
+        let read = crate::sdp::read(sdp).unwrap();
+        let lines = read.lines.into_iter().filter(sdp::Line::is_open);
+        let maps = lines.flat_map(|line| line.extensions);
+        maps.map(|map| (map.spec.id, map.spec.uri))
+            .collect::<Vec<_>>()
+    };
+    let mut negotiation = Negotiation::new();
+    let mut known = std::collections::BTreeMap::new();
+    let mut theirs = Negotiation::new();
+    for round in 0..6 {
+        let kind = [Kind::Video, Kind::Audio][round % 2];
+        let wanted = [OfferedLine::Add(kind, sends("7"))];
+        let offered = negotiation.offer(&Side::new(1).local(), &wanted).unwrap();
+        for (id, uri) in ids(&offered.sdp) {
+            assert_eq!(known.entry(id).or_insert_with(|| uri.clone()), &uri);
+        }
+        let answer = answer_of(&mut theirs, &offered.sdp);
+        negotiation.handle_answer(&answer).unwrap();
+        // All that was there ends, and with it who else knew the ids.
+        let open: Vec<usize> = negotiation.lines().map(|line| line.line).collect();
+        let close: Vec<_> = open.into_iter().map(OfferedLine::Close).collect();
+        connect(&mut negotiation, &mut theirs, &close);
+    }
+}

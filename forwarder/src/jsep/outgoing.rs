@@ -2,7 +2,7 @@
 
 use super::{
     line::Line,
-    numbers::SessionNumbers,
+    numbers::{Given, SessionNumbers},
     types::{OfferedLine, Wanted},
 };
 use crate::{core::refusal::Refusal, media::Kind, sessions::settings::MAX_M_LINES};
@@ -10,6 +10,7 @@ use crate::{core::refusal::Refusal, media::Kind, sessions::settings::MAX_M_LINES
 /// The lines of an offer, and which of them each of `wanted` is.
 pub(super) fn propose(
     agreed: &[Line],
+    given: &Given,
     mids: &mut u64,
     wanted: &[OfferedLine],
 ) -> Result<(Vec<Line>, Vec<usize>), Refusal> {
@@ -31,7 +32,7 @@ pub(super) fn propose(
         places.push(match one {
             OfferedLine::Change(at, _) | OfferedLine::Close(at) => *at,
             OfferedLine::Add(kind, wanted) => {
-                let line = new_line(&lines, mids, *kind, wanted)?;
+                let line = new_line(&lines, given, mids, *kind, wanted)?;
                 let at = free_place(agreed, &lines, *kind);
                 match lines.get_mut(at) {
                     Some(place) => *place = line,
@@ -75,8 +76,14 @@ fn free_place(agreed: &[Line], lines: &[Line], kind: Kind) -> usize {
     place.unwrap_or(lines.len())
 }
 
-fn new_line(lines: &[Line], mids: &mut u64, kind: Kind, wanted: &Wanted) -> Result<Line, Refusal> {
-    let numbers = SessionNumbers::new(lines);
+fn new_line(
+    lines: &[Line],
+    given: &Given,
+    mids: &mut u64,
+    kind: Kind,
+    wanted: &Wanted,
+) -> Result<Line, Refusal> {
+    let numbers = SessionNumbers::new(lines, given);
     let codecs = numbers.codecs(kind, &wanted.codecs);
     if codecs.is_empty() {
         return Err(Refusal::invalid(

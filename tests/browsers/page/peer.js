@@ -55,6 +55,14 @@ export class Peer {
     }
   }
 
+  // Ends the m-lines on which tracks of a kind come; the next offer tells.
+  unsubscribe({ kind }) {
+    for (const transceiver of this.connection.getTransceivers()) {
+      const comes = !this.sources.has(transceiver) && transceiver.receiver.track.kind === kind;
+      if (comes && transceiver.direction !== 'stopped') transceiver.stop();
+    }
+  }
+
   // An offer with all candidates in it.
   async offer({ restart } = {}) {
     await this.connection.setLocalDescription(await this.connection.createOffer({ iceRestart: restart ?? false }));

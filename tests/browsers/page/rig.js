@@ -20,6 +20,7 @@ const actions = {
   publish: given => peer(given.peer).publish(given),
   subscribe: given => peer(given.peer).subscribe(given),
   unpublish: given => peer(given.peer).unpublish(given),
+  unsubscribe: given => peer(given.peer).unsubscribe(given),
   offer: given => peer(given.peer).offer(given),
   answer: given => peer(given.peer).answerTo(given.sdp),
   accept: given => peer(given.peer).accept(given.sdp),

@@ -201,6 +201,14 @@ impl Peer {
         self.act("unpublish", json!({ "kind": kind }))
     }
 
+    /// Ends the m-lines on which a kind comes; the next offer tells.
+    ///
+    /// # Errors
+    /// The browser's.
+    pub fn unsubscribe(&self, kind: &str) -> Result<()> {
+        self.act("unsubscribe", json!({ "kind": kind }))
+    }
+
     /// An offer with all candidates in it, set as the local description.
     pub fn offer(&self) -> Result<String> {
         self.act("offer", json!({}))

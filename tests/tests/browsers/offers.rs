@@ -1,6 +1,6 @@
 //! Sessions by offers and answers over the control API, as a signalling service relays them: both sides offer, as tracks come and go.
 
-use std::time::Instant;
+use std::{cell::Cell, time::Instant};
 
 use forwarder_tests::Client;
 use forwarder_tests::browsers::{Browser, Media, Peer, Report};
@@ -10,7 +10,10 @@ use crate::Scenario;
 use crate::stage::{LONG, SOME, Stage};
 
 /// All of them.
-pub const SCENARIOS: &[Scenario] = &[("renegotiation", renegotiation)];
+pub const SCENARIOS: &[Scenario] = &[
+    ("renegotiation", renegotiation),
+    ("m_lines_are_used_again", m_lines_are_used_again),
+];
 
 /// The stream of the publisher.
 const STREAM: u8 = 31;
@@ -63,11 +66,47 @@ fn renegotiation(stage: &mut Stage) {
     );
 }
 
+/// Bob ends his m-line of the picture, Ann hers; what she shows next comes on the place of each, in both browsers.
+fn m_lines_are_used_again(stage: &mut Stage) {
+    let (api, _) = stage.start_reachable("kernel");
+    let media = Media::small(STREAM);
+    let ann = Negotiator::offering(&api, &stage.publisher, "Ann", &media);
+    let watchers = [&stage.chromium, &stage.firefox]
+        .map(|browser| Negotiator::offered(&api, browser, &["audio", "video"]));
+    let sees = |report: &forwarder_tests::browsers::Report| {
+        let mut now = report.pictures.iter().filter(|seen| !seen.ended);
+        now.any(|seen| seen.stream == Some(STREAM) && seen.read >= SOME)
+    };
+    for bob in &watchers {
+        bob.follow_until("the picture", sees);
+    }
+    let before = watchers.each_ref().map(|bob| bob.m_lines.get());
+    for _ in 0..2 {
+        ann.peer.unpublish("video").unwrap();
+        ann.offer(&ann.peer.offer().unwrap());
+        for bob in &watchers {
+            bob.follow_until("the end of the picture", |report| {
+                report.pictures.iter().all(|seen| seen.ended)
+            });
+            bob.peer.unsubscribe("video").unwrap();
+            bob.offer(&bob.peer.offer().unwrap());
+        }
+        ann.peer.publish(&media.without_tone()).unwrap();
+        ann.offer(&ann.peer.offer().unwrap());
+        for bob in &watchers {
+            bob.follow_until("another picture", sees);
+        }
+    }
+    assert_eq!(watchers.each_ref().map(|bob| bob.m_lines.get()), before);
+}
+
 /// A browser, and the service that relays for it.
 struct Negotiator {
     api: Client,
     peer: Peer,
     id: String,
+    /// In the latest description of the forwarder.
+    m_lines: Cell<usize>,
 }
 
 impl Negotiator {
@@ -96,6 +135,7 @@ impl Negotiator {
             api: api.clone(),
             peer,
             id: joined["id"].as_str().unwrap().to_owned(),
+            m_lines: Cell::new(0),
         }
     }
 
@@ -111,6 +151,7 @@ impl Negotiator {
     }
 
     fn answer(&self, offer: &str, version: &Value) {
+        self.m_lines.set(offer.matches("\nm=").count());
         let answer = self.peer.answer(offer).unwrap();
         let body = json!({ "sdp": answer, "version": version }).to_string();
         let path = format!("/v0/sessions/{}/answer", self.id);
