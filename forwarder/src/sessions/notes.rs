@@ -51,7 +51,7 @@ impl Sessions {
     }
 
     /// A keyframe could not be sent to somebody who waits for one, as when a worker did not know yet where the subscriber is. Who was
-    /// never sent anything does not ask by itself, and who cannot be sent anything asks once that has changed.
+    /// not sent anything since does not ask by itself, and who cannot be sent anything asks once that has changed.
     fn keyframe_missed(&mut self, now: u64, track: u32) {
         let Some(number) = self.track_owners.get(&track).copied() else {
             return;
@@ -68,7 +68,7 @@ impl Sessions {
             let Some(held) = held.and_then(|session| session.subscription_mut(id).ok()) else {
                 continue;
             };
-            if held.counters.packets.load(Relaxed) != 0 {
+            if !held.counters.missed.swap(false, Relaxed) {
                 continue;
             }
             let leg = held.leg;

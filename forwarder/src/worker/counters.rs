@@ -1,7 +1,7 @@
 //! What workers count. Every word has one writer, the worker, and is read by control; nothing else hangs on their order,
 //! so all accesses are relaxed.
 
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// What came from one session's peer.
 #[derive(Debug, Default)]
@@ -75,4 +75,6 @@ pub struct LegCounters {
     pub dropped: AtomicU64,
     /// Packets that the subscriber has no payload type for.
     pub unmapped: AtomicU64,
+    /// Whether a keyframe that the leg waits for could not be sent. Who takes notice of it clears it.
+    pub missed: AtomicBool,
 }

@@ -71,7 +71,10 @@ impl Forwarder<'_> {
             // A keyframe that did not leave is none to begin with.
             leg.waits &= outcome.is_err();
             if let Err(reason) = outcome {
-                missed |= leg.waits && reason != Reason::UnmappedPayloadType;
+                if leg.waits && reason != Reason::UnmappedPayloadType {
+                    leg.counters.missed.store(true, Relaxed);
+                    missed = true;
+                }
                 self.tally.count(reason);
                 let counter = match reason {
                     Reason::UnmappedPayloadType => &leg.counters.unmapped,

@@ -23,8 +23,9 @@ const RATE: f64 = 200_000.0;
 const AIM: u64 = 240_000;
 /// How long one lasts.
 const LASTS: Duration = Duration::from_millis(800);
-/// How often one is tried.
-const TRIES: usize = 4;
+/// How often one is tried, and how long something else that has the machine is waited for in between.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_secs(1);
 /// What the process may grow by over all floods, bytes.
 const GROWTH: u64 = 8 << 20;
 
@@ -84,7 +85,12 @@ impl Beside {
     fn endure(&self, waves: Vec<Wave>) {
         let before = self.resident();
         for wave in waves {
-            let reached = (0..TRIES).any(|_| self.endure_once(&wave));
+            let reached = (0..TRIES).any(|before| {
+                if before > 0 {
+                    std::thread::sleep(PAUSE);
+                }
+                self.endure_once(&wave)
+            });
             assert!(
                 reached,
                 "no flood of {} was {RATE} packets a second",

@@ -115,6 +115,10 @@ fn a_keyframe_that_cannot_be_sent_is_told_and_waited_for_again() {
     assert_eq!(video.publish(VP8, DELTA), (0, 0));
     assert_eq!(video.publish(VP8, KEYFRAME), (1, 1));
     assert_eq!((counts(&without), counts(&with)), ((0, 1), (1, 0)));
+    assert_eq!(
+        [&without, &with].map(|leg| leg.missed.load(Relaxed)),
+        [true, false]
+    );
     // Until the next keyframe it is sent nothing, although it could be.
     video.put_sender(0);
     assert_eq!(video.publish(VP8, DELTA), (0, 0));
@@ -132,6 +136,7 @@ fn who_has_begun_misses_nothing_and_asks_for_losses_itself() {
     video.world.state.obey(Command::DropSender { session: 10 });
     assert_eq!(video.publish(VP8, KEYFRAME), (1, 0));
     assert_eq!(counts(&leg), (1, 1));
+    assert!(!leg.missed.load(Relaxed));
     // One that was paused begins anew.
     for paused in [true, false] {
         let (track, leg) = (VIDEO, 1);
@@ -139,6 +144,7 @@ fn who_has_begun_misses_nothing_and_asks_for_losses_itself() {
         video.world.state.obey(command);
     }
     assert_eq!(video.publish(VP8, KEYFRAME), (1, 1));
+    assert!(leg.missed.load(Relaxed));
 }
 
 /// Another keyframe in a codec that the subscriber does not take would not help it.
