@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{Method, StatusCode, Uri, header},
     middleware::{self, Next},
@@ -50,7 +51,8 @@ pub fn router(api: Api) -> Router {
         .split_for_parts();
     openapi::complete(&mut document);
     let queries = Arc::new(queries(&document));
-    let served = Arc::new(document.clone());
+    // Written once: whoever asks needs no credentials, and may be slow to read.
+    let served = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let page = SwaggerUi::new(PAGE)
         .config(utoipa_swagger_ui::Config::new([DOCUMENT]).validator_url("none"));
     let routes: Router = routes
@@ -62,7 +64,10 @@ pub fn router(api: Api) -> Router {
         ))
         // Nothing is read of somebody who is not known.
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
-        .route(DOCUMENT, get(move || async move { Json(served) }))
+        .route(
+            DOCUMENT,
+            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], served) }),
+        )
         .merge(page)
         .merge(crate::page::routes())
         .merge(whip::preflights())

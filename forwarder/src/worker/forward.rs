@@ -98,7 +98,8 @@ impl Forwarder<'_> {
         video: bool,
     ) -> Result<(), Reason> {
         let parsed = &opened.parsed;
-        let (payload_type, payload) = match leg.payload_type(parsed.payload_type) {
+        let mapped = leg.payload_type(parsed.payload_type);
+        let (payload_type, payload) = match mapped {
             Some(payload_type) => (payload_type, payload),
             None => unpacked(leg, payload, primary).ok_or(Reason::UnmappedPayloadType)?,
         };
@@ -149,13 +150,16 @@ impl Forwarder<'_> {
         counters.last_rtp.store(timestamp, Relaxed);
         // Last: whoever sees it sees the timestamp that belongs to it, or a newer one.
         counters.last_sent.store(self.now, Release);
-        leg.records.keep(Record::new(
-            opened.index,
-            index,
-            self.now,
-            transport_sequence,
-            payload_type,
-        ));
+        // What was unpacked is not what the history has: sealed again from there it would be another packet under the same index.
+        if mapped.is_some() {
+            leg.records.keep(Record::new(
+                opened.index,
+                index,
+                self.now,
+                transport_sequence,
+                payload_type,
+            ));
+        }
         Ok(())
     }
 }

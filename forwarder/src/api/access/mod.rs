@@ -168,10 +168,17 @@ impl Access {
             }
         }
         if let Some(key) = self.sessions.read(token) {
-            let expired = key.until.is_some_and(|until| until + LEEWAY < now());
+            let expired = key
+                .until
+                .is_some_and(|until| until.saturating_add(LEEWAY) < now());
             return Ok(Caller::Session { key, expired });
         }
-        let (claims, expired) = keys.claims(token).map_err(Unknown::Guessing)?;
+        let unknown = if token.starts_with(session_key::PREFIX) {
+            Unknown::Stale
+        } else {
+            Unknown::Guessing
+        };
+        let (claims, expired) = keys.claims(token).map_err(unknown)?;
         Ok(Caller::Token {
             // Tokens that do not say whose they are are told apart by themselves.
             holder: claims
@@ -189,13 +196,16 @@ enum Unknown {
     Asking(&'static str),
     /// Some that could, and are not.
     Guessing(Error),
+    /// The key of a session of another run of the node, most likely: its page asks again and again, and there is nothing to guess in
+    /// such keys.
+    Stale(Error),
 }
 
 impl Unknown {
     fn problem(&self) -> Problem {
         match self {
             Self::Asking(given) => unauthorized(given, None),
-            Self::Guessing(error) => {
+            Self::Guessing(error) | Self::Stale(error) => {
                 let (given, description) = reason(error);
                 unauthorized(given, Some(description))
             }

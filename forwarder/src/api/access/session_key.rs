@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crate::sessions::ids::SessionId;
 
 /// What every key begins with, to be told from tokens.
-const PREFIX: &str = "session.";
+pub(super) const PREFIX: &str = "session.";
 /// Stands for no time in a key.
 const FOREVER: u64 = 0;
 

@@ -243,7 +243,9 @@ impl Dtls {
             result = result.and_then(|()| engine.handle(now, datagram));
         }
         // A server whose certificate is RSA has no use for our first hello.
-        if self.role == Role::Active && result == Err(DtlsError::NothingInCommon) {
+        let begins = self.role == Role::Active && !self.connected && !self.finished;
+        if begins && result == Err(DtlsError::NothingInCommon) {
+            self.authenticated = false;
             result = self.context.rsa.client(now).map(|engine| {
                 self.state = State::Running(Engine::Rsa(Box::new(engine)));
             });

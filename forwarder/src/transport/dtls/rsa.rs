@@ -34,7 +34,7 @@ const RETRANSMISSION: Duration = Duration::from_secs(1);
 /// Bytes of datagrams that a handshake may take: a flight with a long chain, repeated.
 const HANDSHAKE_BYTES: usize = 32 * 1024;
 /// Bytes that an association may take in all. A peer that is done sends repetitions and its goodbye.
-const BYTES: usize = 256 * 1024;
+const BYTES: usize = 64 * 1024;
 /// The library wants to tell peers apart; an association has one.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
@@ -162,18 +162,23 @@ impl RsaEngine {
         if self.taken + datagram.len() > allowed {
             return Ok(());
         }
-        // The library takes what is not framed for the end, and stops its timer for what it knows already: if our flight was lost, and
-        // the peer repeats its own, ours would never be repeated.
-        let brings_something = self.messages.take(datagram);
-        if brings_something.is_none() || (brings_something == Some(false) && !self.connected) {
+        let Some(datagram) = self.messages.sift(datagram, self.connected) else {
+            return Ok(());
+        };
+        if datagram.is_empty() {
             return Ok(());
         }
         self.taken += datagram.len();
-        let read = self
-            .endpoint
-            .read(now, PEER, None, BytesMut::from(datagram));
+        let bytes = BytesMut::from(&datagram[..]);
+        let read = self.endpoint.read(now, PEER, None, bytes);
         self.tell_certificate();
-        for event in read.map_err(failed)? {
+        let events = match read {
+            Ok(events) => events,
+            // What is wrong under keys that hold is somebody else's (RFC 6347 §4.1.2.7).
+            Err(_) if self.connected => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for event in events {
             match event {
                 EndpointEvent::HandshakeComplete => self.tell_keys()?,
                 EndpointEvent::PeerClosed => self.said.push_back(Said::Closed),
