@@ -1,7 +1,10 @@
 //! Random packets through a worker and through a naive reference: what every subscriber opens is what the reference says, in the same
 //! order, and nothing else ever leaves. Over real sockets, with real ciphers.
 
+mod call;
 mod keyframes;
+mod packet;
+mod subscriber;
 mod world;
 
 use std::{
@@ -23,6 +26,8 @@ use crate::{
     },
 };
 
+use call::*;
+use packet::{Packet, Redundancy};
 use world::*;
 
 /// A payload that any codec may begin with.

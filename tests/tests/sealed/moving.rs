@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use forwarder_tests::rtc::{AgentOptions, Participant};
+use forwarder_tests::rtc::{AgentOptions, Participant, Subscribed};
 use forwarder_tests::{Family, Lab};
 
 use crate::hall::{Hall, Kind, LONG, Side, assert_whole, subscribe, wait_for_frames, wait_until};
@@ -41,15 +41,21 @@ fn elsewhere(hall: &Hall, side: Side, n: usize) -> IpAddr {
     hall.leaf(side).pool_addr(hall.kind.family, 1000 + n)
 }
 
-fn a_subscriber_roams(kind: Kind) {
-    let hall = Hall::new(kind);
+/// A call that flows to two subscribers; with the subscriptions of the second.
+fn under_way(hall: &Hall) -> (Participant, [Participant; 2], Vec<Subscribed>) {
     let (publisher, tracks) = hall.call();
     let stays = hall.subscriber(1);
     subscribe(&stays, &tracks);
-    let roams = hall.subscriber(0);
-    let subscribed = subscribe(&roams, &tracks);
+    let other = hall.subscriber(0);
+    let subscribed = subscribe(&other, &tracks);
     publisher.start_media();
-    wait_for_frames(&roams, &subscribed[0], 10);
+    wait_for_frames(&other, &subscribed[0], 10);
+    (publisher, [stays, other], subscribed)
+}
+
+fn a_subscriber_roams(kind: Kind) {
+    let hall = Hall::new(kind);
+    let (publisher, [stays, roams], subscribed) = under_way(&hall);
     let address = elsewhere(&hall, Side::Receiving, 0);
     roams
         .member
@@ -89,13 +95,7 @@ fn a_publisher_roams(kind: Kind) {
 /// From one network of the forwarder's to another, as from Wi-Fi to mobile: another interface, and another next hop.
 fn a_subscriber_roams_to_another_network(kind: Kind) {
     let hall = Hall::with(kind, Lab::star().receivers(2), &[]);
-    let (publisher, tracks) = hall.call();
-    let stays = hall.subscriber(1);
-    subscribe(&stays, &tracks);
-    let roams = hall.subscriber(0);
-    let subscribed = subscribe(&roams, &tracks);
-    publisher.start_media();
-    wait_for_frames(&roams, &subscribed[0], 10);
+    let (publisher, [stays, roams], subscribed) = under_way(&hall);
     let other = hall.lab.leaves().find(|leaf| leaf.role == "rx1").unwrap();
     let (netns, address) = (other.netns.clone(), other.pool_addr(kind.family, 0));
     roams

@@ -4,7 +4,10 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use arrayvec::ArrayVec;
 
-use super::world::{Call, PUBLISHER, SUITES, World};
+use super::{
+    call::{Call, PUBLISHER, SUITES},
+    world::World,
+};
 use crate::{
     media::{Codec, ExtensionIds, Kind, Profile},
     worker::{

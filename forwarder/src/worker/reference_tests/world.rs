@@ -11,14 +11,19 @@ use arrayvec::ArrayVec;
 use forwarder_common::{slots::MAX_WORKERS, tables::Member};
 use nix::sys::eventfd::EventFd;
 
+use super::{
+    call::*,
+    packet::{Packet, Redundancy},
+    subscriber::{Expected, Subscriber},
+};
 use crate::{
     dataplane::counters::ReasonTable,
-    media::{Codec, Extension, ExtensionIds, Kind, Profile, parse},
-    srtp::{MasterKey, ReceiveKeys, ReceiveStreams, SendKeys, Suite},
+    media::{Extension, Kind, Profile},
+    srtp::{ReceiveKeys, ReceiveStreams, SendKeys},
     worker::{
         allocations::allocations,
-        command::{Command, Leg, Reach, Receiver, Sender, Track, TrackCodec},
-        counters::{LegCounters, TrackCounters},
+        command::{Command, Leg, Reach, Receiver, Sender, Track},
+        counters::TrackCounters,
         far_end::{self, FarEnd},
         outlets::Outlets,
         relay::Relays,
@@ -29,173 +34,6 @@ use crate::{
         telling::{Notes, telling},
     },
 };
-
-pub(super) const PUBLISHER: u32 = 1;
-pub(super) const TRACK: u32 = 3;
-pub(super) const SSRC: u32 = 0x1234_5678;
-pub(super) const OPUS: u8 = 96;
-/// The number that sound has where the track is sound.
-pub(super) const VP8: u8 = OPUS;
-pub(super) const RED: u8 = 63;
-/// The number of the only subscriber that takes redundant audio as it is.
-pub(super) const TAKES_RED: usize = 1;
-/// What redundant audio becomes for it.
-pub(super) const RED_THERE: u8 = 120;
-pub(super) const SUITES: [Suite; 3] = [
-    Suite::AeadAes128Gcm,
-    Suite::AeadAes256Gcm,
-    Suite::Aes128CmHmacSha1_80,
-];
-
-pub(super) fn master(suite: Suite, seed: u8) -> MasterKey {
-    let bytes: Vec<u8> = (0..64)
-        .map(|at| seed.wrapping_mul(31).wrapping_add(at))
-        .collect();
-    MasterKey::new(
-        suite,
-        &bytes[..suite.key_len()],
-        &bytes[40..40 + suite.salt_len()],
-    )
-    .unwrap()
-}
-
-pub(super) fn track(kind: Kind) -> Track {
-    let (codecs, clock_rate) = match kind {
-        Kind::Audio => (&[(OPUS, Codec::Opus), (RED, Codec::Red)][..], 48_000),
-        Kind::Video => (&[(VP8, Codec::Vp8)][..], 90_000),
-    };
-    Track {
-        track: TRACK,
-        session: PUBLISHER,
-        kind,
-        mid: None,
-        ssrcs: ArrayVec::from_iter([SSRC]),
-        codecs: codecs
-            .iter()
-            .map(|(payload_type, codec)| TrackCodec {
-                payload_type: *payload_type,
-                codec: *codec,
-                clock_rate,
-            })
-            .collect(),
-        counters: Arc::default(),
-    }
-}
-
-/// What the track carries, and the way to its subscribers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Call {
-    pub(super) suite: Suite,
-    pub(super) kind: Kind,
-    /// By slots and bells, or by connected sockets.
-    pub(super) by_slots: bool,
-}
-
-impl Call {
-    /// Sound over sockets.
-    pub(super) const fn of(suite: Suite) -> Self {
-        Self {
-            suite,
-            kind: Kind::Audio,
-            by_slots: false,
-        }
-    }
-
-    /// Every suite, kind and way.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        SUITES.into_iter().flat_map(|suite| {
-            [Kind::Audio, Kind::Video]
-                .into_iter()
-                .flat_map(move |kind| {
-                    [false, true].map(|by_slots| Self {
-                        suite,
-                        kind,
-                        by_slots,
-                    })
-                })
-        })
-    }
-}
-
-/// Replicas that may be under way: three subscribers of a batch of one packet always find room.
-const WINDOW: u32 = 64;
-/// A payload that VP8 begins a keyframe with (RFC 7741 §4.3), and one that it does not.
-pub(super) const KEYFRAME: [u8; 2] = [0x10, 0];
-pub(super) const DELTA: [u8; 2] = [0x10, 1];
-
-/// The hop of a subscriber.
-fn hop_of(session: u32) -> u32 {
-    session + 100
-}
-
-pub(super) fn ids(known: &[(u8, Extension)]) -> ExtensionIds {
-    let mut ids = ExtensionIds::new();
-    for (id, extension) in known {
-        ids.insert(*id, *extension).unwrap();
-    }
-    ids
-}
-
-/// A subscriber and what the reference expects it to get.
-pub(super) struct Subscriber {
-    pub(super) session: u32,
-    pub(super) socket: UdpSocket,
-    pub(super) keys: ReceiveKeys,
-    pub(super) streams: ReceiveStreams<()>,
-    pub(super) leg: Option<u32>,
-    pub(super) ids: ExtensionIds,
-    pub(super) mid: Vec<u8>,
-    pub(super) counters: Arc<LegCounters>,
-    /// Outgoing less incoming index, once a packet has left.
-    pub(super) offset: Option<i64>,
-    pub(super) next: u64,
-    pub(super) floor: u64,
-    pub(super) paused: bool,
-    /// Whether it takes nothing before a keyframe.
-    pub(super) waits: bool,
-    pub(super) expected: Vec<Expected>,
-    pub(super) transport_sequence: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub(super) sequence: u16,
-    pub(super) timestamp: u32,
-    pub(super) payload_type: u8,
-    pub(super) marker: bool,
-    pub(super) payload: Vec<u8>,
-    pub(super) audio_level: Vec<u8>,
-    pub(super) transport_sequence: u16,
-}
-
-impl Subscriber {
-    /// What it makes of a packet that came.
-    fn open(&mut self, mut packet: Vec<u8>) -> Expected {
-        let parsed = parse(&packet, &self.ids).unwrap();
-        let opened = self
-            .streams
-            .open(&self.keys, &mut packet, parsed.header_len, |_| Some(()))
-            .expect("every replica is authentic and new");
-        let plain = &packet[..opened.len];
-        let of = |extension| {
-            parsed
-                .element(extension, plain)
-                .unwrap_or_default()
-                .to_vec()
-        };
-        assert_eq!(of(Extension::Mid), self.mid);
-        assert_eq!(of(Extension::AbsSendTime).len(), 3);
-        Expected {
-            sequence: parsed.sequence,
-            timestamp: parsed.timestamp,
-            payload_type: parsed.payload_type,
-            marker: parsed.marker,
-            payload: plain[parsed.header_len..].to_vec(),
-            audio_level: of(Extension::AudioLevel),
-            transport_sequence: parsed.transport_sequence(plain).unwrap(),
-        }
-    }
-}
 
 /// A worker that opens what the publisher sends.
 pub(super) struct Worker {
@@ -551,62 +389,5 @@ impl World {
                 .collect();
             assert_eq!(arrived, std::mem::take(&mut subscriber.expected));
         }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Packet {
-    pub(super) index: u64,
-    pub(super) timestamp: u32,
-    pub(super) marker: bool,
-    pub(super) level: u8,
-    pub(super) payload: Vec<u8>,
-    pub(super) redundancy: Redundancy,
-    pub(super) tampered: Option<usize>,
-}
-
-/// How a payload is wrapped (RFC 2198).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Redundancy {
-    /// Not at all.
-    None,
-    /// After so many earlier blocks, each of so many bytes.
-    Blocks(usize, usize),
-    /// A header that names more than there is.
-    Malformed,
-}
-
-impl Packet {
-    /// The payload as it is written.
-    pub(super) fn written(&self) -> Vec<u8> {
-        let (blocks, len) = match self.redundancy {
-            Redundancy::None => return self.payload.clone(),
-            Redundancy::Blocks(blocks, len) => (blocks, len),
-            Redundancy::Malformed => return vec![0x80 | OPUS, 0, 3, 0xff, OPUS],
-        };
-        let header = [0x80 | OPUS, 0, (len >> 8) as u8, len as u8];
-        let mut bytes = header.repeat(blocks);
-        bytes.push(OPUS);
-        bytes.extend(vec![0xa5; blocks * len]);
-        bytes.extend(&self.payload);
-        bytes
-    }
-
-    pub(super) fn plain(&self) -> Vec<u8> {
-        let payload_type = match self.redundancy {
-            Redundancy::None => OPUS,
-            _ => RED,
-        };
-        let mut bytes = vec![0x92, payload_type | u8::from(self.marker) << 7];
-        bytes.extend((self.index as u16).to_be_bytes());
-        bytes.extend(self.timestamp.to_be_bytes());
-        bytes.extend(SSRC.to_be_bytes());
-        // Two contributing sources, which no leg carries.
-        bytes.extend([7; 8]);
-        bytes.extend([0xbe, 0xde, 0, 2]);
-        // Audio level, a transport-wide sequence number, an extension that nobody negotiated.
-        bytes.extend([0x40, self.level, 0x51, 0, self.index as u8, 0xd0, 9, 0]);
-        bytes.extend(self.written());
-        bytes
     }
 }
