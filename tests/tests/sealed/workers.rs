@@ -39,11 +39,13 @@ fn workers(hall: &Hall) -> Vec<(i32, String, String)> {
 fn each_has_a_cpu(kind: Kind) {
     let cpus = std::thread::available_parallelism().unwrap().get().min(2);
     let hall = Hall::with(kind, Lab::star(), &["--workers", &cpus.to_string()]);
-    // A thread pins itself when it begins.
+    // A thread takes its name and its CPU itself when it begins, which may be after the node said that it is ready.
     let pinned = || {
-        workers(&hall)
-            .iter()
-            .all(|(_, _, cpus)| cpus.parse::<u32>().is_ok())
+        let workers = workers(&hall);
+        workers.len() == cpus
+            && workers
+                .iter()
+                .all(|(_, _, cpus)| cpus.parse::<u32>().is_ok())
     };
     let pinned = wait_until(LONG, pinned);
     let workers = workers(&hall);
