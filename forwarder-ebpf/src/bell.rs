@@ -7,7 +7,7 @@ use aya_ebpf::{
 use forwarder_common::{
     egress::{admit, replicate},
     hop::Shape,
-    packet::Packet,
+    packet::{Packet, Shift},
     reason::Reason,
     slots::{BELL_LEN, Bell, SLOT_PAYLOAD, Slot},
     tables::{MAX_DEVICES, ladder_index},
@@ -20,6 +20,9 @@ use crate::{
     packet::{Frame, bounded},
 };
 
+/// Bytes of headroom that a bell gives up.
+const SURPLUS: i32 = 150;
+
 /// Broadcasts a bell; gives the XDP action.
 #[inline(always)]
 pub fn ring(frame: &mut Frame) -> Result<u32, Reason> {
@@ -27,6 +30,8 @@ pub fn ring(frame: &mut Frame) -> Result<u32, Reason> {
     if frame.len() != BELL_LEN {
         return Err(Reason::ForeignFrame);
     }
+    frame.shift(-SURPLUS).ok_or(Reason::NoRoom)?;
+    frame.resize(-SURPLUS).ok_or(Reason::NoRoom)?;
     let pacer = maps::pacer().ok_or(Reason::NoRoom)?;
     let ticket = Ticket {
         tag: pacer.next_tag(),

@@ -83,6 +83,21 @@ pub fn make_pair(namespace: &Namespace, near: &str, far: &str) -> Result<[u32; 2
     namespace.run(|| block_on(make([near, far], 1)))
 }
 
+/// Brings an interface up.
+pub fn bring_up(index: u32) -> Result<()> {
+    block_on(async {
+        let (connection, handle, _) = new_connection()?;
+        let task = tokio::spawn(connection);
+        handle
+            .link()
+            .set(LinkUnspec::new_with_index(index).up().build())
+            .execute()
+            .await?;
+        task.abort();
+        Ok(())
+    })
+}
+
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -11,7 +11,7 @@ use forwarder_common::{
 
 use super::{
     attach,
-    bell::{self, BellSocket},
+    bell::BellSocket,
     ladder,
     loop_pair::LoopPair,
     map_batch,
@@ -341,13 +341,13 @@ fn worker_ports(
     map_batch::set(object.map("RINGS")?, &rings).context("cannot give the workers their rings")?;
     let window = window(&options.devices, options.sizes.cpus);
     let ports = rings.into_iter().map(|(worker, ring)| {
-        let [near, far] = bell::make_pair(namespace, worker)?;
-        attach::bell(object, pins, namespace, worker, far)?;
+        let (device, bell) = BellSocket::make(namespace, worker)?;
+        attach::bell(object, pins, namespace, worker, device)?;
         Ok(WorkerPort {
             arrivals: Arrivals::new(ring)?,
             slots: SlotPort {
                 memory: SlotMemory::map(fd(array_data(object.map("SLOT_MEMORY")?)?), worker)?,
-                bell: BellSocket::open(namespace, near)?,
+                bell,
                 consumed: worker_port::map_consumed(fd(array_data(object.map("CONSUMED")?)?))?,
                 worker,
                 window,
