@@ -2,7 +2,9 @@
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-use super::wide::WideGcm;
+use forwarder_common::checksum::Sum;
+
+use super::{text::Text, wide::WideGcm};
 
 /// Bytes of the tag.
 pub(super) const TAG_LEN: usize = 16;
@@ -39,28 +41,26 @@ impl Gcm {
         self.salt ^ (u128::from(ssrc) << 48 | u128::from(index))
     }
 
-    /// Encrypts `text`; `tag` becomes that of it and of `clear`.
+    /// Encrypts a text; gives the tag of it and of `clear`, and its sum when encrypted.
     #[inline]
     pub(super) fn seal(
         &self,
         ssrc: u32,
         index: u64,
         clear: &[u8],
-        text: &mut [u8],
-        tag: &mut [u8; TAG_LEN],
-    ) -> Option<()> {
+        text: Text<'_>,
+    ) -> Option<([u8; TAG_LEN], Sum)> {
         let nonce = self.nonce(ssrc, index);
         if let Some(wide) = &self.wide {
-            wide.seal(nonce, clear, text, tag);
-            return Some(());
+            return Some(wide.seal(nonce, clear, text));
         }
         let nonce = Nonce::assume_unique_for_key(bytes(nonce));
+        let text = text.moved();
         let sealed = self
             .key
             .seal_in_place_separate_tag(nonce, Aad::from(clear), text)
             .ok()?;
-        *tag = sealed.as_ref().try_into().ok()?;
-        Some(())
+        Some((sealed.as_ref().try_into().ok()?, Sum::default().bytes(text)))
     }
 
     /// Verifies the tag at the end of `sealed`, and decrypts what is before it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use forwarder_common::checksum::Sum;
 use proptest::prelude::*;
 
 use super::{
@@ -117,6 +118,29 @@ proptest! {
                 prop_assert_eq!(result, Err(OpenError::Replayed));
             }
         }
+    }
+
+    /// A payload from elsewhere is sealed as one that is there, and its sum is that of what is behind the header.
+    #[test]
+    fn a_payload_is_sealed_on_its_way(
+        suite in suites(),
+        sources in 0..16_u8,
+        extension in prop::option::of(0..5_u16),
+        payload in prop::collection::vec(any::<u8>(), 0..1300),
+        index in 0..=MAX_INDEX,
+    ) {
+        let keys = SendKeys::new(&master(suite, 3));
+        let (plain, header_len) = packet(5, index as u16, sources, extension, &payload);
+        let mut there = plain.clone();
+        there.resize(plain.len() + suite.tag_len(), 0);
+        keys.seal(&mut there, header_len, plain.len(), index).unwrap();
+        let mut moved = vec![0xaa; there.len()];
+        moved[..header_len].copy_from_slice(&plain[..header_len]);
+        let sealed = keys.seal_payload(&mut moved, header_len, &payload, index).unwrap();
+        prop_assert_eq!(&moved, &there);
+        prop_assert_eq!(sealed.len, there.len());
+        let sum = Sum::default().bytes(&there[header_len..]);
+        prop_assert_eq!(sealed.sum.fold(), sum.fold());
     }
 
     /// Any bytes with any header length are refused, and leave nothing behind.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{MasterKey, OpenError, ReplayWindow, SealError, Suite, cipher::Cipher, gcm, kdf};
+use super::{
+    MasterKey, OpenError, ReplayWindow, SealError, Suite, cipher::Cipher, gcm, kdf, text::Text,
+};
 
 /// Bytes of the word with flag and index.
 pub const SRTCP_WORD_LEN: usize = 4;
@@ -90,13 +92,13 @@ impl SrtcpSender {
         let text = out.get_mut(start + CLEAR_LEN..)?;
         match &self.cipher {
             Cipher::Gcm(gcm) => {
-                let mut tag = [0; gcm::TAG_LEN];
-                gcm.seal(ssrc, index, &additional(clear, word), text, &mut tag)?;
+                let clear = additional(clear, word);
+                let (tag, _) = gcm.seal(ssrc, index, &clear, Text::in_place(text))?;
                 out.extend_from_slice(&tag);
                 out.extend_from_slice(&word);
             }
             Cipher::Cm(cm) => {
-                cm.apply_keystream(ssrc, index, text)?;
+                let _sum = cm.apply_keystream(ssrc, index, Text::in_place(text))?;
                 let tag = cm.tag(out.get(start..)?, word);
                 out.extend_from_slice(&word);
                 out.extend_from_slice(&tag);
@@ -207,7 +209,8 @@ impl SrtcpReceiver {
                 let (packet, rest) = packet.split_at_mut_checked(len)?;
                 let (_, tag) = rest.split_at_checked(SRTCP_WORD_LEN)?;
                 cm.verify(packet, word, tag)?;
-                cm.apply_keystream(ssrc, index, packet.get_mut(CLEAR_LEN..)?)
+                let text = Text::in_place(packet.get_mut(CLEAR_LEN..)?);
+                cm.apply_keystream(ssrc, index, text).map(drop)
             }
         }
     }

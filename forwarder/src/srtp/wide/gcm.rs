@@ -1,6 +1,9 @@
 //! AES-GCM (NIST SP 800-38D) with nonces of 96 bits, sealing only.
 
+use forwarder_common::checksum::Sum;
+
 use super::{
+    super::text::Text,
     aes::WideAes,
     ghash::{Hash, HashKey},
     register::BLOCK,
@@ -17,26 +20,25 @@ impl WideGcm {
     pub(in super::super) fn new(key: &[u8]) -> Option<Self> {
         let aes = WideAes::new(key)?;
         let mut zeros = [0; BLOCK];
-        aes.apply_keystream(0, &mut zeros);
+        let _sum = aes.apply_keystream(0, Text::in_place(&mut zeros));
         // SAFETY: without these instructions there is no key.
         let hash = unsafe { HashKey::new(u128::from_be_bytes(zeros)) };
         Some(Self { aes, hash })
     }
 
-    /// Encrypts `text`; `tag` becomes that of it and of `clear`. Of the nonce 96 bits count, the first byte of which is the highest.
+    /// Encrypts a text; gives the tag of it and of `clear`, and its sum when encrypted. Of the nonce 96 bits count, the first byte of which is the highest.
     #[inline]
     pub(in super::super) fn seal(
         &self,
         nonce: u128,
         clear: &[u8],
-        text: &mut [u8],
-        tag: &mut [u8; BLOCK],
-    ) {
+        text: Text<'_>,
+    ) -> ([u8; BLOCK], Sum) {
         // SAFETY: without these instructions there is no key.
         unsafe {
             match self.aes.last() {
-                10 => self.seal_with::<10>(nonce, clear, text, tag),
-                _ => self.seal_with::<14>(nonce, clear, text, tag),
+                10 => self.seal_with::<10>(nonce, clear, text),
+                _ => self.seal_with::<14>(nonce, clear, text),
             }
         }
     }
@@ -47,17 +49,16 @@ impl WideGcm {
         &self,
         nonce: u128,
         clear: &[u8],
-        text: &mut [u8],
-        tag: &mut [u8; BLOCK],
-    ) {
+        text: Text<'_>,
+    ) -> ([u8; BLOCK], Sum) {
         let first = nonce << 32 | 1;
         let mask = self.aes.encrypt::<LAST>(first);
-        self.aes.apply::<LAST>(first + 1, text);
+        let (text, sum) = self.aes.apply::<LAST>(first + 1, text);
         let mut hash = Hash::new(&self.hash);
         hash.pad(clear);
         hash.pad(text);
         let bits = |bytes: &[u8]| bytes.len() as u128 * 8;
         let lengths = bits(clear) << 64 | bits(text);
-        *tag = (hash.end(lengths) ^ mask).to_be_bytes();
+        ((hash.end(lengths) ^ mask).to_be_bytes(), sum)
     }
 }

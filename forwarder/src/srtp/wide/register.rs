@@ -64,14 +64,6 @@ pub(super) fn load_numbers(numbers: &[u128; 4]) -> __m512i {
     unsafe { _mm512_loadu_si512(numbers.as_ptr().cast()) }
 }
 
-/// A whole register of bytes.
-#[target_feature(enable = "avx512f")]
-#[inline]
-pub(super) fn store(register: __m512i, bytes: &mut [u8; REGISTER]) {
-    // SAFETY: as many bytes as are written.
-    unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), register) }
-}
-
 /// Up to a register of bytes, with zeros behind them.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
@@ -80,12 +72,68 @@ pub(super) fn load_part(bytes: &[u8]) -> __m512i {
     unsafe { _mm512_maskz_loadu_epi8(first(bytes.len()), bytes.as_ptr().cast()) }
 }
 
-/// As much of a register as there are bytes.
+/// A group of bytes.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(super) fn load_group(bytes: &[u8; GROUP]) -> [__m512i; 4] {
+    let mut registers = [_mm512_setzero_si512(); 4];
+    for (register, bytes) in registers.iter_mut().zip(bytes.as_chunks().0) {
+        *register = load(bytes);
+    }
+    registers
+}
+
+/// Up to a group of bytes, with zeros behind them.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-pub(super) fn store_part(register: __m512i, bytes: &mut [u8]) {
-    // SAFETY: the mask leaves out what is not there.
-    unsafe { _mm512_mask_storeu_epi8(bytes.as_mut_ptr().cast(), first(bytes.len()), register) }
+pub(super) fn load_parts(bytes: &[u8]) -> [__m512i; 4] {
+    let mut registers = [_mm512_setzero_si512(); 4];
+    for (register, bytes) in registers.iter_mut().zip(bytes.chunks(REGISTER)) {
+        *register = load_part(bytes);
+    }
+    registers
+}
+
+/// A group of bytes.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(super) fn store_group(registers: [__m512i; 4], bytes: &mut [u8; GROUP]) {
+    let places = bytes.as_chunks_mut::<REGISTER>().0;
+    for (register, bytes) in registers.into_iter().zip(places) {
+        // SAFETY: as many bytes as are written.
+        unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), register) }
+    }
+}
+
+/// As much of a group as there are bytes.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+pub(super) fn store_parts(registers: [__m512i; 4], bytes: &mut [u8]) {
+    for (register, bytes) in registers.into_iter().zip(bytes.chunks_mut(REGISTER)) {
+        // SAFETY: the mask leaves out what is not there.
+        unsafe { _mm512_mask_storeu_epi8(bytes.as_mut_ptr().cast(), first(bytes.len()), register) }
+    }
+}
+
+/// Zeros in place of what is behind the first `len` bytes.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+pub(super) fn cut(mut group: [__m512i; 4], len: usize) -> [__m512i; 4] {
+    for (place, register) in group.iter_mut().enumerate() {
+        let kept = first(len.saturating_sub(place * REGISTER));
+        *register = _mm512_maskz_mov_epi8(kept, *register);
+    }
+    group
+}
+
+/// One group with another, bit by bit.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(super) fn xor(mut one: [__m512i; 4], other: [__m512i; 4]) -> [__m512i; 4] {
+    for (one, other) in one.iter_mut().zip(other) {
+        *one = _mm512_xor_si512(*one, other);
+    }
+    one
 }
 
 /// A mask of the first bytes of a register.

@@ -5,9 +5,10 @@ use aws_lc_rs::{
     cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey},
     iv::FixedLength,
 };
+use forwarder_common::checksum::Sum;
 use proptest::prelude::*;
 
-use super::{WideAes, WideGcm, register::are_here};
+use super::{super::text::Text, WideAes, WideGcm, register::are_here};
 
 /// What aws-lc makes of it.
 fn sealed(key: &[u8], nonce: [u8; 12], clear: &[u8], text: &[u8]) -> (Vec<u8>, [u8; 16]) {
@@ -25,15 +26,23 @@ fn sealed(key: &[u8], nonce: [u8; 12], clear: &[u8], text: &[u8]) -> (Vec<u8>, [
 }
 
 fn check(key: &[u8], nonce: [u8; 12], clear: &[u8], text: &[u8]) {
-    let mut ours = text.to_vec();
     let number = nonce
         .iter()
         .fold(0, |number, byte| number << 8 | u128::from(*byte));
-    let mut tag = [0; 16];
     let wide = WideGcm::new(key).unwrap();
-    wide.seal(number, clear, &mut ours, &mut tag);
     let lengths = (clear.len(), text.len());
-    assert_eq!((ours, tag), sealed(key, nonce, clear, text), "{lengths:?}");
+    let theirs = sealed(key, nonce, clear, text);
+    let mut ours = text.to_vec();
+    let (tag, sum) = wide.seal(number, clear, Text::in_place(&mut ours));
+    assert_eq!(
+        sum.fold(),
+        Sum::default().bytes(&ours).fold(),
+        "{lengths:?}"
+    );
+    assert_eq!((ours, tag), theirs, "{lengths:?}, in place");
+    let mut ours = vec![0xaa; text.len()];
+    let (tag, _) = wide.seal(number, clear, Text::between(text, &mut ours).unwrap());
+    assert_eq!((ours, tag), theirs, "{lengths:?}");
 }
 
 fn bytes(len: usize, factor: usize) -> Vec<u8> {
@@ -70,11 +79,14 @@ fn counters_wrap_in_their_word() {
     };
     let counter = u128::MAX - 5;
     let mut text = [0; 64 * 16];
-    aes.apply_keystream(counter, &mut text);
+    let _sum = aes.apply_keystream(counter, Text::in_place(&mut text));
     for (at, block) in text.as_chunks::<16>().0.iter().enumerate() {
         let word = (counter as u32).wrapping_add(at as u32);
         let mut single = [0; 16];
-        aes.apply_keystream(counter >> 32 << 32 | u128::from(word), &mut single);
+        let _sum = aes.apply_keystream(
+            counter >> 32 << 32 | u128::from(word),
+            Text::in_place(&mut single),
+        );
         assert_eq!(*block, single, "{at}");
     }
 }
@@ -109,7 +121,11 @@ proptest! {
             return Ok(());
         };
         let mut ours = text.clone();
-        aes.apply_keystream(counter, &mut ours);
+        let sum = aes.apply_keystream(counter, Text::in_place(&mut ours));
+        prop_assert_eq!(sum.fold(), Sum::default().bytes(&ours).fold());
+        let mut moved = vec![0xaa; text.len()];
+        let _sum = aes.apply_keystream(counter, Text::between(&text, &mut moved).unwrap());
+        prop_assert_eq!(&ours, &moved);
         let mut theirs = text;
         let context = EncryptionContext::Iv128(FixedLength::from(counter.to_be_bytes()));
         let key = EncryptingKey::ctr(UnboundCipherKey::new(algorithm, key).unwrap()).unwrap();
