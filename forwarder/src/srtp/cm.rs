@@ -6,8 +6,6 @@ use aws_lc_rs::{
     iv::FixedLength,
 };
 
-use forwarder_common::checksum::Sum;
-
 use super::{hmac::HmacSha1, text::Text, wide::WideAes};
 
 /// Bytes of the tag.
@@ -40,22 +38,22 @@ impl Cm {
         })
     }
 
-    /// Encrypts or decrypts; both are the same. Gives the sum of what it wrote. The counter block starts at (salt * 2^16) XOR (SSRC * 2^64) XOR
+    /// Encrypts or decrypts; both are the same. The counter block starts at (salt * 2^16) XOR (SSRC * 2^64) XOR
     /// (index * 2^16), RFC 3711 §4.1.1.
     #[inline]
-    pub(super) fn apply_keystream(&self, ssrc: u32, index: u64, text: Text<'_>) -> Option<Sum> {
+    pub(super) fn apply_keystream(&self, ssrc: u32, index: u64, text: Text<'_>) -> Option<()> {
         let packet = u128::from(ssrc) << 64 | u128::from(index) << 16;
         let mut counter = packet.to_be_bytes();
         for (byte, salt) in counter.iter_mut().zip(self.salt) {
             *byte ^= salt;
         }
         if let Some(wide) = &self.wide {
-            return Some(wide.apply_keystream(u128::from_be_bytes(counter), text));
+            wide.apply_keystream(u128::from_be_bytes(counter), text);
+            return Some(());
         }
         let context = EncryptionContext::Iv128(FixedLength::from(counter));
         let text = text.moved();
-        self.key.less_safe_encrypt(text, context).ok()?;
-        Some(Sum::default().bytes(text))
+        self.key.less_safe_encrypt(text, context).ok().map(drop)
     }
 
     /// The tag of these bytes and a word behind them: SRTP's is the ROC, which is not sent (RFC 3711 §4.2).

@@ -2,8 +2,6 @@
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-use forwarder_common::checksum::Sum;
-
 use super::{text::Text, wide::WideGcm};
 
 /// Bytes of the tag.
@@ -41,7 +39,7 @@ impl Gcm {
         self.salt ^ (u128::from(ssrc) << 48 | u128::from(index))
     }
 
-    /// Encrypts a text; gives the tag of it and of `clear`, and its sum when encrypted.
+    /// Encrypts a text; gives the tag of it and of `clear`.
     #[inline]
     pub(super) fn seal(
         &self,
@@ -49,7 +47,7 @@ impl Gcm {
         index: u64,
         clear: &[u8],
         text: Text<'_>,
-    ) -> Option<([u8; TAG_LEN], Sum)> {
+    ) -> Option<[u8; TAG_LEN]> {
         let nonce = self.nonce(ssrc, index);
         if let Some(wide) = &self.wide {
             return Some(wide.seal(nonce, clear, text));
@@ -60,7 +58,7 @@ impl Gcm {
             .key
             .seal_in_place_separate_tag(nonce, Aad::from(clear), text)
             .ok()?;
-        Some((sealed.as_ref().try_into().ok()?, Sum::default().bytes(text)))
+        sealed.as_ref().try_into().ok()
     }
 
     /// Verifies the tag at the end of `sealed`, and decrypts what is before it.

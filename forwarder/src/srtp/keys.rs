@@ -1,6 +1,6 @@
 //! SRTP session keys: sealing and opening a packet whose index is known.
 
-use forwarder_common::{checksum::Sum, wire::rtp};
+use forwarder_common::wire::rtp;
 
 use super::{
     MAX_INDEX, MasterKey, OpenError, SealError, Suite, cipher::Cipher, cm, gcm, kdf, text::Text,
@@ -49,7 +49,6 @@ impl SendKeys {
         index: u64,
     ) -> Result<usize, SealError> {
         self.seal_text(buffer, header_len, len, index, None)
-            .map(|sealed| sealed.len)
     }
 
     /// As [`Self::seal`], but for a payload that is not in the buffer yet: only the header is, and sealing brings the payload there.
@@ -64,7 +63,7 @@ impl SendKeys {
         header_len: usize,
         payload: &[u8],
         index: u64,
-    ) -> Result<Sealed, SealError> {
+    ) -> Result<usize, SealError> {
         let len = header_len + payload.len();
         self.seal_text(buffer, header_len, len, index, Some(payload))
     }
@@ -77,7 +76,7 @@ impl SendKeys {
         len: usize,
         index: u64,
         payload: Option<&[u8]>,
-    ) -> Result<Sealed, SealError> {
+    ) -> Result<usize, SealError> {
         let (packet, room) = buffer.split_at_mut_checked(len).ok_or(SealError::Header)?;
         if header_len < MIN_HEADER_LEN {
             return Err(SealError::Header);
@@ -94,43 +93,23 @@ impl SendKeys {
             None => Text::in_place(text),
         };
         let ssrc = header.ssrc();
-        let (text_sum, tag) = match &self.cipher {
+        match &self.cipher {
             Cipher::Gcm(gcm) => {
                 let tag_to: &mut [u8; gcm::TAG_LEN] =
                     room.first_chunk_mut().ok_or(SealError::Room)?;
-                let sealed = gcm.seal(ssrc, index, clear, text);
-                let (tag, sum) = sealed.ok_or(SealError::Cipher)?;
-                *tag_to = tag;
-                (sum, tag_to.as_slice())
+                let tag = gcm.seal(ssrc, index, clear, text);
+                *tag_to = tag.ok_or(SealError::Cipher)?;
             }
             Cipher::Cm(cm) => {
                 let tag_to: &mut [u8; cm::TAG_LEN] =
                     room.first_chunk_mut().ok_or(SealError::Room)?;
-                let sum = cm.apply_keystream(ssrc, index, text);
-                let sum = sum.ok_or(SealError::Cipher)?;
+                cm.apply_keystream(ssrc, index, text)
+                    .ok_or(SealError::Cipher)?;
                 *tag_to = cm.tag(packet, roc(index));
-                (sum, tag_to.as_slice())
             }
-        };
-        let mut tag_sum = Sum::default().bytes(tag).fold();
-        if len % 2 != header_len % 2 {
-            // Its words lie across those of the packet: their sum is the same, with its bytes swapped (RFC 1071 §2 B).
-            tag_sum = tag_sum.swap_bytes();
         }
-        Ok(Sealed {
-            len: len + self.suite.tag_len(),
-            sum: text_sum.plus(Sum::from_folded(tag_sum)),
-        })
+        Ok(len + self.suite.tag_len())
     }
-}
-
-/// A sealed packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sealed {
-    /// Its length in bytes.
-    pub len: usize,
-    /// Sum of what is behind the header, as UDP's checksum wants it behind a header of even length.
-    pub sum: Sum,
 }
 
 /// What one direction of SRTP is opened with. Immutable; which indices were there before is known to
@@ -195,7 +174,6 @@ impl ReceiveKeys {
                     .ok_or(OpenError::Unauthentic)?;
                 let text = packet.get_mut(header_len..).ok_or(OpenError::Malformed)?;
                 cm.apply_keystream(ssrc, index, Text::in_place(text))
-                    .map(drop)
                     .ok_or(OpenError::Unauthentic)?;
             }
         }

@@ -31,7 +31,7 @@ mod vector_tests;
 
 pub use error::{KeyError, OpenError, SealError};
 pub use index::{MAX_INDEX, ReceiveStream};
-pub use keys::{ReceiveKeys, Sealed, SendKeys};
+pub use keys::{ReceiveKeys, SendKeys};
 pub use master::{MasterKey, keying_material_len, split_keying_material};
 pub use replay::ReplayWindow;
 pub use srtcp::{MAX_SRTCP_INDEX, SRTCP_WORD_LEN, SrtcpReceiver, SrtcpSender};

@@ -93,12 +93,12 @@ impl SrtcpSender {
         match &self.cipher {
             Cipher::Gcm(gcm) => {
                 let clear = additional(clear, word);
-                let (tag, _) = gcm.seal(ssrc, index, &clear, Text::in_place(text))?;
+                let tag = gcm.seal(ssrc, index, &clear, Text::in_place(text))?;
                 out.extend_from_slice(&tag);
                 out.extend_from_slice(&word);
             }
             Cipher::Cm(cm) => {
-                let _sum = cm.apply_keystream(ssrc, index, Text::in_place(text))?;
+                cm.apply_keystream(ssrc, index, Text::in_place(text))?;
                 let tag = cm.tag(out.get(start..)?, word);
                 out.extend_from_slice(&word);
                 out.extend_from_slice(&tag);
@@ -210,7 +210,7 @@ impl SrtcpReceiver {
                 let (_, tag) = rest.split_at_checked(SRTCP_WORD_LEN)?;
                 cm.verify(packet, word, tag)?;
                 let text = Text::in_place(packet.get_mut(CLEAR_LEN..)?);
-                cm.apply_keystream(ssrc, index, text).map(drop)
+                cm.apply_keystream(ssrc, index, text)
             }
         }
     }

@@ -131,13 +131,12 @@ impl Forwarder<'_> {
         };
         let seal = |room: &mut [u8; SLOT_PAYLOAD]| {
             let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
-            let len = header_len + payload.len();
-            room.get_mut(header_len..len)
-                .ok_or(Reason::TooBig)?
-                .copy_from_slice(payload);
+            if header_len + payload.len() > room.len() {
+                return Err(Reason::TooBig);
+            }
             sender
                 .keys
-                .seal(room, header_len, len, index)
+                .seal_payload(room, header_len, payload, index)
                 // The room has fewer bytes than that.
                 .map(|len| len as u16)
                 .map_err(|_| Reason::SealFailed)

@@ -2,16 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use forwarder_common::checksum::Sum;
 use zeroize::Zeroize as _;
 
 use super::{
     super::text::Text,
     register::{
-        GROUP, are_here, block, cut, load_group, load_parts, number, store_group, store_parts,
-        swap, wide, xor,
+        GROUP, are_here, block, load_group, load_parts, number, store_group, store_parts, swap,
+        wide, xor,
     },
-    sums::Sums,
 };
 
 /// Round keys of AES-256.
@@ -74,45 +72,37 @@ impl WideAes {
         self.last
     }
 
-    /// Encrypts or decrypts; both are the same. `counter` is the first counter block, of which the last 32 bits count. Gives the sum
-    /// of what it wrote.
+    /// Encrypts or decrypts; both are the same. `counter` is the first counter block, of which the last 32 bits count.
     #[inline]
-    pub(in super::super) fn apply_keystream(&self, counter: u128, text: Text<'_>) -> Sum {
+    pub(in super::super) fn apply_keystream(&self, counter: u128, text: Text<'_>) {
         // SAFETY: without these instructions there is no key.
         unsafe {
             match self.last {
-                10 => self.apply::<10>(counter, text).1,
-                _ => self.apply::<14>(counter, text).1,
-            }
+                10 => self.apply::<10>(counter, text),
+                _ => self.apply::<14>(counter, text),
+            };
         }
     }
 
-    /// As [`Self::apply_keystream`]; gives what it wrote too.
+    /// As [`Self::apply_keystream`]; gives what it wrote.
     #[target_feature(enable = "avx512f,avx512bw,vaes")]
     #[inline]
-    pub(super) fn apply<'t, const LAST: usize>(
-        &self,
-        counter: u128,
-        text: Text<'t>,
-    ) -> (&'t [u8], Sum) {
+    pub(super) fn apply<'t, const LAST: usize>(&self, counter: u128, text: Text<'t>) -> &'t [u8] {
         let places = _mm512_set_epi64(0, 3, 0, 2, 0, 1, 0, 0);
         let mut counters = _mm512_add_epi32(wide(counter), places);
         let (groups, rest) = text.to.as_chunks_mut::<GROUP>();
         let (from_groups, from_rest) = text.from.unwrap_or_default().as_chunks();
-        let mut sums = Sums::none();
         for (at, group) in groups.iter_mut().enumerate() {
             let from = load_group(from_groups.get(at).unwrap_or(group));
             let sealed = xor(self.stream::<LAST>(&mut counters), from);
             store_group(sealed, group);
-            sums.add(sealed);
         }
         if !rest.is_empty() {
             let from = load_parts(text.from.map_or(&*rest, |_| from_rest));
             let sealed = xor(self.stream::<LAST>(&mut counters), from);
             store_parts(sealed, rest);
-            sums.add(cut(sealed, rest.len()));
         }
-        (text.to, sums.together())
+        text.to
     }
 
     /// The next group of key stream.

@@ -14,8 +14,6 @@ mod ghash;
 mod nowhere;
 #[cfg(target_arch = "x86_64")]
 mod register;
-#[cfg(target_arch = "x86_64")]
-mod sums;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests;
 

@@ -115,17 +115,6 @@ pub(super) fn store_parts(registers: [__m512i; 4], bytes: &mut [u8]) {
     }
 }
 
-/// Zeros in place of what is behind the first `len` bytes.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-pub(super) fn cut(mut group: [__m512i; 4], len: usize) -> [__m512i; 4] {
-    for (place, register) in group.iter_mut().enumerate() {
-        let kept = first(len.saturating_sub(place * REGISTER));
-        *register = _mm512_maskz_mov_epi8(kept, *register);
-    }
-    group
-}
-
 /// One group with another, bit by bit.
 #[target_feature(enable = "avx512f")]
 #[inline]

@@ -5,7 +5,6 @@ use aws_lc_rs::{
     cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey},
     iv::FixedLength,
 };
-use forwarder_common::checksum::Sum;
 use proptest::prelude::*;
 
 use super::{super::text::Text, WideAes, WideGcm, register::are_here};
@@ -33,15 +32,10 @@ fn check(key: &[u8], nonce: [u8; 12], clear: &[u8], text: &[u8]) {
     let lengths = (clear.len(), text.len());
     let theirs = sealed(key, nonce, clear, text);
     let mut ours = text.to_vec();
-    let (tag, sum) = wide.seal(number, clear, Text::in_place(&mut ours));
-    assert_eq!(
-        sum.fold(),
-        Sum::default().bytes(&ours).fold(),
-        "{lengths:?}"
-    );
+    let tag = wide.seal(number, clear, Text::in_place(&mut ours));
     assert_eq!((ours, tag), theirs, "{lengths:?}, in place");
     let mut ours = vec![0xaa; text.len()];
-    let (tag, _) = wide.seal(number, clear, Text::between(text, &mut ours).unwrap());
+    let tag = wide.seal(number, clear, Text::between(text, &mut ours).unwrap());
     assert_eq!((ours, tag), theirs, "{lengths:?}");
 }
 
@@ -79,11 +73,11 @@ fn counters_wrap_in_their_word() {
     };
     let counter = u128::MAX - 5;
     let mut text = [0; 64 * 16];
-    let _sum = aes.apply_keystream(counter, Text::in_place(&mut text));
+    aes.apply_keystream(counter, Text::in_place(&mut text));
     for (at, block) in text.as_chunks::<16>().0.iter().enumerate() {
         let word = (counter as u32).wrapping_add(at as u32);
         let mut single = [0; 16];
-        let _sum = aes.apply_keystream(
+        aes.apply_keystream(
             counter >> 32 << 32 | u128::from(word),
             Text::in_place(&mut single),
         );
@@ -121,10 +115,9 @@ proptest! {
             return Ok(());
         };
         let mut ours = text.clone();
-        let sum = aes.apply_keystream(counter, Text::in_place(&mut ours));
-        prop_assert_eq!(sum.fold(), Sum::default().bytes(&ours).fold());
+        aes.apply_keystream(counter, Text::in_place(&mut ours));
         let mut moved = vec![0xaa; text.len()];
-        let _sum = aes.apply_keystream(counter, Text::between(&text, &mut moved).unwrap());
+        aes.apply_keystream(counter, Text::between(&text, &mut moved).unwrap());
         prop_assert_eq!(&ours, &moved);
         let mut theirs = text;
         let context = EncryptionContext::Iv128(FixedLength::from(counter.to_be_bytes()));

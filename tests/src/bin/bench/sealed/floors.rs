@@ -21,7 +21,7 @@ use crate::stage::Stage;
 /// Slots that are filled: whole bells.
 const FILLED: u32 = SLOTS / BELL_SLOTS * BELL_SLOTS;
 
-/// Copies and seals: header and payload into one of as many places as a worker has slots, since a slot is not free again
+/// Seals on the way: header and payload into one of as many places as a worker has slots, since a slot is not free again
 /// before XDP is done with it.
 pub struct SealFloor {
     places: Vec<[u8; SLOT_PAYLOAD]>,
@@ -60,13 +60,11 @@ impl SealFloor {
             self.payload = packet::payload(case.payload);
         }
         let header = packet::header(7, self.index);
-        let len = HEADER_LEN + self.payload.len();
         for keys in keys.get(..case.fan_out as usize).context("keys")? {
             self.place = (self.place + 1) % SLOTS as usize;
             let place = self.places.get_mut(self.place).context("a place")?;
             place[..HEADER_LEN].copy_from_slice(&header);
-            place[HEADER_LEN..len].copy_from_slice(&self.payload);
-            keys.seal(place, HEADER_LEN, len, self.index)?;
+            keys.seal_payload(place, HEADER_LEN, &self.payload, self.index)?;
         }
         self.index += 1;
         Ok(())
