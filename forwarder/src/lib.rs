@@ -12,6 +12,7 @@ pub mod media;
 pub mod net;
 pub mod node;
 pub mod page;
+pub mod prefetch;
 pub mod rooms;
 pub mod sdp;
 pub mod sessions;

@@ -27,6 +27,14 @@ impl SendKeys {
         }
     }
 
+    /// Asks the CPU for what sealing reads.
+    #[inline]
+    pub fn prefetch(&self) {
+        if let Cipher::Gcm(gcm) = &self.cipher {
+            gcm.prefetch();
+        }
+    }
+
     /// The suite.
     #[must_use]
     pub fn suite(&self) -> Suite {

@@ -18,6 +18,7 @@ use super::{
     telling::Telling,
     track::{LegState, TrackState, add},
 };
+use crate::prefetch::prefetch;
 use crate::media::{Kind, Primary, Stamp, Template, abs_send_time};
 
 /// Senders by session number.
@@ -60,8 +61,12 @@ impl Forwarder<'_> {
         let TrackState {
             legs, templates, ..
         } = track;
-        for leg in legs.iter_mut().filter(|leg| !leg.paused) {
-            if leg.waits && !joinable {
+        for at in 0..legs.len() {
+            self.look_ahead(legs, at);
+            let Some(leg) = legs.get_mut(at) else {
+                break;
+            };
+            if leg.paused || leg.waits && !joinable {
                 continue;
             }
             let Some(template) = templates.get(leg.profile) else {
@@ -85,6 +90,23 @@ impl Forwarder<'_> {
         }
         if missed {
             self.telling.tell(Note::Missed { track: number });
+        }
+    }
+
+    /// Asks the CPU for what the next legs need, while this one is served.
+    #[inline]
+    fn look_ahead(&self, legs: &[LegState], at: usize) {
+        let sender = |leg: &LegState| self.senders.get(leg.session as usize)?.as_deref();
+        if let Some(sender) = legs.get(at + 2).and_then(sender) {
+            prefetch(sender);
+        }
+        if let Some(leg) = legs.get(at + 1) {
+            prefetch(&*leg.counters);
+            leg.records.prefetch(leg.sequence.next_index());
+            if let Some(sender) = sender(leg) {
+                sender.keys.prefetch();
+                sender.send_state.prefetch();
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! A retransmission is sealed anew from both, to the identical ciphertext or as an RTX packet (RFC 4588); neither the bytes that left nor
 //! a copy per leg is kept.
 
+use crate::prefetch::prefetch;
+
 /// Packets of video that are kept: two seconds of 250 packets.
 pub const VIDEO_PACKETS: usize = 512;
 /// Packets of audio that are kept: more than one second of 20 ms.
@@ -145,6 +147,15 @@ impl Records {
     pub fn new(packets: usize) -> Self {
         Self {
             records: vec![Record::default(); packets].into(),
+        }
+    }
+
+    /// Asks the CPU for where the record of this index goes.
+    #[inline]
+    pub fn prefetch(&self, outgoing: u64) {
+        let place = outgoing as usize & self.records.len().wrapping_sub(1);
+        if let Some(record) = self.records.get(place) {
+            prefetch(record);
         }
     }
 

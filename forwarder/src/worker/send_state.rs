@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::receive_state::{self, RECEIVE_STRIDE, SessionReceiveState};
+use crate::prefetch::prefetch;
 use crate::dataplane::region::{Region, WORD};
 
 /// Words of a session: a cache line, since several workers may send to one peer.
@@ -143,6 +144,12 @@ impl SessionSendState {
         self.words()
             .get(1)
             .map_or(0, |word| word.fetch_add(1, Relaxed) as u16)
+    }
+
+    /// Asks the CPU for the numbers.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch(self.words());
     }
 
     #[inline]
