@@ -41,14 +41,14 @@ pub struct Forwarder<'w> {
 
 impl Forwarder<'_> {
     /// Sends a packet to every leg of its track that takes it; with a packet that is `joinable`, legs that wait for one begin. Of redundant
-    /// audio, legs that do not take it as it is get the `primary` block alone.
+    /// audio, legs that do not take it as it is get the `primary` block alone, and are told why if there is none.
     #[inline]
     pub fn fan_out(
         &mut self,
         track: &mut TrackState,
         opened: &Opened,
         plain: &[u8],
-        primary: Option<Primary>,
+        primary: Result<Primary, Reason>,
         joinable: bool,
     ) {
         track.build_templates(&opened.parsed, plain);
@@ -94,14 +94,14 @@ impl Forwarder<'_> {
         leg: &mut LegState,
         template: &Template,
         opened: &Opened,
-        (payload, primary): (&[u8], Option<Primary>),
+        (payload, primary): (&[u8], Result<Primary, Reason>),
         video: bool,
     ) -> Result<(), Reason> {
         let parsed = &opened.parsed;
         let mapped = leg.payload_type(parsed.payload_type);
         let (payload_type, payload) = match mapped {
             Some(payload_type) => (payload_type, payload),
-            None => unpacked(leg, payload, primary).ok_or(Reason::UnmappedPayloadType)?,
+            None => unpacked(leg, payload, primary?).ok_or(Reason::UnmappedPayloadType)?,
         };
         let sender = self
             .senders
@@ -166,12 +166,7 @@ impl Forwarder<'_> {
 
 /// The primary block of redundant audio under the leg's payload type, if the leg has one for it.
 #[cold]
-fn unpacked<'p>(
-    leg: &LegState,
-    payload: &'p [u8],
-    primary: Option<Primary>,
-) -> Option<(u8, &'p [u8])> {
-    let primary = primary?;
+fn unpacked<'p>(leg: &LegState, payload: &'p [u8], primary: Primary) -> Option<(u8, &'p [u8])> {
     let payload_type = leg.payload_type(primary.payload_type)?;
     Some((payload_type, payload.get(primary.start..)?))
 }

@@ -266,10 +266,42 @@ fn what_has_no_way_is_dropped_and_counted() {
     };
     world.publish(&packet, &mut seen);
     world.subscribers[0].expected.clear();
+    world.subscribers[0].dropped = 1;
     world.check();
-    let dropped = &world.subscribers[0].counters.dropped;
-    assert_eq!(dropped.load(Relaxed), 1);
     let _named = Reason::NoPair.label();
+}
+
+/// Who negotiated redundant audio is the judge of it; who did not has nothing of what cannot be unpacked (RFC 2198 §3).
+#[test]
+fn malformed_redundant_audio_reaches_those_who_take_it_unchanged() {
+    let mut world = World::new(Call::of(Suite::AeadAes128Gcm));
+    let mut seen = BTreeMap::new();
+    (0..3).for_each(|number| world.toggle(number));
+    for (index, redundancy) in (100..).zip([
+        Redundancy::Blocks(2, 30),
+        Redundancy::Malformed,
+        Redundancy::Blocks(1, 30),
+    ]) {
+        let packet = Packet {
+            index,
+            timestamp: 5,
+            marker: false,
+            level: 3,
+            payload: vec![7; 20],
+            redundancy,
+            tampered: None,
+        };
+        world.publish(&packet, &mut seen);
+        let left = world.subscribers.iter().map(|one| one.expected.len());
+        let all = if redundancy == Redundancy::Malformed {
+            [0, 1, 0]
+        } else {
+            [1; 3]
+        };
+        assert!(left.eq(all));
+        world.check();
+    }
+    assert_eq!(world.reasons.sum(Reason::Malformed), 2);
 }
 
 /// A leg of video begins with the first keyframe, whatever came before it; one of sound begins at once.

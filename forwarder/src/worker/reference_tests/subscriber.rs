@@ -27,6 +27,8 @@ pub(super) struct Subscriber {
     pub(super) waits: bool,
     pub(super) expected: Vec<Expected>,
     pub(super) transport_sequence: u16,
+    /// Packets of its track that it could not be given.
+    pub(super) dropped: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

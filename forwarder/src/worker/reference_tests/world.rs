@@ -174,6 +174,7 @@ impl World {
                     waits: false,
                     expected: Vec::new(),
                     transport_sequence: 0,
+                    dropped: 0,
                 }
             })
             .collect();
@@ -309,7 +310,7 @@ impl World {
             self.heard.1 += u64::from(127 - (packet.level & 0x7f));
             self.heard.2 += u64::from(packet.level >= 0x80);
         }
-        if fresh && !self.muted && packet.redundancy != Redundancy::Malformed {
+        if fresh && !self.muted {
             self.expect(packet);
         }
     }
@@ -324,12 +325,18 @@ impl World {
                 continue;
             }
             subscriber.waits = false;
+            // Without a block that could be taken out it is for nobody else.
+            if packet.redundancy == Redundancy::Malformed && number != TAKES_RED {
+                subscriber.dropped += 1;
+                continue;
+            }
             let offset = *subscriber.offset.get_or_insert_with(|| {
                 subscriber.floor = subscriber.next;
                 subscriber.next as i64 - packet.index as i64
             });
             let outgoing = packet.index as i64 + offset;
             if outgoing < subscriber.floor as i64 {
+                subscriber.dropped += 1;
                 continue;
             }
             subscriber.next = subscriber.next.max(outgoing as u64 + 1);
@@ -388,6 +395,8 @@ impl World {
                 .map(|packet| subscriber.open(packet))
                 .collect();
             assert_eq!(arrived, std::mem::take(&mut subscriber.expected));
+            let dropped = subscriber.counters.dropped.load(Relaxed);
+            assert_eq!(dropped, subscriber.dropped);
         }
     }
 }
