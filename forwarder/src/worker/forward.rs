@@ -1,8 +1,11 @@
 //! From one opened packet to its replicas.
 
-use std::sync::{
-    Arc,
-    atomic::Ordering::{Relaxed, Release},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, Release},
+    },
 };
 
 use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD};
@@ -13,7 +16,7 @@ use super::{
     inbound::Opened,
     note::Note,
     outlets::Outlets,
-    send_state::SendState,
+    send_state::{SendState, TransportSequence},
     tally::Tally,
     telling::Telling,
     track::{LegState, TrackState, add},
@@ -114,27 +117,27 @@ impl Forwarder<'_> {
             .ok_or(Reason::BeforeLeg)?;
         // Before it is used: another process must never use it again (RFC 3711 §9.1).
         self.send_state.store(leg.leg, leg.sequence.next_index());
-        let transport_sequence = if leg.transport_cc {
-            sender.send_state.next_transport_sequence()
-        } else {
-            0
-        };
         let timestamp = parsed.timestamp.wrapping_add(leg.timestamp_offset);
-        let stamp = Stamp {
-            ssrc: leg.ssrc,
-            payload_type,
-            sequence: index as u16,
-            timestamp,
-            abs_send_time: abs_send_time(self.now),
-            transport_sequence,
-            mid: &leg.mid,
-        };
+        let transport_sequence = Cell::new(None);
         let seal = |room: &mut [u8; SLOT_PAYLOAD]| {
-            let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
-            let len = header_len + payload.len();
-            room.get_mut(header_len..len)
+            let len = template.len() + payload.len();
+            room.get_mut(template.len()..len)
                 .ok_or(Reason::TooBig)?
                 .copy_from_slice(payload);
+            // Not sooner: a number under which nothing leaves would be a loss to the peer.
+            if leg.transport_cc {
+                transport_sequence.set(Some(sender.send_state.next_transport_sequence()));
+            }
+            let stamp = Stamp {
+                ssrc: leg.ssrc,
+                payload_type,
+                sequence: index as u16,
+                timestamp,
+                abs_send_time: abs_send_time(self.now),
+                transport_sequence: number(transport_sequence.get()),
+                mid: &leg.mid,
+            };
+            let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
             sender
                 .keys
                 .seal(room, header_len, len, index)
@@ -142,7 +145,13 @@ impl Forwarder<'_> {
                 .map(|len| len as u16)
                 .map_err(|_| Reason::SealFailed)
         };
-        let sent = self.outlets.send(&sender.reach, video, self.tally, &seal)?;
+        let sent = self.outlets.send(&sender.reach, video, self.tally, &seal);
+        if sent.is_err()
+            && let Some(taken) = transport_sequence.get()
+        {
+            sender.send_state.return_transport_sequence(taken);
+        }
+        let sent = sent?;
         let counters = &leg.counters;
         add(&counters.packets, 1);
         add(&counters.octets, payload.len() as u64);
@@ -156,12 +165,18 @@ impl Forwarder<'_> {
                 opened.index,
                 index,
                 self.now,
-                transport_sequence,
+                number(transport_sequence.get()),
                 payload_type,
             ));
         }
         Ok(())
     }
+}
+
+/// The number to be stamped; where none is, any will do.
+#[inline]
+fn number(taken: Option<TransportSequence>) -> u16 {
+    taken.map_or(0, TransportSequence::number)
 }
 
 /// The primary block of redundant audio under the leg's payload type, if the leg has one for it.

@@ -218,6 +218,19 @@ impl World {
         }
     }
 
+    /// Another way to a subscriber, with the same keys.
+    pub(super) fn put_reach(&mut self, number: usize, reach: Reach) {
+        let known = &self.senders[number];
+        let session = known.session;
+        let sender = Arc::new(Sender {
+            session,
+            keys: Arc::clone(&known.keys),
+            reach,
+            send_state: known.send_state.clone(),
+        });
+        self.state.obey(Command::PutSender { session, sender });
+    }
+
     pub(super) fn toggle(&mut self, number: usize) {
         let subscriber = &mut self.subscribers[number];
         if let Some(leg) = subscriber.leg.take() {
