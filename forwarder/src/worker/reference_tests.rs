@@ -24,6 +24,7 @@ use crate::{
     worker::{
         command::{Command, Leg, Reach, Track},
         counters::LegCounters,
+        slot_tests::clock,
         state::Origin,
     },
 };
@@ -325,7 +326,9 @@ fn what_finds_no_room_takes_no_transport_wide_number() {
         });
         let mut seen = BTreeMap::new();
         (0..3).for_each(|number| world.toggle(number));
-        let packets = 40;
+        let (_, sender) = world.state.outlets.xdp.as_mut().unwrap();
+        sender.clock = clock;
+        let packets = 30;
         for index in 100..100 + packets {
             let packet = Packet {
                 index,

@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// A clock that nothing but looking at it moves, by 0.1 ms.
-fn clock() -> u64 {
+pub(super) fn clock() -> u64 {
     NOW.set(NOW.get() + 100_000);
     NOW.get()
 }
