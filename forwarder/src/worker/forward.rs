@@ -59,9 +59,11 @@ impl Forwarder<'_> {
             return;
         };
         let video = track.track.kind == Kind::Video;
-        let (number, mut missed) = (track.track.track, false);
         let TrackState {
-            legs, templates, ..
+            legs,
+            templates,
+            missed,
+            ..
         } = track;
         for leg in legs.iter_mut().filter(|leg| !leg.paused) {
             if leg.waits && !joinable {
@@ -76,7 +78,7 @@ impl Forwarder<'_> {
             if let Err(reason) = outcome {
                 if leg.waits && reason != Reason::UnmappedPayloadType {
                     leg.counters.missed.store(true, Relaxed);
-                    missed = true;
+                    *missed = true;
                 }
                 self.tally.count(reason);
                 let counter = match reason {
@@ -86,8 +88,10 @@ impl Forwarder<'_> {
                 add(counter, 1);
             }
         }
-        if missed {
-            self.telling.tell(Note::Missed { track: number });
+        if track.missed && track.missed_notes.admits(self.now) {
+            track.missed = false;
+            let track = track.track.track;
+            self.telling.tell(Note::Missed { track });
         }
     }
 

@@ -270,10 +270,12 @@ impl State {
         let joinable = keyframe || !(codec.has_keyframes() || codec == Codec::Rtx);
         if keyframe {
             add(&track.track.counters.keyframes, 1);
-            self.telling.tell(Note::Keyframe {
-                track: number,
-                at: seen.at,
-            });
+            if track.keyframe_notes.admits(seen.at) {
+                self.telling.tell(Note::Keyframe {
+                    track: number,
+                    at: seen.at,
+                });
+            }
         }
         if track.muted {
             return;
