@@ -493,4 +493,9 @@ fn a_socket_that_sheds_loses_video_and_no_audio() {
     send(&mut world, &mut origin, 96, SSRC, 5);
     assert_eq!((left(&video), left(&counters)), (1, 5));
     assert_eq!(counted(&world, Reason::VideoShed), 5);
+    // Without its track the number is no sound's any more.
+    world.state.obey(Command::RemoveTrack { track: TRACK + 1 });
+    origin.sheds = true;
+    send(&mut world, &mut origin, VOICE, VOICE_SSRC, 6);
+    assert_eq!(counted(&world, Reason::VideoShed), 6);
 }
