@@ -66,6 +66,8 @@ pub struct Keyframes {
     asked: u32,
     /// When the source was asked last.
     last: Option<u64>,
+    /// When a receiver that missed too many may be asked for again.
+    owed: Option<u64>,
 }
 
 impl Keyframes {
@@ -79,6 +81,7 @@ impl Keyframes {
             wanted: None,
             asked: 0,
             last: None,
+            owed: None,
         }
     }
 
@@ -104,11 +107,13 @@ impl Keyframes {
     }
 
     /// A keyframe came, and could not be sent to this receiver, which waits for one: another is wanted. False if that happened to
-    /// it, together with its own requests, a fourth time in 10 s.
+    /// it, together with its own requests, a fourth time in 10 s: then it is wanted when those are over, unless one came by then.
     pub fn missed(&mut self, now: u64, receiver: u32) -> bool {
         let accepted = self.receivers.entry(receiver).or_default();
         accepted.retain(|at| now < at.saturating_add(WINDOW));
         if accepted.try_push(now).is_err() {
+            let due = accepted.first().unwrap_or(&now).saturating_add(WINDOW);
+            self.owed = Some(self.owed.map_or(due, |owed| owed.min(due)));
             return false;
         }
         (self.wanted, self.asked) = (Some((now, Reason::NewDecoder)), 0);
@@ -119,7 +124,7 @@ impl Keyframes {
     pub fn forget(&mut self, receiver: u32) {
         self.receivers.remove(&receiver);
         if self.receivers.is_empty() {
-            self.wanted = None;
+            (self.wanted, self.owed) = (None, None);
         }
     }
 
@@ -136,10 +141,15 @@ impl Keyframes {
         if self.wanted.is_some_and(|(wanted, _)| wanted <= at) {
             self.wanted = None;
         }
+        // Whoever misses this one too says so after it.
+        self.owed = None;
     }
 
     /// What is to be sent now, if anything; it counts as sent.
     pub fn poll(&mut self, now: u64) -> Option<KeyframeRequest> {
+        if self.owed.take_if(|owed| *owed <= now).is_some() && self.wanted.is_none() {
+            (self.wanted, self.asked) = (Some((now, Reason::NewDecoder)), 0);
+        }
         let (_, reason) = self.wanted?;
         if now < self.poll_timeout() {
             return None;
@@ -167,7 +177,7 @@ impl Keyframes {
         let Understands { pli, fir } = self.understands;
         match (self.wanted, self.last) {
             _ if !(pli || fir) => u64::MAX,
-            (None, _) => u64::MAX,
+            (None, _) => self.owed.unwrap_or(u64::MAX),
             (Some(_), None) => 0,
             (Some(_), Some(last)) if self.asked > 0 => last.saturating_add(RETRY),
             (Some(_), Some(last)) => last.saturating_add(APART),

@@ -71,10 +71,41 @@ fn a_receiver_that_missed_it_is_asked_for_again() {
     assert!(keyframes.missed(20 * MS, 1));
     assert_eq!(keyframes.poll(199 * MS), None);
     assert_eq!(keyframes.poll(200 * MS), PLI);
-    // Not for ever: there may be none that it can be sent.
+    // Not at any rate: there may be none that it can be sent.
     assert!(keyframes.missed(220 * MS, 1));
     assert!(!keyframes.missed(420 * MS, 1));
     assert!(keyframes.missed(10_500 * MS, 1));
+}
+
+/// A receiver that has begun with nothing asks for nothing itself: it is not left alone with its fourth loss.
+#[test]
+fn who_misses_too_many_is_asked_for_when_that_is_allowed_again() {
+    let mut keyframes = Keyframes::new(PLI_ALONE);
+    assert!(keyframes.request(0, 1, Reason::NewDecoder, None));
+    for at in [0, 300, 600] {
+        assert_eq!(keyframes.poll(at * MS), PLI);
+        keyframes.keyframe_seen((at + 10) * MS);
+        assert_eq!(keyframes.missed((at + 10) * MS, 1), at < 600);
+    }
+    assert_eq!(keyframes.poll_timeout(), 10_000 * MS);
+    assert_eq!(keyframes.poll(9999 * MS), None);
+    assert_eq!(keyframes.poll(10_000 * MS), PLI);
+    // It is repeated as any other, and a keyframe answers it.
+    assert_eq!(keyframes.poll_timeout(), 11_000 * MS);
+    keyframes.keyframe_seen(10_020 * MS);
+    assert_eq!(keyframes.poll_timeout(), u64::MAX);
+    // One that comes meanwhile, and is not missed, leaves nothing owed.
+    for at in [10_100, 10_200, 10_300, 10_400] {
+        keyframes.keyframe_seen(at * MS);
+        keyframes.missed(at * MS, 1);
+    }
+    keyframes.keyframe_seen(10_500 * MS);
+    assert_eq!(keyframes.poll_timeout(), u64::MAX);
+    // Nor is anything owed to who is gone.
+    keyframes.missed(10_600 * MS, 1);
+    assert_ne!(keyframes.poll_timeout(), u64::MAX);
+    keyframes.forget(1);
+    assert_eq!(keyframes.poll_timeout(), u64::MAX);
 }
 
 #[test]

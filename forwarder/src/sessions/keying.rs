@@ -124,7 +124,7 @@ mod tests {
                     keys.protect(&receiver_report, &mut sealed).unwrap();
                     // An index that was there before is a replay.
                     assert!(peer.unprotect(&mut sealed).is_ok(), "{process}");
-                    numbers.push(keys.send_state.next_transport_sequence());
+                    numbers.push(keys.send_state.next_transport_sequence().number());
                 }
                 // A process that dies before the packet has left has used the index up.
                 let next = memory.session(1).unwrap().next_srtcp();

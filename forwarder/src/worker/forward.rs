@@ -1,8 +1,11 @@
 //! From one opened packet to its replicas.
 
-use std::sync::{
-    Arc,
-    atomic::Ordering::{Relaxed, Release},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, Release},
+    },
 };
 
 use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD};
@@ -13,7 +16,7 @@ use super::{
     inbound::Opened,
     note::Note,
     outlets::Outlets,
-    send_state::SendState,
+    send_state::{SendState, TransportSequence},
     tally::Tally,
     telling::Telling,
     track::{LegState, TrackState, add},
@@ -42,14 +45,14 @@ pub struct Forwarder<'w> {
 
 impl Forwarder<'_> {
     /// Sends a packet to every leg of its track that takes it; with a packet that is `joinable`, legs that wait for one begin. Of redundant
-    /// audio, legs that do not take it as it is get the `primary` block alone.
+    /// audio, legs that do not take it as it is get the `primary` block alone, and are told why if there is none.
     #[inline]
     pub fn fan_out(
         &mut self,
         track: &mut TrackState,
         opened: &Opened,
         plain: &[u8],
-        primary: Option<Primary>,
+        primary: Result<Primary, Reason>,
         joinable: bool,
     ) {
         track.build_templates(&opened.parsed, plain);
@@ -57,9 +60,11 @@ impl Forwarder<'_> {
             return;
         };
         let video = track.track.kind == Kind::Video;
-        let (number, mut missed) = (track.track.track, false);
         let TrackState {
-            legs, templates, ..
+            legs,
+            templates,
+            missed,
+            ..
         } = track;
         for at in 0..legs.len() {
             self.look_ahead(legs, at);
@@ -78,7 +83,7 @@ impl Forwarder<'_> {
             if let Err(reason) = outcome {
                 if leg.waits && reason != Reason::UnmappedPayloadType {
                     leg.counters.missed.store(true, Relaxed);
-                    missed = true;
+                    *missed = true;
                 }
                 self.tally.count(reason);
                 let counter = match reason {
@@ -88,8 +93,10 @@ impl Forwarder<'_> {
                 add(counter, 1);
             }
         }
-        if missed {
-            self.telling.tell(Note::Missed { track: number });
+        if track.missed && track.missed_notes.admits(self.now) {
+            track.missed = false;
+            let track = track.track.track;
+            self.telling.tell(Note::Missed { track });
         }
     }
 
@@ -116,14 +123,14 @@ impl Forwarder<'_> {
         leg: &mut LegState,
         template: &Template,
         opened: &Opened,
-        (payload, primary): (&[u8], Option<Primary>),
+        (payload, primary): (&[u8], Result<Primary, Reason>),
         video: bool,
     ) -> Result<(), Reason> {
         let parsed = &opened.parsed;
         let mapped = leg.payload_type(parsed.payload_type);
         let (payload_type, payload) = match mapped {
             Some(payload_type) => (payload_type, payload),
-            None => unpacked(leg, payload, primary).ok_or(Reason::UnmappedPayloadType)?,
+            None => unpacked(leg, payload, primary?).ok_or(Reason::UnmappedPayloadType)?,
         };
         let sender = self
             .senders
@@ -136,26 +143,26 @@ impl Forwarder<'_> {
             .ok_or(Reason::BeforeLeg)?;
         // Before it is used: another process must never use it again (RFC 3711 §9.1).
         self.send_state.store(leg.leg, leg.sequence.next_index());
-        let transport_sequence = if leg.transport_cc {
-            sender.send_state.next_transport_sequence()
-        } else {
-            0
-        };
         let timestamp = parsed.timestamp.wrapping_add(leg.timestamp_offset);
-        let stamp = Stamp {
-            ssrc: leg.ssrc,
-            payload_type,
-            sequence: index as u16,
-            timestamp,
-            abs_send_time: abs_send_time(self.now),
-            transport_sequence,
-            mid: &leg.mid,
-        };
+        let transport_sequence = Cell::new(None);
         let seal = |room: &mut [u8; SLOT_PAYLOAD]| {
-            let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
-            if header_len + payload.len() > room.len() {
+            if template.len() + payload.len() > room.len() {
                 return Err(Reason::TooBig);
             }
+            // Not sooner: a number under which nothing leaves would be a loss to the peer.
+            if leg.transport_cc {
+                transport_sequence.set(Some(sender.send_state.next_transport_sequence()));
+            }
+            let stamp = Stamp {
+                ssrc: leg.ssrc,
+                payload_type,
+                sequence: index as u16,
+                timestamp,
+                abs_send_time: abs_send_time(self.now),
+                transport_sequence: number(transport_sequence.get()),
+                mid: &leg.mid,
+            };
+            let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
             sender
                 .keys
                 .seal_payload(room, header_len, payload, index)
@@ -163,7 +170,13 @@ impl Forwarder<'_> {
                 .map(|len| len as u16)
                 .map_err(|_| Reason::SealFailed)
         };
-        let sent = self.outlets.send(&sender.reach, video, self.tally, &seal)?;
+        let sent = self.outlets.send(&sender.reach, video, self.tally, &seal);
+        if sent.is_err()
+            && let Some(taken) = transport_sequence.get()
+        {
+            sender.send_state.return_transport_sequence(taken);
+        }
+        let sent = sent?;
         let counters = &leg.counters;
         add(&counters.packets, 1);
         add(&counters.octets, payload.len() as u64);
@@ -177,7 +190,7 @@ impl Forwarder<'_> {
                 opened.index,
                 index,
                 self.now,
-                transport_sequence,
+                number(transport_sequence.get()),
                 payload_type,
             ));
         }
@@ -185,14 +198,15 @@ impl Forwarder<'_> {
     }
 }
 
+/// The number to be stamped; where none is, any will do.
+#[inline]
+fn number(taken: Option<TransportSequence>) -> u16 {
+    taken.map_or(0, TransportSequence::number)
+}
+
 /// The primary block of redundant audio under the leg's payload type, if the leg has one for it.
 #[cold]
-fn unpacked<'p>(
-    leg: &LegState,
-    payload: &'p [u8],
-    primary: Option<Primary>,
-) -> Option<(u8, &'p [u8])> {
-    let primary = primary?;
+fn unpacked<'p>(leg: &LegState, payload: &'p [u8], primary: Primary) -> Option<(u8, &'p [u8])> {
     let payload_type = leg.payload_type(primary.payload_type)?;
     Some((payload_type, payload.get(primary.start..)?))
 }

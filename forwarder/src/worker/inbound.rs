@@ -41,6 +41,7 @@ struct StreamOf {
 #[derive(Debug)]
 struct Claim {
     track: u32,
+    kind: Kind,
     ssrcs: Vec<u32>,
     mid: Vec<u8>,
     payload_types: Vec<u8>,
@@ -103,12 +104,9 @@ impl Inbound {
 
     /// A track to assign packets to. Room for its SSRCs is made here, announced or not, so that their first packets allocate nothing.
     pub fn add_track(&mut self, track: &Track) {
-        if track.kind == Kind::Audio {
-            let types = track.codecs.iter().map(|codec| codec.payload_type);
-            self.audio = types.fold(self.audio, Steer::with_audio);
-        }
         self.tracks.push(Claim {
             track: track.track,
+            kind: track.kind,
             ssrcs: track.ssrcs.to_vec(),
             mid: track.mid.as_deref().unwrap_or_default().to_vec(),
             payload_types: track
@@ -119,6 +117,7 @@ impl Inbound {
         });
         let ssrcs = |claim: &Claim| claim.ssrcs.len().max(SSRCS_OF_TRACK);
         self.streams.reserve(self.tracks.iter().map(ssrcs).sum());
+        self.find_audio();
     }
 
     /// A track that takes no packets any more.
@@ -129,6 +128,14 @@ impl Inbound {
                 stream.track = None;
             }
         });
+        self.find_audio();
+    }
+
+    /// Which payload types are audio, by the tracks that there are: a number may come again for video.
+    fn find_audio(&mut self) {
+        let audio = self.tracks.iter().filter(|it| it.kind == Kind::Audio);
+        let types = audio.flat_map(|claim| claim.payload_types.iter().copied());
+        self.audio = types.fold(Steer::default(), Steer::with_audio);
     }
 
     /// Opens an SRTP packet in place.

@@ -9,10 +9,12 @@ mod world;
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    os::fd::OwnedFd,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use forwarder_common::reason::Reason;
+use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
@@ -20,8 +22,9 @@ use crate::{
     srtp::Suite,
     transport::Pair,
     worker::{
-        command::{Command, Leg, Track},
+        command::{Command, Leg, Reach, Track},
         counters::LegCounters,
+        slot_tests::clock,
         state::Origin,
     },
 };
@@ -212,7 +215,7 @@ fn another_worker_goes_on_where_the_send_state_says() {
                 world.send_state.next_index(leg),
                 u64::from(first_sequence_of(leg)) + 100
             );
-            assert_eq!(sender.send_state.next_transport_sequence(), 100);
+            assert_eq!(sender.send_state.next_transport_sequence().number(), 100);
         }
     }
 }
@@ -265,11 +268,128 @@ fn what_has_no_way_is_dropped_and_counted() {
         tampered: None,
     };
     world.publish(&packet, &mut seen);
-    world.subscribers[0].expected.clear();
+    world.subscribers[0].nothing_comes();
     world.check();
-    let dropped = &world.subscribers[0].counters.dropped;
-    assert_eq!(dropped.load(Relaxed), 1);
     let _named = Reason::NoPair.label();
+}
+
+/// A number under which nothing left would be a loss to the congestion control of the peer.
+#[test]
+fn what_does_not_leave_takes_no_transport_wide_number() {
+    let mut world = World::new(Call::of(Suite::AeadAes128Gcm));
+    let mut seen = BTreeMap::new();
+    world.toggle(0);
+    let of = |index, payload| Packet {
+        index,
+        timestamp: 5,
+        marker: false,
+        level: 3,
+        payload,
+        redundancy: Redundancy::None,
+        tampered: None,
+    };
+    let no_socket = Arc::new(OwnedFd::from(File::open("/dev/null").unwrap()));
+    let no_connection = |worker| Reach::Tcp {
+        connection: 77,
+        worker,
+    };
+    let too_big = world.senders[0].reach.clone();
+    let mut index = 100;
+    for (reach, len, reason, total) in [
+        (too_big, SLOT_PAYLOAD - 20, Reason::TooBig, 3),
+        (Reach::Socket(no_socket), 20, Reason::SendFailed, 3),
+        (no_connection(0), 20, Reason::TcpFull, 3),
+        (no_connection(1), 20, Reason::TcpFull, 6),
+    ] {
+        world.put_reach(0, reach);
+        for _ in 0..3 {
+            index += 1;
+            world.publish(&of(index, vec![9; len]), &mut seen);
+            world.subscribers[0].nothing_comes();
+        }
+        world.put_reach(0, world.senders[0].reach.clone());
+        index += 1;
+        world.publish(&of(index, vec![9; 20]), &mut seen);
+        world.check();
+        assert_eq!(world.reasons.sum(reason), total, "{reason:?}");
+    }
+}
+
+/// The numbers of those that leave have no gap, and no leg says that it has sent more than that.
+#[test]
+fn what_finds_no_room_takes_no_transport_wide_number() {
+    for kind in [Kind::Audio, Kind::Video] {
+        let mut world = World::new(Call {
+            kind,
+            by_slots: true,
+            ..Call::of(Suite::AeadAes128Gcm)
+        });
+        let mut seen = BTreeMap::new();
+        (0..3).for_each(|number| world.toggle(number));
+        let (_, sender) = world.state.outlets.xdp.as_mut().unwrap();
+        sender.clock = clock;
+        let packets = 30;
+        for index in 100..100 + packets {
+            let packet = Packet {
+                index,
+                timestamp: 5,
+                marker: false,
+                level: 3,
+                payload: keyframe(40),
+                redundancy: Redundancy::None,
+                tampered: None,
+            };
+            world.publish(&packet, &mut seen);
+            world.state.flush();
+        }
+        let left = world.far_end.as_mut().unwrap().send_all();
+        assert_eq!(left.len(), WINDOW as usize);
+        for subscriber in &mut world.subscribers {
+            let to = hop_of(subscriber.session);
+            let replicas = left.iter().filter(|replica| replica.hop == to);
+            let numbers: Vec<_> = replicas
+                .map(|replica| subscriber.open(replica.payload.clone()).transport_sequence)
+                .collect();
+            let came = numbers.len() as u64;
+            assert!(numbers.into_iter().map(u64::from).eq(0..came), "{kind:?}");
+            let counters = &subscriber.counters;
+            assert_eq!(counters.packets.load(Relaxed), came);
+            assert_eq!(counters.dropped.load(Relaxed), packets - came);
+        }
+    }
+}
+
+/// Who negotiated redundant audio is the judge of it; who did not has nothing of what cannot be unpacked (RFC 2198 §3).
+#[test]
+fn malformed_redundant_audio_reaches_those_who_take_it_unchanged() {
+    let mut world = World::new(Call::of(Suite::AeadAes128Gcm));
+    let mut seen = BTreeMap::new();
+    (0..3).for_each(|number| world.toggle(number));
+    for (index, redundancy) in (100..).zip([
+        Redundancy::Blocks(2, 30),
+        Redundancy::Malformed,
+        Redundancy::Blocks(1, 30),
+    ]) {
+        let packet = Packet {
+            index,
+            timestamp: 5,
+            marker: false,
+            level: 3,
+            payload: vec![7; 20],
+            redundancy,
+            tampered: None,
+        };
+        world.publish(&packet, &mut seen);
+        let left = world.subscribers.iter().map(|one| one.expected.len());
+        let all = if redundancy == Redundancy::Malformed {
+            [0, 1, 0]
+        } else {
+            [1; 3]
+        };
+        assert!(left.eq(all));
+        world.check();
+    }
+    assert_eq!(world.reasons.sum(Reason::Malformed), 2);
 }
 
 /// A leg of video begins with the first keyframe, whatever came before it; one of sound begins at once.
@@ -373,4 +493,9 @@ fn a_socket_that_sheds_loses_video_and_no_audio() {
     send(&mut world, &mut origin, 96, SSRC, 5);
     assert_eq!((left(&video), left(&counters)), (1, 5));
     assert_eq!(counted(&world, Reason::VideoShed), 5);
+    // Without its track the number is no sound's any more.
+    world.state.obey(Command::RemoveTrack { track: TRACK + 1 });
+    origin.sheds = true;
+    send(&mut world, &mut origin, VOICE, VOICE_SSRC, 6);
+    assert_eq!(counted(&world, Reason::VideoShed), 6);
 }

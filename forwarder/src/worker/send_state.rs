@@ -104,6 +104,20 @@ impl SendState {
     }
 }
 
+/// A transport-wide sequence number that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransportSequence(u64);
+
+impl TransportSequence {
+    /// The number as it is stamped.
+    #[inline]
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        // The counter wraps at 2^64 and the number at 2^16: the first is a multiple of the second, so no number is left out.
+        self.0 as u16
+    }
+}
+
 /// What the keys to one peer were used for, but for the indices of its legs.
 #[derive(Clone, Debug)]
 pub struct SessionSendState {
@@ -139,11 +153,19 @@ impl SessionSendState {
     /// Takes the next transport-wide sequence number: one space over all streams to one peer
     /// (draft-holmer-rmcat-transport-wide-cc-extensions-01 §2). Any worker may.
     #[inline]
-    pub fn next_transport_sequence(&self) -> u16 {
-        // The counter wraps at 2^64 and the number at 2^16: the first is a multiple of the second, so no number is left out.
-        self.words()
-            .get(1)
-            .map_or(0, |word| word.fetch_add(1, Relaxed) as u16)
+    pub fn next_transport_sequence(&self) -> TransportSequence {
+        let word = self.words().get(1);
+        TransportSequence(word.map_or(0, |word| word.fetch_add(1, Relaxed)))
+    }
+
+    /// Gives back a number that nothing was sent under: the peer would report it as lost. Where another worker has taken one since, it
+    /// stays a gap.
+    #[cold]
+    pub fn return_transport_sequence(&self, TransportSequence(taken): TransportSequence) {
+        if let Some(word) = self.words().get(1) {
+            let next = taken.wrapping_add(1);
+            let _taken_since = word.compare_exchange(next, taken, Relaxed, Relaxed);
+        }
     }
 
     /// Asks the CPU for the numbers.
@@ -212,16 +234,18 @@ mod tests {
             // Two workers at once.
             let other = all.session(3).unwrap();
             let taken = std::thread::spawn(move || {
-                let take = |_| other.next_transport_sequence();
+                let take = |_| other.next_transport_sequence().number();
                 (0..1000).map(take).collect::<Vec<_>>()
             });
-            numbers.extend((0..1000).map(|_| session.next_transport_sequence()));
+            let take = |_| session.next_transport_sequence().number();
+            numbers.extend((0..1000).map(take));
             numbers.extend(taken.join().unwrap());
             total += 2000;
             assert_eq!(numbers.len(), total, "a number twice");
         }
         let all = Arc::new(open());
-        assert_eq!(all.session(2).unwrap().next_transport_sequence(), 0);
+        let unused = all.session(2).unwrap().next_transport_sequence();
+        assert_eq!(unused.number(), 0);
         let session = all.session(3).unwrap();
         let arrived = all.receive_session(3).unwrap();
         assert_eq!(arrived.streams().count(), 2);
@@ -231,10 +255,34 @@ mod tests {
         arrived.store(receive_state::MAX_STREAMS, 1, 1);
         assert_eq!(arrived.streams().count(), 0);
         assert_eq!(
-            (session.next_srtcp(), session.next_transport_sequence()),
+            (
+                session.next_srtcp(),
+                session.next_transport_sequence().number()
+            ),
             (0, 0)
         );
         assert_eq!(all.next_index(7), 300);
         assert!(all.session(4).is_none() && all.session(u32::MAX).is_none());
+    }
+
+    #[test]
+    fn a_number_that_nothing_left_under_is_taken_again() {
+        let all = Arc::new(SendState::heap(1, 1).unwrap());
+        let session = all.session(0).unwrap();
+        let first = session.next_transport_sequence();
+        session.return_transport_sequence(first);
+        let again = session.next_transport_sequence();
+        assert_eq!(first, again);
+        // Others have gone on meanwhile: what they took is theirs.
+        let theirs = session.next_transport_sequence();
+        session.return_transport_sequence(again);
+        assert_eq!(session.next_transport_sequence().number(), 2);
+        session.return_transport_sequence(theirs);
+        assert_eq!(session.next_transport_sequence().number(), 3);
+        // Nor is it given back twice, a turn of the numbers later.
+        let more = (4..=0x1_0000).map(|_| session.next_transport_sequence().number());
+        assert!(more.eq((4..0x1_0000).map(|number| number as u16).chain([0])));
+        session.return_transport_sequence(first);
+        assert_eq!(session.next_transport_sequence().number(), 1);
     }
 }

@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// A clock that nothing but looking at it moves, by 0.1 ms.
-fn clock() -> u64 {
+pub(super) fn clock() -> u64 {
     NOW.set(NOW.get() + 100_000);
     NOW.get()
 }
@@ -186,25 +186,24 @@ fn while_nothing_is_heard_video_is_shed_before_audio() {
     rig.batch(1..=WINDOW as u8);
     assert_eq!(
         rig.send(true, 100),
-        Ok(LEN as u16),
-        "nothing has waited yet"
+        Err(Reason::SlotsFull),
+        "it has waited in vain"
     );
-    rig.flush();
-    assert_eq!(rig.counted(Reason::SlotsFull), 1, "it has waited in vain");
     for _ in 0..10 {
         assert_eq!(rig.send(true, 101), Err(Reason::VideoShed));
     }
-    let sealed = u64::from(WINDOW) + 1;
+    // Nor is audio waited for again in the same batch.
+    assert_eq!(rig.send(false, 101), Err(Reason::SlotsFull));
     rig.flush();
+    let sealed = u64::from(WINDOW);
     assert_eq!(rig.counted(Reason::Sealed), sealed, "none was sealed");
-    // Audio gets what room comes until the end of its batch.
+    assert_eq!(rig.send(false, 101), Err(Reason::SlotsFull));
+    let heard = rig.by_bell().unwrap();
+    // What room comes is there at once.
     for number in [102, 103] {
         assert_eq!(rig.send(false, number), Ok(LEN as u16));
-        assert_eq!(rig.send(true, 101), Err(Reason::VideoShed));
     }
-    let heard = rig.by_bell().unwrap();
     rig.flush();
-    assert_eq!(rig.counted(Reason::SlotsFull), 1);
     assert_eq!(rig.by_bell().unwrap().len() + heard.len(), WINDOW as usize);
     assert_eq!(rig.by_bell(), Some(vec![102, 103]));
     // With room there is room for video.
@@ -212,4 +211,27 @@ fn while_nothing_is_heard_video_is_shed_before_audio() {
     rig.batch([105]);
     assert_eq!(rig.by_bell(), Some(vec![104, 105]));
     assert!(rig.by_socket().is_empty());
+}
+
+/// A bell is no larger than what there is room for, and none is sealed for nothing.
+#[test]
+fn what_room_there_is_is_used() {
+    let mut rig = Rig::new();
+    rig.batch(1..=60);
+    for number in 61..=64 {
+        assert_eq!(rig.send(true, number), Ok(LEN as u16));
+    }
+    assert_eq!(rig.send(false, 65), Err(Reason::SlotsFull));
+    rig.flush();
+    assert_eq!(rig.counted(Reason::Sealed), 64);
+    assert_eq!(
+        rig.counted(Reason::SlotsFull),
+        0,
+        "that is for the caller to count"
+    );
+    let mut heard = Vec::new();
+    while let Some(more) = rig.by_bell() {
+        heard.extend(more);
+    }
+    assert!(heard.into_iter().eq(1..=64));
 }

@@ -2,7 +2,7 @@
 //!
 //! The devices' rings know no backpressure, so what was rung and not yet consumed is kept below the window, half of the smallest ring. Mostly
 //! XDP has consumed everything by the time that the bell's `send` returns; where it has not (its softirq was put off), the worker waits,
-//! but never for long: what waits too long is dropped and counted.
+//! but never for long, and before it seals: what finds no room is dropped unsealed, and counted.
 
 use std::{
     hint::spin_loop,
@@ -45,10 +45,11 @@ pub struct SlotSender {
     first: u32,
     /// The device of those slots.
     device: u32,
-    /// Slots of the next bell at most.
+    /// Slots that the next bell may have: that many have room for certain. 0 if that has not been seen to yet.
     limit: u32,
-    /// Whether a bell has been rung since the last flush.
+    /// Whether a bell has been rung since the last flush, and whether room was waited for in vain.
     rang: bool,
+    waited: bool,
     /// The connected socket and the length of the first packet that waits. Open as long as packets wait: commands, which may close
     /// it, are carried out between batches.
     lone: (RawFd, usize),
@@ -56,7 +57,7 @@ pub struct SlotSender {
     written_off: u32,
     /// The count when it last moved, and when that was seen.
     seen: (u32, u64),
-    /// Whether the last bell waited in vain: then what room there is goes to audio.
+    /// Whether the last bell found no room: then what room comes goes to audio.
     congested: bool,
     /// CLOCK_BOOTTIME in nanoseconds.
     pub(super) clock: fn() -> u64,
@@ -72,8 +73,9 @@ impl SlotSender {
             next: SLOTS,
             first: SLOTS,
             device: 0,
-            limit: FIRST_BELL,
+            limit: 0,
             rang: false,
+            waited: false,
             lone: (-1, 0),
             written_off: SLOTS,
             seen: (SLOTS, 0),
@@ -103,7 +105,7 @@ impl SlotSender {
     /// `seal` gives its length, or why there is none. `socket` is connected to the same peer.
     ///
     /// # Errors
-    /// That of `seal`.
+    /// That of `seal`; no room, for which it is not called.
     #[inline]
     pub fn push(
         &mut self,
@@ -112,10 +114,13 @@ impl SlotSender {
         tally: &mut Tally,
         seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
     ) -> Result<u16, Reason> {
-        if self.pending() >= self.limit.min(self.window) || self.device != device {
+        if self.pending() >= self.limit || self.device != device {
             self.ring(port, tally);
             self.device = device;
-            self.limit = BELL_SLOTS;
+            self.limit = self.reserve(port);
+            if self.limit == 0 {
+                return Err(Reason::SlotsFull);
+            }
         }
         let mut outcome = Err(Reason::SealFailed);
         port.memory.fill(self.next, |room| {
@@ -153,15 +158,30 @@ impl SlotSender {
             self.next = self.first;
         }
         self.ring(port, tally);
-        self.limit = FIRST_BELL;
-        self.rang = false;
+        self.limit = 0;
+        (self.rang, self.waited) = (false, false);
     }
 
     fn pending(&self) -> u32 {
         self.next.wrapping_sub(self.first)
     }
 
-    /// Rings for what was filled. Replicas that those before them left no room for are dropped.
+    /// How many slots the next bell may have. Room is seen to before anything is sealed: what is sealed has taken a number that the peer
+    /// would miss, and a leg may begin with it. Where there is next to none it waits, once in a batch.
+    fn reserve(&mut self, port: &SlotPort) -> u32 {
+        let bell = if self.rang { BELL_SLOTS } else { FIRST_BELL };
+        let most = bell.min(self.window);
+        // Not for more than half of the window: small bells cost more than a wait that may be in vain.
+        let enough = most.min(self.window.div_ceil(2));
+        if !self.has_room(port.consumed(), most) && !self.waited {
+            self.waited = !self.wait(|| port.consumed(), self.clock, enough);
+        }
+        let room = self.room(port.consumed()).min(most);
+        self.congested = room == 0;
+        room
+    }
+
+    /// Rings for what was filled.
     #[inline]
     fn ring(&mut self, port: &SlotPort, tally: &mut Tally) {
         let count = self.pending();
@@ -175,9 +195,7 @@ impl SlotSender {
             count,
             device: self.device,
         };
-        let room = self.wait(|| port.consumed(), self.clock, count);
-        self.congested = !room;
-        if !room || port.bell.ring(&bell).is_err() {
+        if port.bell.ring(&bell).is_err() {
             // Their places are filled anew: nobody was told of them.
             self.next = self.first;
             tally.count_many(Reason::SlotsFull, count);
@@ -224,8 +242,12 @@ impl SlotSender {
     }
 
     fn has_room(&self, consumed: u32, count: u32) -> bool {
-        let behind = self.under_way(consumed);
-        behind <= SLOTS && behind + count <= self.window
+        self.room(consumed) >= count
+    }
+
+    /// Replicas that may be rung for now.
+    fn room(&self, consumed: u32) -> u32 {
+        self.window.saturating_sub(self.under_way(consumed))
     }
 
     /// Replicas that were rung for and are not done with. A count from before the first bell, or from a former run of the numbers, is

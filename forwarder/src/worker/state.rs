@@ -261,20 +261,21 @@ impl State {
             });
         }
         let payload = plain.get(parsed.payload.clone()).unwrap_or_default();
-        let primary = (codec == Codec::Red).then(|| Primary::find(payload));
-        if primary == Some(None) {
-            self.tally.count(Reason::Malformed);
-            return;
-        }
+        let primary = match codec {
+            Codec::Red => Primary::find(payload).ok_or(Reason::Malformed),
+            _ => Err(Reason::UnmappedPayloadType),
+        };
         let keyframe = codec.has_keyframes() && is_keyframe_start(codec, payload);
         // A codec without keyframes is joined anywhere.
         let joinable = keyframe || !(codec.has_keyframes() || codec == Codec::Rtx);
         if keyframe {
             add(&track.track.counters.keyframes, 1);
-            self.telling.tell(Note::Keyframe {
-                track: number,
-                at: seen.at,
-            });
+            if track.keyframe_notes.admits(seen.at) {
+                self.telling.tell(Note::Keyframe {
+                    track: number,
+                    at: seen.at,
+                });
+            }
         }
         if track.muted {
             return;
@@ -288,7 +289,7 @@ impl State {
             telling: &mut self.telling,
             now,
         };
-        forwarder.fan_out(track, opened, plain, primary.flatten(), joinable);
+        forwarder.fan_out(track, opened, plain, primary, joinable);
     }
 
     /// Ends a batch: what waits leaves, control is woken, counts are shown.

@@ -15,6 +15,28 @@ use crate::media::{Codec, Extension, Kind, LegSequence, Parsed, Profile, Templat
 /// Nanoseconds after which a silent source makes room for another one of the same track.
 const SILENCE: u64 = 1_000_000_000;
 
+/// Nanoseconds between two notes of one kind about a track. No camera makes a hundred keyframes a second, but a publisher could make
+/// packets that look like them, and notes of other sessions' peers find no room then.
+const NOTES_APART: u64 = 10_000_000;
+
+/// Lets notes of one kind through, at a limited rate.
+#[derive(Debug, Default)]
+pub struct NoteLimit {
+    from: u64,
+}
+
+impl NoteLimit {
+    /// Whether there may be a note at `now`; then the next may not be soon.
+    #[inline]
+    pub fn admits(&mut self, now: u64) -> bool {
+        let admits = now >= self.from;
+        if admits {
+            self.from = now.saturating_add(NOTES_APART);
+        }
+        admits
+    }
+}
+
 /// A track and its legs.
 #[derive(Debug)]
 pub struct TrackState {
@@ -30,6 +52,12 @@ pub struct TrackState {
     pub templates: Vec<Template>,
     /// Whether what comes goes to nobody.
     pub muted: bool,
+    /// How often control is told of its keyframes.
+    pub keyframe_notes: NoteLimit,
+    /// How often it is told that legs missed one.
+    pub missed_notes: NoteLimit,
+    /// Whether a leg has missed a keyframe since control was told of one that did.
+    pub missed: bool,
     source: Option<Source>,
 }
 
@@ -115,6 +143,9 @@ impl TrackState {
             profiles: Vec::new(),
             templates: Vec::new(),
             muted: false,
+            keyframe_notes: NoteLimit::default(),
+            missed_notes: NoteLimit::default(),
+            missed: false,
             source: None,
         }
     }

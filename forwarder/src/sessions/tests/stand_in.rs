@@ -245,7 +245,7 @@ fn forward(
             sequence: index as u16,
             timestamp,
             abs_send_time: abs_send_time(now),
-            transport_sequence: sender.send_state.next_transport_sequence(),
+            transport_sequence: sender.send_state.next_transport_sequence().number(),
             mid: leg.profile.mid(),
         },
     )?;

@@ -5,7 +5,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::Offer;
+use super::{Offer, offer::profiles};
 
 /// Datagrams that a hello may come in.
 pub const DATAGRAMS: usize = 4;
@@ -27,6 +27,8 @@ struct Fragment<'a> {
     total: usize,
     offset: usize,
     bytes: &'a [u8],
+    /// Where its bytes are in the datagram.
+    at: usize,
 }
 
 /// Collects the datagrams of a hello.
@@ -60,26 +62,60 @@ impl HelloBuffer {
             self.datagrams.remove(0);
         }
         self.datagrams.try_push(datagram.to_vec()).ok()?;
-        let hello = self.assemble(new.total)?;
+        let hello = assemble(&self.datagrams, new.total)?;
         let datagrams = std::mem::take(&mut self.datagrams);
         Offer::parse(&hello).map(|offer| (offer, datagrams))
     }
+}
 
-    /// The whole hello, unless something is missing.
-    fn assemble(&self, total: usize) -> Option<Vec<u8>> {
-        let parts = || self.datagrams.iter().flat_map(|kept| fragments(kept));
-        let mut hello = Vec::new();
-        loop {
-            if hello.len() >= total {
-                return Some(hello);
+/// Names another SRTP profile wherever the hello in these datagrams names `from`. Returns whether it did; it does not if `to` is named
+/// already.
+pub(super) fn rename_profile(datagrams: &mut [Vec<u8>], from: u16, to: u16) -> bool {
+    let mut parts = datagrams.iter().flat_map(|datagram| fragments(datagram));
+    let total = parts.next().map(|part| part.total);
+    drop(parts);
+    let hello = total.and_then(|total| assemble(datagrams, total));
+    let Some(hello) = hello else {
+        return false;
+    };
+    let places = |profile: u16| profiles(&hello).filter(move |(_, named)| *named == profile);
+    if places(to).next().is_some() {
+        return false;
+    }
+    let bytes = places(from).flat_map(|(at, _)| (at..).zip(to.to_be_bytes()));
+    let mut renamed = false;
+    for (place, byte) in bytes {
+        for datagram in &mut *datagrams {
+            let holds = |part: Fragment<'_>| {
+                let within = place.checked_sub(part.offset)?;
+                (within < part.bytes.len()).then_some(part.at + within)
+            };
+            let held: Vec<usize> = fragments(datagram).filter_map(holds).collect();
+            for at in held {
+                if let Some(held) = datagram.get_mut(at) {
+                    *held = byte;
+                    renamed = true;
+                }
             }
-            let have = hello.len();
-            let next = parts().find_map(|part| {
-                let fresh = part.bytes.get(have.checked_sub(part.offset)?..)?;
-                (!fresh.is_empty()).then_some(fresh)
-            })?;
-            hello.extend_from_slice(next);
         }
+    }
+    renamed
+}
+
+/// The whole hello, unless something is missing.
+fn assemble(datagrams: &[Vec<u8>], total: usize) -> Option<Vec<u8>> {
+    let parts = || datagrams.iter().flat_map(|kept| fragments(kept));
+    let mut hello = Vec::new();
+    loop {
+        if hello.len() >= total {
+            return Some(hello);
+        }
+        let have = hello.len();
+        let next = parts().find_map(|part| {
+            let fresh = part.bytes.get(have.checked_sub(part.offset)?..)?;
+            (!fresh.is_empty()).then_some(fresh)
+        })?;
+        hello.extend_from_slice(next);
     }
 }
 
@@ -89,8 +125,10 @@ fn fragments(datagram: &[u8]) -> impl Iterator<Item = Fragment<'_>> {
     let mut messages: &[u8] = &[];
     std::iter::from_fn(move || {
         loop {
-            if let Some((fragment, rest)) = split_fragment(messages) {
+            if let Some((mut fragment, rest)) = split_fragment(messages) {
                 messages = rest;
+                let behind = messages.len() + records.len() + fragment.bytes.len();
+                fragment.at = datagram.len().saturating_sub(behind);
                 return Some(fragment);
             }
             (messages, records) = split_record(records)?;
@@ -127,6 +165,7 @@ fn split_fragment(messages: &[u8]) -> Option<(Fragment<'_>, &[u8])> {
         total,
         offset,
         bytes,
+        at: 0,
     };
     fits.then_some((fragment, rest))
 }

@@ -1,12 +1,14 @@
 //! DTLS-SRTP (RFC 5763, RFC 5764) of one session: the handshake, the peer's fingerprint, and the SRTP keys.
 //!
 //! Keys leave this module only after the peer's certificate matched a signalled fingerprint. Which version of DTLS answers a
-//! ClientHello is decided here, so that whoever offers AES-GCM gets it; see [`Offer::version`]. So is the library: `dimpl`, but for
+//! ClientHello is decided here, so that whoever offers AES-GCM gets it; see [`Offer::version`]. Where the version cannot do that, what
+//! is dearer is [hidden] from the library. Which library it is depends on the hello too: `dimpl`, but for
 //! peers of DTLS 1.2 alone, whose certificate may be RSA; docs/decisions/0012-rsa-certificates.md has the reasons.
 
 mod engine;
 mod event;
 mod hello;
+mod hidden;
 mod offer;
 mod repeated;
 mod rsa;
@@ -17,7 +19,7 @@ mod tests;
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use arrayvec::ArrayVec;
-use dimpl::Config;
+use dimpl::{Config, crypto::aws_lc_rs::default_provider};
 
 use super::{Certificate, Fingerprint, Timebase};
 use crate::srtp::{Suite, split_keying_material};
@@ -49,6 +51,8 @@ pub enum Role {
 #[derive(Clone)]
 pub struct DtlsContext {
     config: Arc<Config>,
+    /// For peers that one of our suites is hidden of.
+    hiding: Arc<Config>,
     rsa: RsaContext,
     certificate: Certificate,
     timebase: Timebase,
@@ -61,17 +65,23 @@ impl DtlsContext {
     ///
     /// The cipher library lacks what DTLS needs.
     pub fn new(certificate: Certificate, timebase: Timebase) -> Result<Self, DtlsError> {
-        let config = Config::builder()
-            .mtu(MTU)
-            // Return routability is what ICE has shown already.
-            .use_server_cookie(false)
-            .flight_start_rto(FIRST_RETRANSMISSION)
-            .flight_retries(RETRANSMISSIONS)
-            .handshake_timeout(HANDSHAKE)
-            .build()
-            .map_err(|error| DtlsError::Protocol(error.to_string()))?;
+        let config = |provider| {
+            let config = Config::builder()
+                .with_crypto_provider(provider)
+                .mtu(MTU)
+                // Return routability is what ICE has shown already.
+                .use_server_cookie(false)
+                .flight_start_rto(FIRST_RETRANSMISSION)
+                .flight_retries(RETRANSMISSIONS)
+                .handshake_timeout(HANDSHAKE)
+                .build();
+            config
+                .map(Arc::new)
+                .map_err(|error| DtlsError::Protocol(error.to_string()))
+        };
         Ok(Self {
-            config: Arc::new(config),
+            config: config(default_provider())?,
+            hiding: config(hidden::provider())?,
             rsa: RsaContext::new(&certificate)?,
             certificate,
             timebase,
@@ -165,7 +175,7 @@ impl Dtls {
             State::Waiting(_) if self.role == Role::Active => {}
             State::Waiting(hello) => {
                 if let Some((offer, datagrams)) = hello.push(datagram) {
-                    self.answer(now, &offer, &datagrams);
+                    self.answer(now, &offer, datagrams);
                 }
             }
             State::Running(_) => self.drive(now, &[datagram]),
@@ -173,8 +183,12 @@ impl Dtls {
         }
     }
 
-    fn answer(&mut self, now: u64, offer: &Offer, datagrams: &ArrayVec<Vec<u8>, DATAGRAMS>) {
+    fn answer(&mut self, now: u64, offer: &Offer, mut datagrams: ArrayVec<Vec<u8>, DATAGRAMS>) {
         let engine = match offer.version() {
+            Version::Dtls13 if offer.prefers_cm_to_gcm() && hidden::hide(&mut datagrams) => {
+                let config = Arc::clone(&self.context.hiding);
+                Engine::Ecdsa(self.dimpl_with(config, dimpl::Dtls::new_13, now))
+            }
             Version::Dtls13 => Engine::Ecdsa(self.dimpl(dimpl::Dtls::new_13, now)),
             // Browsers: their certificates are ECDSA.
             Version::Dtls12 if offer.dtls13 => Engine::Ecdsa(self.dimpl(dimpl::Dtls::new_12, now)),
@@ -190,9 +204,13 @@ impl Dtls {
     }
 
     fn dimpl(&self, new: NewDimpl, now: u64) -> Box<dimpl::Dtls> {
+        self.dimpl_with(Arc::clone(&self.context.config), new, now)
+    }
+
+    fn dimpl_with(&self, config: Arc<Config>, new: NewDimpl, now: u64) -> Box<dimpl::Dtls> {
         let certificate = self.context.certificate.to_dimpl();
         let now = self.context.timebase.instant(now);
-        Box::new(new(Arc::clone(&self.context.config), certificate, now))
+        Box::new(new(config, certificate, now))
     }
 
     /// Retransmits and gives up, where it is time to.

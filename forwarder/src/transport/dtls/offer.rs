@@ -1,5 +1,7 @@
 //! What a ClientHello offers, as far as it decides the version of DTLS that is answered (RFC 8446 §4.1.2, RFC 6347 §4.2.1).
 
+use std::ops::Range;
+
 use arrayvec::ArrayVec;
 
 use crate::srtp::Suite;
@@ -46,26 +48,21 @@ impl Offer {
     /// Reads the body of a ClientHello. `None` if it is none.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        let mut body = Reader(body);
-        let legacy_version = body.u16()?;
-        body.take(32)?; // random
-        body.block8()?; // session id
-        body.block8()?; // cookie
-        let mut cipher_suites = Reader(body.block16()?);
-        body.block8()?; // compression methods
+        let Parts {
+            legacy_version,
+            mut cipher_suites,
+            mut extensions,
+        } = Parts::of(body)?;
         let mut offer = Self {
             dtls12: legacy_version == DTLS_1_2,
             ..Self::default()
         };
-        if !body.0.is_empty() {
-            let mut extensions = Reader(body.block16()?);
-            while !extensions.0.is_empty() {
-                let (kind, data) = (extensions.u16()?, Reader(extensions.block16()?));
-                match kind {
-                    SUPPORTED_VERSIONS => offer.read_versions(data)?,
-                    USE_SRTP => offer.read_profiles(data)?,
-                    _ => {}
-                }
+        while !extensions.0.is_empty() {
+            let (kind, data) = (extensions.u16()?, Reader(extensions.block16()?));
+            match kind {
+                SUPPORTED_VERSIONS => offer.read_versions(data)?,
+                USE_SRTP => offer.read_profiles(data)?,
+                _ => {}
             }
         }
         let mut has_cipher_suite = false;
@@ -101,18 +98,74 @@ impl Offer {
         Some(())
     }
 
+    /// Whether there is an AES-GCM among the suites, but not in front.
+    #[must_use]
+    pub fn prefers_cm_to_gcm(&self) -> bool {
+        let is_gcm = |suite: &Suite| *suite != Suite::Aes128CmHmacSha1_80;
+        self.suites.iter().any(is_gcm) && !self.suites.first().is_some_and(is_gcm)
+    }
+
     /// The version to answer with. Our DTLS 1.3 server takes the client's first profile, our 1.2 server prefers AES-GCM; so a client
     /// that offers AES-GCM, but not first, is answered in 1.2, if it has that. docs/decisions/0010-dtls-profile.md has the reasons.
     #[must_use]
     pub fn version(&self) -> Version {
-        let is_gcm = |suite: &Suite| *suite != Suite::Aes128CmHmacSha1_80;
-        let gcm_is_lost =
-            self.suites.iter().any(is_gcm) && !self.suites.first().is_some_and(is_gcm);
-        if !self.dtls13 || (self.dtls12 && gcm_is_lost) {
+        if !self.dtls13 || (self.dtls12 && self.prefers_cm_to_gcm()) {
             Version::Dtls12
         } else {
             Version::Dtls13
         }
+    }
+}
+
+/// The SRTP profiles that the body of a ClientHello names, each with its place there.
+pub(super) fn profiles(body: &[u8]) -> impl Iterator<Item = (usize, u16)> {
+    let list = list_of_profiles(body).unwrap_or_default();
+    list.clone().step_by(2).filter_map(move |at| {
+        let (high, low) = (body.get(at)?, body.get(at + 1)?);
+        (at + 1 < list.end).then_some((at, u16::from_be_bytes([*high, *low])))
+    })
+}
+
+fn list_of_profiles(body: &[u8]) -> Option<Range<usize>> {
+    let mut extensions = Parts::of(body)?.extensions;
+    while !extensions.0.is_empty() {
+        let (kind, data) = (extensions.u16()?, extensions.block16()?);
+        if kind == USE_SRTP {
+            // They end the body.
+            let start = body.len() - extensions.0.len() - data.len() + 2;
+            let list = Reader(data).block16()?;
+            return Some(start..start + list.len());
+        }
+    }
+    None
+}
+
+/// What a ClientHello is made of.
+struct Parts<'a> {
+    legacy_version: u16,
+    cipher_suites: Reader<'a>,
+    extensions: Reader<'a>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(body: &'a [u8]) -> Option<Self> {
+        let mut body = Reader(body);
+        let legacy_version = body.u16()?;
+        body.take(32)?; // random
+        body.block8()?; // session id
+        body.block8()?; // cookie
+        let cipher_suites = Reader(body.block16()?);
+        body.block8()?; // compression methods
+        let extensions = match body.0 {
+            [] => body.0,
+            _ => body.block16()?,
+        };
+        // RFC 8446 §4.1.2: nothing follows them.
+        body.0.is_empty().then_some(Self {
+            legacy_version,
+            cipher_suites,
+            extensions: Reader(extensions),
+        })
     }
 }
 

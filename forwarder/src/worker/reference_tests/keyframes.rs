@@ -23,6 +23,8 @@ const SSRC: u32 = 0x8765_4321;
 const VP8: u8 = 97;
 /// One that none does.
 const OTHER: u8 = 98;
+/// Nanoseconds between two frames.
+const FRAME: u64 = 20_000_000;
 const KEYFRAME: u8 = 0x50;
 const DELTA: u8 = 0x51;
 
@@ -30,6 +32,7 @@ const DELTA: u8 = 0x51;
 struct Video {
     world: World,
     next: u64,
+    now: u64,
 }
 
 impl Video {
@@ -49,7 +52,11 @@ impl Video {
             codecs: ArrayVec::from_iter([codec(VP8), codec(OTHER)]),
             counters: Arc::default(),
         }));
-        Self { world, next: 100 }
+        Self {
+            world,
+            next: 100,
+            now: 5_000_000_000,
+        }
     }
 
     fn add_leg(&mut self, leg: u32, session: u32) -> Arc<LegCounters> {
@@ -92,7 +99,8 @@ impl Video {
         let sealed = self.world.publisher.seal(&mut packet, 12, len, self.next);
         packet.truncate(sealed.unwrap());
         self.next += 1;
-        let now = 5_000_000_000;
+        let now = self.now;
+        self.now += FRAME;
         self.world.state.forward(PUBLISHER, &mut packet, now, now);
         self.world.state.flush();
         let (mut seen, mut missed) = (0, 0);
@@ -160,4 +168,26 @@ fn a_keyframe_of_a_codec_that_nobody_takes_is_not_missed() {
     assert_eq!(leg.unmapped.load(Relaxed), 1);
     assert_eq!(video.publish(VP8, KEYFRAME), (1, 0));
     assert_eq!(counts(&leg), (1, 0));
+}
+
+/// A publisher can make any packet look like a keyframe. What it makes control hear leaves room for the notes about others.
+#[test]
+fn a_flood_of_keyframes_is_told_of_now_and_then() {
+    let mut video = Video::new();
+    video.world.state.obey(Command::DropSender { session: 10 });
+    let leg = video.add_leg(1, 10);
+    let mut told = (0, 0);
+    for _ in 0..1000 {
+        let (seen, missed) = video.publish(VP8, KEYFRAME);
+        told = (told.0 + seen, told.1 + missed);
+        video.now -= FRAME - FRAME / 100;
+    }
+    // In ten frames' time, one note in ten milliseconds.
+    assert_eq!(told, (20, 20));
+    assert_eq!(counts(&leg), (0, 1000));
+    // The last of them is told of with the next packet, whatever it is.
+    video.now += FRAME;
+    assert_eq!(video.publish(VP8, DELTA), (0, 1));
+    video.now += FRAME;
+    assert_eq!(video.publish(VP8, DELTA), (0, 0));
 }

@@ -27,6 +27,8 @@ pub(super) struct Subscriber {
     pub(super) waits: bool,
     pub(super) expected: Vec<Expected>,
     pub(super) transport_sequence: u16,
+    /// Packets of its track that it could not be given.
+    pub(super) dropped: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,13 @@ pub(super) struct Expected {
 }
 
 impl Subscriber {
+    /// What was expected is dropped instead, and takes no number of its transport.
+    pub(super) fn nothing_comes(&mut self) {
+        let dropped = std::mem::take(&mut self.expected).len();
+        self.dropped += dropped as u64;
+        self.transport_sequence = self.transport_sequence.wrapping_sub(dropped as u16);
+    }
+
     /// What it makes of a packet that came.
     pub(super) fn open(&mut self, mut packet: Vec<u8>) -> Expected {
         let parsed = parse(&packet, &self.ids).unwrap();

@@ -174,6 +174,7 @@ impl World {
                     waits: false,
                     expected: Vec::new(),
                     transport_sequence: 0,
+                    dropped: 0,
                 }
             })
             .collect();
@@ -215,6 +216,19 @@ impl World {
                 self.add_leg(number, leg, self.send_state.next_index(leg));
             }
         }
+    }
+
+    /// Another way to a subscriber, with the same keys.
+    pub(super) fn put_reach(&mut self, number: usize, reach: Reach) {
+        let known = &self.senders[number];
+        let session = known.session;
+        let sender = Arc::new(Sender {
+            session,
+            keys: Arc::clone(&known.keys),
+            reach,
+            send_state: known.send_state.clone(),
+        });
+        self.state.obey(Command::PutSender { session, sender });
     }
 
     pub(super) fn toggle(&mut self, number: usize) {
@@ -309,7 +323,7 @@ impl World {
             self.heard.1 += u64::from(127 - (packet.level & 0x7f));
             self.heard.2 += u64::from(packet.level >= 0x80);
         }
-        if fresh && !self.muted && packet.redundancy != Redundancy::Malformed {
+        if fresh && !self.muted {
             self.expect(packet);
         }
     }
@@ -324,12 +338,18 @@ impl World {
                 continue;
             }
             subscriber.waits = false;
+            // Without a block that could be taken out it is for nobody else.
+            if packet.redundancy == Redundancy::Malformed && number != TAKES_RED {
+                subscriber.dropped += 1;
+                continue;
+            }
             let offset = *subscriber.offset.get_or_insert_with(|| {
                 subscriber.floor = subscriber.next;
                 subscriber.next as i64 - packet.index as i64
             });
             let outgoing = packet.index as i64 + offset;
             if outgoing < subscriber.floor as i64 {
+                subscriber.dropped += 1;
                 continue;
             }
             subscriber.next = subscriber.next.max(outgoing as u64 + 1);
@@ -388,6 +408,8 @@ impl World {
                 .map(|packet| subscriber.open(packet))
                 .collect();
             assert_eq!(arrived, std::mem::take(&mut subscriber.expected));
+            let dropped = subscriber.counters.dropped.load(Relaxed);
+            assert_eq!(dropped, subscriber.dropped);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Hellos in pieces.
 
-use crate::transport::{DATAGRAMS, HelloBuffer, Offer};
+use crate::transport::{DATAGRAMS, HelloBuffer, Offer, dtls::hello::rename_profile};
 
 use super::rig::{Peer, START};
 
@@ -118,4 +118,25 @@ fn cut_anywhere_it_is_no_offer() {
             "{len}"
         );
     }
+}
+
+/// In pieces of any length, also where the name itself is cut in two.
+#[test]
+fn a_profile_gets_another_name_and_nothing_else_changes() {
+    let hello = hybrid();
+    let extension = [0, 14, 0, 9, 0, 6, 0, 8, 0, 7, 0, 1, 0];
+    let at = hello.windows(13).position(|at| at == extension).unwrap() + 10;
+    let mut renamed = hello.clone();
+    renamed[at..at + 2].copy_from_slice(&[0xff, 0xfe]);
+    for len in 1..hello.len() {
+        let mut pieces = cut(&hello, len);
+        assert!(rename_profile(&mut pieces, 1, 0xfffe), "{len}");
+        assert_eq!(pieces, cut(&renamed, len), "{len}");
+        assert!(!rename_profile(&mut pieces, 1, 0xfffe), "there is none");
+        assert!(!rename_profile(&mut pieces, 7, 0xfffe), "it is taken");
+        assert_eq!(pieces, cut(&renamed, len));
+    }
+    let mut part = cut(&hello, hello.len() / 2);
+    part.pop();
+    assert!(!rename_profile(&mut part, 1, 0xfffe), "it is not whole");
 }

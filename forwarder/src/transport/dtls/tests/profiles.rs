@@ -1,8 +1,15 @@
 //! Every peer that offers AES-GCM gets it, whatever the order and the version it offers.
 
+use dimpl::{
+    Config,
+    crypto::{
+        Buf, CryptoProvider, HashAlgorithm, HashContext, HashProvider, aws_lc_rs::default_provider,
+    },
+};
+
 use super::{
     hello::hybrid,
-    rig::{START, ours},
+    rig::{Peer, SECOND, START, World, ours},
 };
 use crate::{
     srtp::Suite,
@@ -147,7 +154,7 @@ fn the_version_follows_from_the_offer() {
                     dtls13,
                     suites: suites.iter().copied().collect(),
                 };
-                // A client of 1.3 alone cannot be helped: it gets what its first profile is.
+                assert_eq!(offer.prefers_cm_to_gcm(), number == 4);
                 let expected = match (dtls12, dtls13) {
                     (_, false) => Version::Dtls12,
                     (false, true) => Version::Dtls13,
@@ -158,4 +165,89 @@ fn the_version_follows_from_the_offer() {
             }
         }
     }
+}
+
+/// A client's hash of what it says that it has sent: the profiles in another order than that of `dimpl`.
+#[derive(Debug)]
+struct Reordering([u16; 3]);
+
+#[derive(Debug)]
+struct Reordered {
+    order: [u16; 3],
+    hash: Box<dyn HashContext>,
+}
+
+impl HashProvider for Reordering {
+    fn create_hash(&self, algorithm: HashAlgorithm) -> Box<dyn HashContext> {
+        let hash = default_provider().hash_provider.create_hash(algorithm);
+        let Self(order) = *self;
+        Box::new(Reordered { order, hash })
+    }
+}
+
+impl HashContext for Reordered {
+    fn update(&mut self, data: &[u8]) {
+        let mut data = data.to_vec();
+        reorder(&mut data, self.order);
+        self.hash.update(&data);
+    }
+
+    fn clone_and_finalize(&self, out: &mut Buf) {
+        self.hash.clone_and_finalize(out);
+    }
+}
+
+/// Writes other profiles over those that `dimpl` offers, wherever a hello is.
+fn reorder(bytes: &mut [u8], order: [u16; 3]) {
+    let offered = [0, 14, 0, 9, 0, 6, 0, 8, 0, 7, 0, 1, 0];
+    if let Some(at) = bytes.windows(offered.len()).position(|at| at == offered) {
+        bytes[at + 6..][..6].copy_from_slice(order.map(u16::to_be_bytes).as_flattened());
+    }
+}
+
+/// There is no other version to answer in, and none that the server could be told its order for.
+#[test]
+fn a_client_of_dtls_1_3_alone_gets_gcm_wherever_it_names_it() {
+    static ORDERS: [Reordering; 6] = [
+        Reordering([CM, GCM_256, GCM_128]),
+        Reordering([CM, GCM_128, GCM_256]),
+        Reordering([CM, GCM_128, 0x0002]),
+        Reordering([0x0002, CM, GCM_256]),
+        Reordering([CM, 0xffff, GCM_128]),
+        Reordering([CM, CM, GCM_128]),
+    ];
+    for hash in &ORDERS {
+        let Reordering(order) = *hash;
+        let provider = CryptoProvider {
+            hash_provider: hash,
+            ..default_provider()
+        };
+        let config = Config::builder().with_crypto_provider(provider);
+        let peer = Peer::with(config, dimpl::Dtls::new_13, true);
+        let mut world = World::new(ours(Role::Passive), peer);
+        world.tamper = Box::new(move |datagram| reorder(datagram, order));
+        world.shake_hands(10 * SECOND);
+        let connected = world.assert_agreed();
+        assert_eq!(connected.version, Version::Dtls13);
+        let gcm = order.into_iter().find(|id| [GCM_128, GCM_256].contains(id));
+        let suite = connected.send.suite();
+        assert_eq!(Suite::from_profile(gcm.unwrap()), Some(suite), "{order:x?}");
+    }
+}
+
+/// Also where the number of what takes its place is named: then the client's first is taken, as ever.
+#[test]
+fn what_stands_for_a_hidden_profile_hides_nothing_itself() {
+    static ORDER: Reordering = Reordering([CM, 0xfffe, GCM_128]);
+    let provider = CryptoProvider {
+        hash_provider: &ORDER,
+        ..default_provider()
+    };
+    let config = Config::builder().with_crypto_provider(provider);
+    let peer = Peer::with(config, dimpl::Dtls::new_13, true);
+    let mut world = World::new(ours(Role::Passive), peer);
+    world.tamper = Box::new(move |datagram| reorder(datagram, ORDER.0));
+    world.shake_hands(10 * SECOND);
+    let suite = world.assert_agreed().send.suite();
+    assert_eq!(suite, Suite::Aes128CmHmacSha1_80);
 }

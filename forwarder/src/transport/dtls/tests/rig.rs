@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dimpl::{Config, Output, SrtpProfile};
+use dimpl::{Config, ConfigBuilder, Output, SrtpProfile};
 
 use crate::{
     srtp::{Suite, split_keying_material},
@@ -60,8 +60,12 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn new(new: New, active: bool, cookie: bool) -> Self {
-        let config = Config::builder()
-            .use_server_cookie(cookie)
+        let config = Config::builder().use_server_cookie(cookie);
+        Self::with(config, new, active)
+    }
+
+    pub(super) fn with(config: ConfigBuilder, new: New, active: bool) -> Self {
+        let config = config
             .flight_start_rto(Duration::from_millis(250))
             .flight_retries(8)
             .build()
