@@ -1,7 +1,7 @@
 //! Slots and bells: how a worker hands sealed packets to XDP.
 //!
-//! A worker seals packets into slots of memory that it shares with XDP, then sends a *bell*, one small frame, into a veth pair of its own.
-//! The program at the far end broadcasts the bell to one device, once per slot; `egress` fills every clone from its slot.
+//! A worker seals packets into slots of memory that it shares with XDP, then writes a *bell*, one small frame, to a tap device of its own.
+//! The program there broadcasts the bell to one device, once per slot; `egress` fills every clone from its slot.
 //!
 //! A slot is published by its sequence number, which is stored last and checked before and after it is copied, so that a slot that is
 //! being written never leaves half.
@@ -19,7 +19,7 @@ pub const SLOT_PAYLOAD: usize = 2032;
 pub const BELL_SLOTS: u32 = 63;
 /// Clones that the kernel hands to a driver at a time: `DEV_MAP_BULK_SIZE`, kernel/bpf/devmap.c.
 const BULK: u32 = 16;
-/// EtherType of bells: IEEE 802 local experimental 1 (RFC 9542 §5). Only our own frames run on the pair.
+/// EtherType of bells: IEEE 802 local experimental 1 (RFC 9542 §5). Only our own frames run there.
 pub const BELL_TYPE: u16 = 0x88b5;
 /// Bytes of a bell: the shortest Ethernet frame.
 pub const BELL_LEN: usize = 60;

@@ -20,7 +20,8 @@ use crate::{
     packet::{Frame, bounded},
 };
 
-/// Bytes of headroom that a bell gives up.
+/// Bytes of headroom that a bell gives up: its clones would copy them. Of the 320 that a tap gives 170 stay, enough for what drivers put in
+/// front, and with so many the UDP payload behind headers of IPv4 lies in the clone as it does in its slot, modulo 64 bytes.
 const SURPLUS: i32 = 150;
 
 /// Broadcasts a bell; gives the XDP action.

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `ingress` | every media interface | judges a frame; takes those of known streams, and broadcasts their first chunk |
 //! | `turn` | the far end of the loop | broadcasts further chunks, and packets that had to wait |
-//! | `bell` | the far end of every worker's bell | broadcasts a bell, once per slot of sealed packets |
+//! | `bell` | every worker's tap | broadcasts a bell, once per slot of sealed packets |
 //! | `egress` | the entries of all devmaps | makes a clone the replica of one subscriber |
 //! | `xmit` | `xdp:xdp_devmap_xmit` | counts what the devices took |
 #![no_std]
@@ -70,7 +70,7 @@ pub fn turn(context: XdpContext) -> u32 {
     }
 }
 
-/// At the far end of every worker's bell.
+/// At every worker's tap.
 #[xdp]
 pub fn bell(context: XdpContext) -> u32 {
     match bell::ring(&mut Frame::new(context.ctx)) {

@@ -158,7 +158,9 @@ fn the_send_state_is_pinned() {
     state.store(8, 70_000);
     session.store_srtcp(17);
     state.receive_session(4).unwrap().store(0, 99, 1 << 20);
-    let taken: Vec<u16> = (0..5).map(|_| session.next_transport_sequence()).collect();
+    let taken: Vec<u16> = (0..5)
+        .map(|_| session.next_transport_sequence().number())
+        .collect();
     assert_eq!(taken, [0, 1, 2, 3, 4]);
     // Whoever was here is gone; the maps are not.
     drop((state, session));
@@ -173,7 +175,7 @@ fn the_send_state_is_pinned() {
     let state = Arc::new(state.unwrap());
     let session = state.session(4).unwrap();
     assert_eq!((state.next_index(8), session.next_srtcp()), (70_000, 17));
-    assert_eq!(session.next_transport_sequence(), 5);
+    assert_eq!(session.next_transport_sequence().number(), 5);
     let arrived: Vec<_> = state.receive_session(4).unwrap().streams().collect();
     assert_eq!(arrived, [(99, 1 << 20)]);
     lab.fwd.enter(|| started.kernel.stop()).unwrap();

@@ -143,6 +143,8 @@ pub struct HostFacts {
     pub bpffs: FileSystem,
     /// Whether BPF programs are compiled to machine code; `None` if the kernel does not say.
     pub jit: Option<bool>,
+    /// Whether tap devices can be made; `None` if this process may not try.
+    pub taps: Option<bool>,
     /// Effective capabilities of this process, as bits; `None` if the kernel does not say.
     pub capabilities: Option<u64>,
 }

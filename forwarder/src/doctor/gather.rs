@@ -1,7 +1,7 @@
 //! Gathers [`Facts`] from the kernel. Judges nothing; what cannot be found out stays unknown.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
@@ -15,6 +15,7 @@ use super::ethtool::Ethtool;
 use super::facts::{Attached, Facts, FileSystem, HostFacts, LinkFacts, Mode};
 use super::pins;
 use super::xdp_features::xdp_features;
+use crate::dataplane::kernel::bell::TUN;
 
 /// Gathers everything about `interface` and the host, in the network namespace of the calling thread.
 ///
@@ -155,7 +156,18 @@ fn host() -> HostFacts {
         btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         bpffs: file_system("bpf", &filesystems, &mounts, &["/sys/fs/bpf"]),
         jit: jit(),
+        taps: taps(),
         capabilities: capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
+    }
+}
+
+/// Opened, the device is nothing yet. Where the module is not loaded, opening loads it, if that may be.
+fn taps() -> Option<bool> {
+    let opened = fs::File::options().read(true).write(true).open(TUN);
+    match opened {
+        Ok(_) => Some(true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+        Err(_) => Some(false),
     }
 }
 

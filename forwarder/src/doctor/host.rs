@@ -22,6 +22,7 @@ pub fn judge(host: &HostFacts) -> Vec<Finding> {
         btf(host),
         jit(host),
         bpffs(host),
+        taps(host),
         privileges(host),
     ]
 }
@@ -111,6 +112,26 @@ fn bpffs(host: &HostFacts) -> Finding {
     }
 }
 
+fn taps(host: &HostFacts) -> Finding {
+    const CHECK: &str = "tap devices";
+    match host.taps {
+        Some(true) => Finding::ok(CHECK, "can be made", ""),
+        Some(false) => Finding::bad(
+            Verdict::Fail,
+            CHECK,
+            "cannot be made",
+            "workers ring through one of their own; load the module tun, or give the container the device /dev/net/tun",
+        )
+        .mend("modprobe tun"),
+        None => Finding::bad(
+            Verdict::Unknown,
+            CHECK,
+            "not told",
+            "this user may not open /dev/net/tun",
+        ),
+    }
+}
+
 fn privileges(host: &HostFacts) -> Finding {
     const CHECK: &str = "privileges";
     let Some(held) = host.capabilities else {
@@ -152,6 +173,7 @@ mod tests {
             btf: true,
             bpffs: FileSystem::Mounted,
             jit: Some(true),
+            taps: Some(true),
             capabilities: Some(u64::MAX),
         }
     }
@@ -171,6 +193,18 @@ mod tests {
                 .iter()
                 .all(|finding| finding.verdict == Verdict::Ok && finding.mend.is_none())
         );
+    }
+
+    #[test]
+    fn taps_are_needed() {
+        for (taps, expected) in [
+            (Some(true), Verdict::Ok),
+            (Some(false), Verdict::Fail),
+            (None, Verdict::Unknown),
+        ] {
+            let host = HostFacts { taps, ..good() };
+            assert_eq!(verdict(&host, "tap devices"), expected);
+        }
     }
 
     #[test]

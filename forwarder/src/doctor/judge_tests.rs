@@ -46,6 +46,7 @@ fn facts(driver: &str) -> Facts {
             btf: true,
             bpffs: FileSystem::Mounted,
             jit: Some(true),
+            taps: Some(true),
             capabilities: Some(u64::MAX),
             ..HostFacts::default()
         },

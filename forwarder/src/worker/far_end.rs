@@ -17,7 +17,7 @@ use nix::{
 use socket2::{Domain, Socket, Type};
 
 use crate::dataplane::{
-    kernel::{bell::BellSocket, slot_memory::SlotMemory, worker_port::SlotPort},
+    kernel::{bell::BellDevice, slot_memory::SlotMemory, worker_port::SlotPort},
     region::{Region, WORD},
 };
 
@@ -56,7 +56,7 @@ pub fn slots(window: u32) -> (SlotPort, FarEnd) {
     let map = || Region::map(consumed.as_fd(), counts).unwrap();
     let port = SlotPort {
         memory: SlotMemory::map(slots.as_fd(), 0).unwrap(),
-        bell: BellSocket::from(near),
+        bell: BellDevice::from(near),
         consumed: map(),
         worker: 0,
         window,

@@ -21,8 +21,8 @@ use super::{
     telling::Telling,
     track::{LegState, TrackState, add},
 };
-use crate::prefetch::prefetch;
 use crate::media::{Kind, Primary, Stamp, Template, abs_send_time};
+use crate::prefetch::prefetch;
 
 /// Senders by session number.
 pub type Senders = [Option<Arc<Sender>>];

@@ -66,7 +66,7 @@ impl Outlets {
                     if slots.sheds(port, video) {
                         return Err(Reason::VideoShed);
                     }
-                    let to = (*device, *member, &**socket);
+                    let to = (*device, *member);
                     let sent = slots.push(port, to, tally, seal);
                     if sent.is_ok() {
                         tally.count(Reason::Sealed);
@@ -115,7 +115,7 @@ impl Outlets {
 }
 
 /// Sends on a connected socket, without waiting for room.
-pub(super) fn send_datagram(socket: RawFd, bytes: &[u8]) -> io::Result<()> {
+fn send_datagram(socket: RawFd, bytes: &[u8]) -> io::Result<()> {
     for _ in 0..2 {
         // SAFETY: the kernel reads `bytes.len()` bytes of `bytes`.
         let sent = unsafe {

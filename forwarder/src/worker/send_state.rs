@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::receive_state::{self, RECEIVE_STRIDE, SessionReceiveState};
-use crate::prefetch::prefetch;
 use crate::dataplane::region::{Region, WORD};
+use crate::prefetch::prefetch;
 
 /// Words of a session: a cache line, since several workers may send to one peer.
 const SESSION_WORDS: usize = 8;

@@ -4,11 +4,7 @@
 //! XDP has consumed everything by the time that the bell's `send` returns; where it has not (its softirq was put off), the worker waits,
 //! but never for long, and before it seals: what finds no room is dropped unsealed, and counted.
 
-use std::{
-    hint::spin_loop,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
-    thread::yield_now,
-};
+use std::{hint::spin_loop, thread::yield_now};
 
 use forwarder_common::{
     reason::Reason,
@@ -17,7 +13,7 @@ use forwarder_common::{
     wire::rtp,
 };
 
-use super::{outlets::send_datagram, payload_sum::payload_sum, tally::Tally};
+use super::{payload_sum::payload_sum, tally::Tally};
 use crate::dataplane::{
     clock::boottime,
     kernel::{slot_memory::Filled, worker_port::SlotPort},
@@ -50,9 +46,6 @@ pub struct SlotSender {
     /// Whether a bell has been rung since the last flush, and whether room was waited for in vain.
     rang: bool,
     waited: bool,
-    /// The connected socket and the length of the first packet that waits. Open as long as packets wait: commands, which may close
-    /// it, are carried out between batches.
-    lone: (RawFd, usize),
     /// Everything before this is done with, whatever the count says.
     written_off: u32,
     /// The count when it last moved, and when that was seen.
@@ -76,7 +69,6 @@ impl SlotSender {
             limit: 0,
             rang: false,
             waited: false,
-            lone: (-1, 0),
             written_off: SLOTS,
             seen: (SLOTS, 0),
             congested: false,
@@ -102,7 +94,7 @@ impl SlotSender {
     }
 
     /// Fills the next slot, for a hop behind `device`, with what `seal` puts into the room for the UDP payload; rings if a bell is full.
-    /// `seal` gives its length, or why there is none. `socket` is connected to the same peer.
+    /// `seal` gives its length, or why there is none.
     ///
     /// # Errors
     /// That of `seal`; no room, for which it is not called.
@@ -110,7 +102,7 @@ impl SlotSender {
     pub fn push(
         &mut self,
         port: &mut SlotPort,
-        (device, member, socket): (u32, Member, &OwnedFd),
+        (device, member): (u32, Member),
         tally: &mut Tally,
         seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
     ) -> Result<u16, Reason> {
@@ -133,10 +125,7 @@ impl SlotSender {
                 sum: payload_sum(rest),
             })
         });
-        if let Ok(len) = outcome {
-            if self.pending() == 0 {
-                self.lone = (socket.as_raw_fd(), usize::from(len));
-            }
+        if outcome.is_ok() {
             self.next = self.next.wrapping_add(1);
         }
         outcome
@@ -145,18 +134,6 @@ impl SlotSender {
     /// Lets go of what was filled. What is filled from now on belongs to another batch.
     #[inline]
     pub fn flush(&mut self, port: &SlotPort, tally: &mut Tally) {
-        // A packet that is alone in its batch is cheaper to send than to ring for; two are not (`bench sealed`, part bells). Not
-        // while a bell is still to be heard: the packet would overtake what that was rung for.
-        let (socket, len) = self.lone;
-        if self.pending() == 1
-            && !self.rang
-            && self.under_way(port.consumed()) == 0
-            && let Some(packet) = port.memory.payload(self.first, len)
-            && send_datagram(socket, packet).is_ok()
-        {
-            tally.count(Reason::Sent);
-            self.next = self.first;
-        }
         self.ring(port, tally);
         self.limit = 0;
         (self.rang, self.waited) = (false, false);

@@ -76,7 +76,7 @@ pub fn turn(object: &mut Object, pins: &Pins, namespace: &Namespace, far: u32) -
     inside(object, pins, namespace, ("turn", "turn"), far)
 }
 
-/// Attaches `bell` to the far end of a worker's bell.
+/// Attaches `bell` to the tap of a worker.
 ///
 /// # Errors
 /// The kernel's.

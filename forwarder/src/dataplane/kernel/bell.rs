@@ -1,77 +1,88 @@
-//! The bell of one worker: a packet socket on a veth pair of its own, whose far end runs the program `bell`.
+//! The bell of one worker: a tap device of its own, whose program `bell` the kernel runs on what is written to it.
 //!
-//! A pair per worker, pinned to its CPU: then XDP has read all slots by the time that `send` returns, nearly always (design notes in
-//! `docs/sealed-path.md`). Two workers on one pair would wait for each other.
+//! A native XDP program on a tap runs inside of `write`, on the bytes written: no socket buffer is made and no poll is scheduled
+//! (`tun_build_skb`, drivers/net/tun.c), which makes a bell half as dear as one by a packet socket and a veth pair
+//! (`docs/decisions/0016-bells-by-tap.md`). The worker is pinned to its CPU, and the polls of receiving veths run before `write` returns,
+//! so XDP has nearly always read all slots by then. Two workers never share a device: the cursor of a broadcast is the CPU's.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     os::unix::fs::OpenOptionsExt,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use forwarder_common::slots::Bell;
 
-use super::{loop_pair, namespace::Namespace};
+use super::{loop_pair::bring_up, namespace::Namespace};
 
-/// The near end.
+/// Where taps come from.
+pub const TUN: &str = "/dev/net/tun";
+
+/// The end that rings.
 #[derive(Debug)]
-pub struct BellSocket {
+pub struct BellDevice {
     tap: OwnedFd,
 }
 
-/// TUNSETIFF.
-const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
-
-impl BellSocket {
-    /// Makes the device of a worker; gives its interface index, for the program, and the end that rings.
+impl BellDevice {
+    /// Makes the device of a worker; gives it, and its interface index for the program. It goes with this process.
     ///
     /// # Errors
-    /// The kernel's.
-    pub fn make(namespace: &Namespace, worker: u32) -> Result<(u32, Self)> {
-        let (tap, index) = namespace.run(|| {
+    /// No taps in this kernel or container, or no privilege.
+    pub fn make(namespace: &Namespace, worker: u32) -> Result<(Self, u32)> {
+        namespace.run(|| {
             let tap = OpenOptions::new()
                 .read(true)
                 .write(true)
+                // Also since the kernel has its quick way only for who does not wait (`tun_can_build_skb`).
                 .custom_flags(libc::O_NONBLOCK)
-                .open("/dev/net/tun")?;
-            // SAFETY: all zeroes are valid.
-            let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+                .open(TUN)
+                .with_context(|| {
+                    format!(
+                        "cannot open {TUN}: load the module tun, or give the container this device"
+                    )
+                })?;
             let name = format!("bell{worker}");
-            for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-                *to = from.cast_signed();
-            }
-            request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
-            // SAFETY: TUNSETIFF reads an ifreq.
-            check(unsafe { libc::ioctl(tap.as_raw_fd(), TUNSETIFF, &raw mut request) })?;
+            attach(&tap, &name).with_context(|| format!("cannot make the tap {name}"))?;
             let index = nix::net::if_::if_nametoindex(name.as_str())?;
-            loop_pair::bring_up(index)?;
-            Ok((OwnedFd::from(tap), index))
-        })?;
-        Ok((index, Self { tap }))
+            bring_up(index)?;
+            Ok((Self { tap: tap.into() }, index))
+        })
     }
 
     /// Rings: by the time that this returns XDP has mostly read the slots.
     ///
     /// # Errors
-    /// The kernel's: the pair is down or out of memory.
+    /// The kernel's: the device is down or there is no memory.
     #[inline]
     pub fn ring(&self, bell: &Bell) -> io::Result<()> {
-        nix::unistd::write(&self.tap, &bell.frame())?;
+        nix::unistd::write(self.tap.as_fd(), &bell.frame())?;
         Ok(())
     }
 }
 
 #[cfg(test)]
-impl From<socket2::Socket> for BellSocket {
+impl From<socket2::Socket> for BellDevice {
     /// Whatever is at its other end hears the bells.
     fn from(socket: socket2::Socket) -> Self {
         Self { tap: socket.into() }
     }
 }
 
-fn check(outcome: libc::c_int) -> io::Result<()> {
+/// Makes the file a tap of this name: Ethernet frames, with nothing in front (Documentation/networking/tuntap.rst).
+fn attach(tap: &File, name: &str) -> io::Result<()> {
+    // SAFETY: all zeroes are a valid request.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // A zero stays behind the name.
+    let room = libc::IFNAMSIZ - 1;
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(room)) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
+    // SAFETY: the kernel reads and writes a request of this type, which lives through the call.
+    let outcome = unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
     if outcome < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use rtnetlink::{
-    LinkUnspec, LinkVeth, new_connection,
+    Handle, LinkUnspec, LinkVeth, new_connection,
     packet_route::link::{LinkAttribute, LinkMessage},
 };
 
@@ -75,24 +75,15 @@ impl Probe {
     }
 }
 
-/// Makes a veth pair with one queue; gives the interface indices of both ends.
+/// Brings an interface up, in the namespace of this thread.
 ///
 /// # Errors
-/// As for [`LoopPair::make`].
-pub fn make_pair(namespace: &Namespace, near: &str, far: &str) -> Result<[u32; 2]> {
-    namespace.run(|| block_on(make([near, far], 1)))
-}
-
-/// Brings an interface up.
+/// It is gone.
 pub fn bring_up(index: u32) -> Result<()> {
     block_on(async {
         let (connection, handle, _) = new_connection()?;
         let task = tokio::spawn(connection);
-        handle
-            .link()
-            .set(LinkUnspec::new_with_index(index).up().build())
-            .execute()
-            .await?;
+        up(&handle, index).await?;
         task.abort();
         Ok(())
     })
@@ -120,15 +111,16 @@ async fn make(names: [&str; 2], queues: u32) -> Result<[u32; 2]> {
     let mut pair = [0; 2];
     for (index, name) in pair.iter_mut().zip(names) {
         *index = nix::net::if_::if_nametoindex(name)?;
-        handle
-            .link()
-            .set(LinkUnspec::new_with_index(*index).up().build())
-            .execute()
-            .await
-            .with_context(|| format!("cannot bring {name} up"))?;
+        let outcome = up(&handle, *index).await;
+        outcome.with_context(|| format!("cannot bring {name} up"))?;
     }
     task.abort();
     Ok(pair)
+}
+
+async fn up(handle: &Handle, index: u32) -> Result<()> {
+    let message = LinkUnspec::new_with_index(index).up().build();
+    Ok(handle.link().set(message).execute().await?)
 }
 
 async fn widen([near, far]: [u32; 2]) -> Result<()> {

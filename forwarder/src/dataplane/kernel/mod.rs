@@ -13,7 +13,7 @@
 //! | [`punt`] | the ring of packets for the socket worker |
 //! | [`worker_port`] | what a worker of sessions shares with XDP: ring, slots, bell |
 //! | [`slot_memory`] | the slots, in memory that XDP reads |
-//! | [`bell`] | the veth pair and socket by which a worker makes XDP send |
+//! | [`bell`] | the tap by which a worker makes XDP send |
 //! | [`self_test`] | the proof, at start, that copies come out distinct and whole |
 
 pub mod attach;

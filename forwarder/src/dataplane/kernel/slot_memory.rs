@@ -106,15 +106,6 @@ impl SlotMemory {
     }
 }
 
-impl SlotMemory {
-    /// The first `len` bytes of the payload that was put into the slot of packet `sequence` last.
-    #[must_use]
-    pub fn payload(&self, sequence: u32, len: usize) -> Option<&[u8]> {
-        // SAFETY: inside of the mapping; only [`Self::fill`] writes, which borrows exclusively.
-        unsafe { &(*self.slot(sequence)).payload }.get(..len)
-    }
-}
-
 impl Drop for SlotMemory {
     fn drop(&mut self) {
         // SAFETY: exactly what was mapped; no reference outlives `self`. There is nobody to tell of a failure.

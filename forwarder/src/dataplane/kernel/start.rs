@@ -11,7 +11,7 @@ use forwarder_common::{
 
 use super::{
     attach,
-    bell::BellSocket,
+    bell::BellDevice,
     ladder,
     loop_pair::LoopPair,
     map_batch,
@@ -341,7 +341,7 @@ fn worker_ports(
     map_batch::set(object.map("RINGS")?, &rings).context("cannot give the workers their rings")?;
     let window = window(&options.devices, options.sizes.cpus);
     let ports = rings.into_iter().map(|(worker, ring)| {
-        let (device, bell) = BellSocket::make(namespace, worker)?;
+        let (bell, device) = BellDevice::make(namespace, worker)?;
         attach::bell(object, pins, namespace, worker, device)?;
         Ok(WorkerPort {
             arrivals: Arrivals::new(ring)?,

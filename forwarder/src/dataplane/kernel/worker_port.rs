@@ -12,7 +12,7 @@ use forwarder_common::{
     tables::PUNT_HEADER,
 };
 
-use super::{bell::BellSocket, slot_memory::SlotMemory};
+use super::{bell::BellDevice, slot_memory::SlotMemory};
 use crate::dataplane::region::{Region, WORD};
 
 /// `BPF_MAP_TYPE_RINGBUF`, include/uapi/linux/bpf.h.
@@ -46,7 +46,7 @@ pub struct SlotPort {
     /// The worker's slots.
     pub memory: SlotMemory,
     /// The worker's bell.
-    pub bell: BellSocket,
+    pub bell: BellDevice,
     /// The counts of all workers.
     pub consumed: Region,
     /// Number of the worker.
