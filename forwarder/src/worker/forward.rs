@@ -125,9 +125,9 @@ impl Forwarder<'_> {
         let transport_sequence = Cell::new(None);
         let seal = |room: &mut [u8; SLOT_PAYLOAD]| {
             let len = template.len() + payload.len();
-            room.get_mut(template.len()..len)
-                .ok_or(Reason::TooBig)?
-                .copy_from_slice(payload);
+            if len > room.len() {
+                return Err(Reason::TooBig);
+            }
             // Not sooner: a number under which nothing leaves would be a loss to the peer.
             if leg.transport_cc {
                 transport_sequence.set(Some(sender.send_state.next_transport_sequence()));
@@ -142,6 +142,9 @@ impl Forwarder<'_> {
                 mid: &leg.mid,
             };
             let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
+            room.get_mut(header_len..len)
+                .ok_or(Reason::TooBig)?
+                .copy_from_slice(payload);
             sender
                 .keys
                 .seal(room, header_len, len, index)
