@@ -2,7 +2,7 @@
 //!
 //! Keys leave this module only after the peer's certificate matched a signalled fingerprint. Which version of DTLS answers a
 //! ClientHello is decided here, so that whoever offers AES-GCM gets it; see [`Offer::version`]. Where the version cannot do that, what
-//! is dearer is [hidden] from the library. Which library it is depends on the hello too: `dimpl`, but for
+//! is dearer is hidden from the library. Which library it is depends on the hello too: `dimpl`, but for
 //! peers of DTLS 1.2 alone, whose certificate may be RSA; docs/decisions/0012-rsa-certificates.md has the reasons.
 
 mod engine;
@@ -51,7 +51,7 @@ pub enum Role {
 #[derive(Clone)]
 pub struct DtlsContext {
     config: Arc<Config>,
-    /// For peers that one of our suites is hidden of.
+    /// For engines that a suite is hidden from.
     hiding: Arc<Config>,
     rsa: RsaContext,
     certificate: Certificate,

@@ -196,7 +196,9 @@ impl IceLite {
             self.transactions.insert(request.transaction, number);
         }
         if !request.nominates {
-            let goes_on = self.pairs.goes_on_over(now, pair);
+            // What was nominated before a restart is not nominated under the new credentials (RFC 8445 §9).
+            let began_anew = restarted && self.previous.is_some();
+            let goes_on = !began_anew && self.pairs.goes_on_over(now, pair);
             return Ok(match goes_on {
                 true => IceEvent::Selected(pair),
                 false => IceEvent::Answered { new_pair },

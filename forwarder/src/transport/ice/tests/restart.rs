@@ -64,6 +64,26 @@ fn a_pair_that_alternated_before_is_taken_at_once_under_new_credentials() {
     assert_eq!(bench.check(2, 0, true), IceEvent::Selected(pair(2)));
 }
 
+/// Found by fuzzing: the restart went on, and yet a pair was selected.
+#[test]
+fn a_nomination_from_before_a_restart_selects_nothing_under_new_credentials() {
+    let mut bench = Bench::new();
+    bench.check(1, 100, true);
+    bench.check(2, 10, true);
+    let old = Check::of(bench.lite.local());
+    bench.lite.restart(credentials(2), None);
+    bench.now += 10 * SECOND;
+    let answered = IceEvent::Answered { new_pair: false };
+    assert_eq!(bench.check(1, 100, false), answered);
+    assert_eq!(bench.lite.selected(), Some(pair(2)));
+    // Under the credentials that still hold it, it does.
+    let found = bench.take(1, &old.bytes());
+    assert_eq!(found, Ok(IceEvent::Selected(pair(1))));
+    assert!(bench.lite.is_restarting());
+    assert_eq!(bench.check(1, 100, true), answered);
+    assert!(!bench.lite.is_restarting());
+}
+
 #[test]
 fn a_second_restart_replaces_the_first() {
     let mut bench = Bench::new();
