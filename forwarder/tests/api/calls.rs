@@ -262,7 +262,8 @@ fn strangers_keep_neither_a_call_nor_the_api_waiting() {
             "{} strays beside the call, slowest answer of the API {slowest:?}",
             sent.load(Ordering::Relaxed)
         );
-        assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+        // An answer that waits for the strangers to stop never comes.
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     });
     let shown = rig.get(&format!("/v0/sessions/{}", alice.id));
     assert_eq!(
@@ -285,7 +286,7 @@ fn tcp_strangers_are_few_and_do_not_stay() {
         };
         connections.iter().filter(waits).count()
     };
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(20);
     while alive() > 64 {
         assert!(Instant::now() < end, "{} stay", alive());
         std::thread::sleep(Duration::from_millis(5));

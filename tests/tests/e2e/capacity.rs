@@ -121,7 +121,7 @@ fn ten_thousand_subscriptions(path: Path) {
     // Numbers rest for a moment after use, and are there again.
     let again = || room.api.subscribe(&wanted).is_ok();
     assert!(
-        crate::room::wait_until(Duration::from_secs(5), again),
+        crate::room::wait_until(crate::room::LONG, again),
         "there is room again"
     );
     room.close();

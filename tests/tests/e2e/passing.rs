@@ -190,7 +190,7 @@ fn other_macs(path: Path) {
         .publisher
         .send(&stream, 64..65, Pace::per_second(1000))
         .unwrap();
-    assert!(crate::room::wait_until(Duration::from_secs(5), || room
+    assert!(crate::room::wait_until(crate::room::LONG, || room
         .state()
         .reason("taken")
         == 65));

