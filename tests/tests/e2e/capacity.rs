@@ -1,6 +1,6 @@
 //! 10,000 subscriptions on one node: taken, listed, served, and the one after them refused. Prints what they cost.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use forwarder_tests::client::CallError;
 use forwarder_tests::model::{Endpoint, Mode, NewEndpoint};

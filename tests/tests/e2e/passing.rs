@@ -4,7 +4,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use forwarder_tests::frame::{Frame, Mac};
 use forwarder_tests::model::Mode;
