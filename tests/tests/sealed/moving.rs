@@ -168,7 +168,7 @@ fn consent_ends(kind: Kind) {
     for one in &all {
         one.assert_still_sent_to();
     }
-    all.map(Silent::end);
+    all.into_iter().for_each(Silent::end);
 }
 
 /// A call of which some fall silent, one of each family.
