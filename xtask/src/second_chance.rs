@@ -113,10 +113,10 @@ struct Outcome {
 
 impl Outcome {
     fn read(&mut self, line: &str) {
-        if let Some(program) = line.trim_start().strip_prefix("Running ") {
+        if let Some(program) = line.strip_prefix("     Running ") {
             self.suite = suite(program);
             self.list.clear();
-        } else if line.trim_start().starts_with("Doc-tests ") {
+        } else if line.starts_with("   Doc-tests ") {
             self.suite = None;
         } else if let Some(result) = line.strip_prefix("test result: ") {
             self.passed += count(result, " passed");

@@ -278,14 +278,12 @@ fn tcp_strangers_are_few_and_do_not_stay() {
     let connections: Vec<_> = (0..100)
         .map(|_| TcpStream::connect(rig.media).unwrap())
         .collect();
-    let alive = || {
-        let waits = |held: &&TcpStream| {
-            held.set_nonblocking(true).unwrap();
-            let peeked = held.peek(&mut [0; 1]);
-            matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
-        };
-        connections.iter().filter(waits).count()
+    let waits = |held: &&TcpStream| {
+        held.set_nonblocking(true).unwrap();
+        let peeked = held.peek(&mut [0; 1]);
+        matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     };
+    let alive = || connections.iter().filter(waits).count();
     let end = Instant::now() + Duration::from_secs(20);
     while alive() > 64 {
         assert!(Instant::now() < end, "{} stay", alive());
@@ -294,8 +292,16 @@ fn tcp_strangers_are_few_and_do_not_stay() {
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(alive(), 64);
     drop(connections);
-    // Those that left have given their places back.
-    std::thread::sleep(Duration::from_millis(100));
+    // Those that left give their places back, so somebody else may stay.
+    let stays = || {
+        let next = TcpStream::connect(rig.media).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        waits(&&next)
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while !stays() {
+        assert!(Instant::now() < end, "places are not given back");
+    }
     let mut peer = Peer::join(&rig, true);
     connect([&mut peer]);
 }
