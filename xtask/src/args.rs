@@ -24,7 +24,8 @@ pub enum Task {
     Verify(Verify),
     Bench(Bench),
     Run(Run),
-    /// Do what CI does: lint, then test, then a short bench.
+    /// Do what CI does: lint, verify, test, and a short bench. A test of the lab that fails is run once more, alone; if it passes
+    /// then, the end of the run tells of it.
     Ci,
 }
 

@@ -66,7 +66,10 @@ pub fn run(mut all: Command, alone: impl Fn(&Failed) -> Command) -> Result<Vec<F
 fn read(command: &mut Command) -> Result<(ExitStatus, Outcome)> {
     // One pipe for both, so that what cargo says stays where it belongs between the lines of the tests.
     let (reader, writer) = std::io::pipe()?;
-    command.stdout(writer.try_clone()?).stderr(writer);
+    command
+        .env("CARGO_TERM_COLOR", "never")
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
     let child = command.spawn();
     // The command holds the writing end, which has to go for the reading end to see the end.
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
