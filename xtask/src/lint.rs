@@ -208,6 +208,7 @@ fn install_deny(workspace: &Workspace, program: PathBuf) -> Result<PathBuf> {
             "--root",
         ])
         .arg(workspace.target().join("lint-tools"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env_remove("CARGO_TARGET_DIR");
     progress::run(
         &format!("building cargo-deny {DENY_VERSION} (two minutes, once)"),

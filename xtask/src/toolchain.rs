@@ -213,6 +213,9 @@ fn install_linker(workspace: &Workspace) -> Result<()> {
         ])
         .arg(workspace.target().join("bpf-tools"))
         .env("LLVM_PREFIX", LLVM)
+        // Its work is done in LLVM, so what makes itself quicker or easier to debug would only take longer to build.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env_remove("CARGO_BUILD_TARGET")
         // A folder of its own, removed afterwards by cargo.
         .env_remove("CARGO_TARGET_DIR");
