@@ -196,7 +196,7 @@ impl Netns {
     pub fn wait_until_local(&self, address: Ipv6Addr) -> Result<()> {
         let hex = format!("{:032x}", u128::from(address));
         self.enter(|| {
-            let end = Instant::now() + Duration::from_secs(5);
+            let end = Instant::now() + Duration::from_secs(20);
             while !has_local_route(
                 &std::fs::read_to_string("/proc/thread-self/net/ipv6_route")?,
                 &hex,

@@ -17,10 +17,10 @@ use crate::lab::Lab;
 use crate::netns::Netns;
 
 /// How long a node may take to be ready.
-pub const READY: Duration = Duration::from_secs(20);
+pub const READY: Duration = Duration::from_secs(60);
 
 /// How long a node may take to stop.
-pub const STOP: Duration = Duration::from_secs(10);
+pub const STOP: Duration = Duration::from_secs(30);
 
 /// A forwarder that runs. Dropped, it is stopped: gently at first, then by force, then cleaned up after. One that was killed
 /// on purpose ([`Node::kill`]) leaves what it pinned to its successor, or to the lab's end. If a drop happens in a panic, the

@@ -9,7 +9,7 @@ use forwarder_tests::rtc::{
 };
 use str0m::media::{KeyframeRequestKind, Mid};
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(20);
 
 fn options(name: &str) -> AgentOptions {
     AgentOptions::new(name, IpAddr::from([127, 0, 0, 1]))

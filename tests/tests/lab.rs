@@ -12,7 +12,7 @@ use forwarder_tests::{
 };
 
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(20);
 
 /// Sends from the forwarder's end of a leaf's wire, as the lab has no forwarder here.
 fn from_forwarder(
@@ -407,15 +407,17 @@ fn pacing_keeps_time() {
         lab.publisher().fwd_socket(Family::V4, 5000),
     )
     .unwrap();
-    let start = Instant::now();
-    publisher
-        .send(&Stream::new(1, 1), 0..200, Pace::per_second(1000))
-        .unwrap();
-    let took = start.elapsed();
-    assert!(
-        took >= Duration::from_millis(199) && took < Duration::from_millis(600),
-        "{took:?}"
-    );
+    // A busy machine may be late, but not every time; nothing is ever early.
+    let in_time = (0..10).any(|_| {
+        let start = Instant::now();
+        publisher
+            .send(&Stream::new(1, 1), 0..200, Pace::per_second(1000))
+            .unwrap();
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(199), "{took:?}");
+        took < Duration::from_millis(600)
+    });
+    assert!(in_time);
 }
 
 #[test]

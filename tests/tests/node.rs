@@ -63,7 +63,7 @@ fn a_node_is_ready_then_stops_when_told() {
     let args = format!("args run --name {} --iface pub0", lab.name());
     let said = |word: &str| node.log().iter().any(|line| line.contains(word));
     // What came by stderr may be kept a moment later than the ready line.
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(20);
     while !(said(&args) && said("pub0@")) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(1));
     }

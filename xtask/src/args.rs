@@ -24,7 +24,8 @@ pub enum Task {
     Verify(Verify),
     Bench(Bench),
     Run(Run),
-    /// Do what CI does: lint, then test, then a short bench.
+    /// Do what CI does: lint, verify, test, and a short bench. A test of the lab that fails is run once more, alone; if it passes
+    /// then, the end of the run tells of it.
     Ci,
 }
 
@@ -130,7 +131,7 @@ pub enum Codec {
 /// Tests that load programs into the kernel run as root (through `sudo -n` where the user is not root). Where root
 /// cannot be had they are left out, and the run says so. The test programs are told by FORWARDER_TEST_ROOT=1 or 0, and
 /// find the built forwarder in FORWARDER_BIN.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Test {
     /// Only tests whose name contains this.
     pub filter: Option<String>,

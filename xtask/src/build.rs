@@ -63,6 +63,15 @@ pub fn all(workspace: &Workspace, profile: Profile) -> Result<()> {
     run_command(&mut host(workspace, profile))
 }
 
+/// Builds all tests, and the programs that they start, for [`Profile::Dev`].
+pub fn tests(workspace: &Workspace) -> Result<()> {
+    bpf::build(workspace, &[Variant::Plain])?;
+    let mut command = cargo(workspace);
+    command.args(["test", "--quiet", "--no-run"]);
+    command.args(["--workspace", "--exclude", "forwarder-ebpf"]);
+    run_command(&mut command)
+}
+
 /// Every task selects the same packages: cargo resolves features per selection, and another selection would compile the
 /// dependencies anew.
 fn host(workspace: &Workspace, profile: Profile) -> Command {

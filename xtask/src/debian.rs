@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 
@@ -52,6 +53,9 @@ fn has_candidate(package: &str) -> bool {
 /// Installs these packages; those that are there cost one query each. Never removes a package: where one is in the
 /// way, the user decides.
 pub fn install(packages: &[&str]) -> Result<()> {
+    // apt-get waits for others that install, but not for others that fetch lists.
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    let _turn = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let missing = missing(packages);
     if missing.is_empty() {
         return Ok(());

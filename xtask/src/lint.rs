@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -20,32 +21,52 @@ const DENY_VERSION: &str = "0.20.2";
 /// `cargo xtask lint`.
 pub fn run(workspace: &Workspace, args: &args::Lint) -> Result<()> {
     let started = Instant::now();
-    // The host crates embed the objects, so even checking them needs these.
-    bpf::build(workspace, &[Variant::Plain])?;
-    let checks: [(&str, &dyn Fn() -> Result<()>); 7] = [
-        ("rustfmt", &|| rustfmt(workspace, args.fix)),
-        ("boundaries", &|| boundary::check(workspace)),
-        ("clippy on the host crates", &|| clippy_host(workspace)),
-        ("clippy on the eBPF crate", &|| clippy_bpf(workspace)),
-        ("fuzz targets", &|| fuzz_targets(workspace)),
-        ("docs", &|| docs(workspace)),
-        ("licences and advisories", &|| {
-            deny(workspace, args.install_deny)
-        }),
-    ];
-    let mut failed = Vec::new();
-    for (name, check) in checks {
-        heading(&format!("lint: {name}"));
-        if let Err(error) = check() {
-            note(&format!("{error:#}"));
-            failed.push(name);
+    let failed = thread::scope(|scope| {
+        // With target folders of their own, so these need not wait for the others, and take what CPU they leave.
+        let beside = scope.spawn(|| {
+            perform(&[
+                ("licences and advisories", &|| {
+                    deny(workspace, args.install_deny)
+                }),
+                ("clippy on the eBPF crate", &|| clippy_bpf(workspace)),
+            ])
+        });
+        // The host crates embed the objects, so even checking them needs these.
+        bpf::build(workspace, &[Variant::Plain])?;
+        let mut failed = perform(&[
+            ("rustfmt", &|| rustfmt(workspace, args.fix)),
+            ("boundaries", &|| boundary::check(workspace)),
+            ("clippy on the host crates", &|| clippy_host(workspace)),
+            ("fuzz targets", &|| fuzz_targets(workspace)),
+            ("docs", &|| docs(workspace)),
+        ]);
+        match beside.join() {
+            Ok(more) => failed.extend(more),
+            Err(panic) => std::panic::resume_unwind(panic),
         }
-    }
+        anyhow::Ok(failed)
+    })?;
     if !failed.is_empty() {
         bail!("lint failed: {}", failed.join(", "));
     }
     println!("lint passed in {}", seconds(started.elapsed()));
     Ok(())
+}
+
+/// A check and its name.
+type Check<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
+
+/// Runs all of these; gives the names of those that failed.
+fn perform(checks: &[Check]) -> Vec<&'static str> {
+    let mut failed = Vec::new();
+    for (name, check) in checks {
+        heading(&format!("lint: {name}"));
+        if let Err(error) = check() {
+            note(&format!("{name}: {error:#}"));
+            failed.push(*name);
+        }
+    }
+    failed
 }
 
 fn rustfmt(workspace: &Workspace, fix: bool) -> Result<()> {
@@ -187,6 +208,7 @@ fn install_deny(workspace: &Workspace, program: PathBuf) -> Result<PathBuf> {
             "--root",
         ])
         .arg(workspace.target().join("lint-tools"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env_remove("CARGO_TARGET_DIR");
     progress::run(
         &format!("building cargo-deny {DENY_VERSION} (two minutes, once)"),

@@ -19,6 +19,7 @@ mod privilege;
 mod process;
 mod progress;
 mod run;
+mod second_chance;
 mod setup;
 mod test;
 mod toolchain;

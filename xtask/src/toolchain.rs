@@ -58,9 +58,19 @@ impl Toolchain {
 
     /// The toolchain, installed if need be.
     pub fn ensure(workspace: &Workspace) -> Result<Self> {
-        check_choice()?;
+        Self::packages(workspace)?;
         if let Some(found) = Self::find(workspace) {
             return Ok(found);
+        }
+        install_linker(workspace).with_context(manual)?;
+        Self::find(workspace).context("the eBPF toolchain was installed, but is not found")
+    }
+
+    /// The packages of the toolchain, installed if need be: all but bpf-linker, which is built.
+    pub fn packages(workspace: &Workspace) -> Result<()> {
+        check_choice()?;
+        if Self::find(workspace).is_some() {
+            return Ok(());
         }
         if !allowed("debian") || !debian::is_debian() {
             bail!(manual());
@@ -72,8 +82,7 @@ impl Toolchain {
                 manual()
             );
         }
-        install_linker(workspace).with_context(manual)?;
-        Self::find(workspace).context("the eBPF toolchain was installed, but is not found")
+        Ok(())
     }
 
     /// What it is, in a line.
@@ -204,6 +213,9 @@ fn install_linker(workspace: &Workspace) -> Result<()> {
         ])
         .arg(workspace.target().join("bpf-tools"))
         .env("LLVM_PREFIX", LLVM)
+        // Its work is done in LLVM, so what makes itself quicker or easier to debug would only take longer to build.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env_remove("CARGO_BUILD_TARGET")
         // A folder of its own, removed afterwards by cargo.
         .env_remove("CARGO_TARGET_DIR");

@@ -47,7 +47,7 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::mpsc::channel,
+        sync::mpsc::{TryRecvError, channel},
         thread::Builder,
         time::{Duration, Instant},
     };
@@ -62,27 +62,37 @@ mod tests {
 
     #[test]
     fn a_thread_that_works_is_seen_to_work_until_it_ends() {
-        let (tell, told) = channel();
+        let started = Instant::now();
         let (let_go, wait) = channel::<()>();
         let busy = Builder::new()
             .name("busy-thread".into())
             .spawn(move || {
-                let started = Instant::now();
-                while started.elapsed() < Duration::from_millis(50) {
+                while wait.try_recv() == Err(TryRecvError::Empty) {
                     std::hint::spin_loop();
                 }
-                tell.send(()).unwrap();
-                let _ = wait.recv();
             })
             .unwrap();
-        told.recv().unwrap();
-        let during = Process::read();
-        assert!(during.resident_bytes > 100_000, "{during:?}");
-        // Another program may have had the CPU for some of the time.
-        let worked = cpu_ns(&during, "busy-thread").unwrap();
-        assert!((1_000_000..1_000_000_000).contains(&worked), "{worked} ns");
+        // Other programs may have the CPU for most of the time.
+        let mut worked = None;
+        until(|| {
+            let during = Process::read();
+            assert!(during.resident_bytes > 100_000, "{during:?}");
+            worked = cpu_ns(&during, "busy-thread");
+            worked > Some(1_000_000)
+        });
+        let passed = u64::try_from(started.elapsed().as_nanos()).unwrap();
+        assert!(worked <= Some(passed), "{worked:?} of {passed} ns");
         drop(let_go);
         busy.join().unwrap();
-        assert_eq!(cpu_ns(&Process::read(), "busy-thread"), None);
+        // The system shows it for a moment after its end.
+        until(|| cpu_ns(&Process::read(), "busy-thread").is_none());
+    }
+
+    fn until(mut done: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !done() {
+            assert!(Instant::now() < end, "it did not come about");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }

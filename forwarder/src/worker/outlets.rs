@@ -114,9 +114,12 @@ impl Outlets {
     }
 }
 
+/// How often a datagram is handed to a socket that has answers to earlier ones to tell.
+const TRIES: usize = 8;
+
 /// Sends on a connected socket, without waiting for room.
 fn send_datagram(socket: RawFd, bytes: &[u8]) -> io::Result<()> {
-    for _ in 0..2 {
+    for _ in 0..TRIES {
         // SAFETY: the kernel reads `bytes.len()` bytes of `bytes`.
         let sent = unsafe {
             libc::send(
@@ -130,7 +133,8 @@ fn send_datagram(socket: RawFd, bytes: &[u8]) -> io::Result<()> {
             return Ok(());
         }
         let error = io::Error::last_os_error();
-        // An ICMP answer to an earlier packet: having told of it, the socket sends again.
+        // An ICMP answer to an earlier packet: having told of it, the socket sends again. The answer to another one may come in
+        // between, where packets wait for the CPU that answers.
         if error.raw_os_error() != Some(libc::ECONNREFUSED) {
             return Err(error);
         }

@@ -262,7 +262,8 @@ fn strangers_keep_neither_a_call_nor_the_api_waiting() {
             "{} strays beside the call, slowest answer of the API {slowest:?}",
             sent.load(Ordering::Relaxed)
         );
-        assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+        // An answer that waits for the strangers to stop never comes.
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     });
     let shown = rig.get(&format!("/v0/sessions/{}", alice.id));
     assert_eq!(
@@ -277,15 +278,13 @@ fn tcp_strangers_are_few_and_do_not_stay() {
     let connections: Vec<_> = (0..100)
         .map(|_| TcpStream::connect(rig.media).unwrap())
         .collect();
-    let alive = || {
-        let waits = |held: &&TcpStream| {
-            held.set_nonblocking(true).unwrap();
-            let peeked = held.peek(&mut [0; 1]);
-            matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
-        };
-        connections.iter().filter(waits).count()
+    let waits = |held: &&TcpStream| {
+        held.set_nonblocking(true).unwrap();
+        let peeked = held.peek(&mut [0; 1]);
+        matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     };
-    let end = Instant::now() + Duration::from_secs(5);
+    let alive = || connections.iter().filter(waits).count();
+    let end = Instant::now() + Duration::from_secs(20);
     while alive() > 64 {
         assert!(Instant::now() < end, "{} stay", alive());
         std::thread::sleep(Duration::from_millis(5));
@@ -293,8 +292,16 @@ fn tcp_strangers_are_few_and_do_not_stay() {
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(alive(), 64);
     drop(connections);
-    // Those that left have given their places back.
-    std::thread::sleep(Duration::from_millis(100));
+    // Those that left give their places back, so somebody else may stay.
+    let stays = || {
+        let next = TcpStream::connect(rig.media).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        waits(&&next)
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while !stays() {
+        assert!(Instant::now() < end, "places are not given back");
+    }
     let mut peer = Peer::join(&rig, true);
     connect([&mut peer]);
 }

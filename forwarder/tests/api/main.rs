@@ -357,7 +357,7 @@ fn endpoints_follow_their_next_hops() {
     let path = format!("/v0/endpoints/{id}");
     assert_eq!(rig.get(&path)["resolved"], false);
     let until = |wanted: bool| {
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + Duration::from_secs(20);
         while rig.get(&path)["resolved"] != wanted {
             assert!(Instant::now() < end, "it did not follow");
             std::thread::sleep(Duration::from_millis(5));
@@ -405,16 +405,21 @@ fn ten_thousand_subscriptions_are_taken_quickly() {
         assert_eq!(rig.call("POST", "/v0/subscriptions", &body).0, 201);
         times.push(start.elapsed());
     }
-    // The last thousand, when the node is full.
-    let last = &mut times[9000..];
-    last.sort();
-    let median = last[500];
+    let slowest = times[9000..].iter().max().copied();
+    let median = |times: &mut [Duration]| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    // The last thousand, when the node is full, and the first.
+    let (last, first) = (median(&mut times[9000..]), median(&mut times[..1000]));
     println!(
-        "median subscribe call at 10,000 subscriptions: {median:?}, slowest {:?}",
-        last[999]
+        "median subscribe call at 10,000 subscriptions: {last:?}, slowest {slowest:?}; at first {first:?}"
     );
     // Unoptimised, on a machine that does other things too: far from what an O(n) call would take.
-    assert!(median < Duration::from_millis(5), "{median:?}");
+    assert!(
+        last < (4 * first).max(Duration::from_millis(5)),
+        "{last:?}, at first {first:?}"
+    );
     let start = Instant::now();
     assert_eq!(
         rig.get("/v0/state")["subscriptions"]

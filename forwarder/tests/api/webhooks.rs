@@ -200,7 +200,7 @@ fn a_hook_of_the_configuration_is_told_until_it_is_gone() {
         assert_eq!(rig.call("PUT", &format!("/v0/rooms/{room}"), "{}").0, 201);
     }
     for room in ["a", "b"] {
-        let post = posts.recv_timeout(Duration::from_secs(10)).unwrap();
+        let post = posts.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(verify(&post)["room"], room);
     }
     assert!(

@@ -253,7 +253,7 @@ impl Program {
         });
         if !active {
             // It accepts once it says so.
-            let end = Instant::now() + Duration::from_secs(5);
+            let end = Instant::now() + Duration::from_secs(20);
             while !so_far(&said).contains("ACCEPT") {
                 ensure!(Instant::now() < end, "openssl does not accept connections");
                 std::thread::sleep(LOOK);

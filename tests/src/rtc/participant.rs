@@ -24,7 +24,7 @@ use super::reports::Report;
 use crate::client::Client;
 
 /// How long ICE and DTLS may take.
-pub const CONNECT: Duration = Duration::from_secs(10);
+pub const CONNECT: Duration = Duration::from_secs(30);
 
 /// A client and its session.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use crate::mmsg;
 const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// How long a TCP connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(20);
 
 /// Bytes that a TCP connection may have waiting to be sent.
 const WAITING: usize = 1 << 20;

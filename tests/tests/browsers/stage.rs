@@ -8,7 +8,7 @@ use forwarder_tests::browsers::{Admission, Browser, Kind, Media, Options, artefa
 use forwarder_tests::{Client, Family, Lab, Node};
 
 /// How long anything may take that happens at all, on a busy machine too.
-pub const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_secs(40);
 
 /// Pictures to be read before a stream is said to flow: a second and a half.
 pub const SOME: u64 = 15;

@@ -29,7 +29,8 @@ fn both_ways(stage: &mut Stage, toolkit: Toolkit, stream: u8) {
     };
     let (here, there) = (&stage.lab.publisher().netns, &stage.lab.receiver().netns);
 
-    let publishing = start(here, Role::Publish, &room.whip, WHILE + WHILE);
+    // Until it is dropped.
+    let publishing = start(here, Role::Publish, &room.whip, LONG + LONG + LONG);
     let watcher = room.watch_session(&stage.chromium, &joined(&room));
     room.assert_flows(stream, &[&watcher]);
     drop(publishing);

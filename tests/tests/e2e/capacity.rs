@@ -1,6 +1,6 @@
 //! 10,000 subscriptions on one node: taken, listed, served, and the one after them refused. Prints what they cost.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use forwarder_tests::client::CallError;
 use forwarder_tests::model::{Endpoint, Mode, NewEndpoint};
@@ -121,7 +121,7 @@ fn ten_thousand_subscriptions(path: Path) {
     // Numbers rest for a moment after use, and are there again.
     let again = || room.api.subscribe(&wanted).is_ok();
     assert!(
-        crate::room::wait_until(Duration::from_secs(5), again),
+        crate::room::wait_until(crate::room::LONG, again),
         "there is room again"
     );
     room.close();

@@ -4,7 +4,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use forwarder_tests::frame::{Frame, Mac};
 use forwarder_tests::model::Mode;
@@ -190,7 +189,7 @@ fn other_macs(path: Path) {
         .publisher
         .send(&stream, 64..65, Pace::per_second(1000))
         .unwrap();
-    assert!(crate::room::wait_until(Duration::from_secs(5), || room
+    assert!(crate::room::wait_until(crate::room::LONG, || room
         .state()
         .reason("taken")
         == 65));

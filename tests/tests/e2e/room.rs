@@ -12,7 +12,7 @@ use forwarder_tests::{Client, Family, Lab, Leaf, Node, Pace, Publisher, Receiver
 use crate::leftovers;
 
 /// How long anything may take that happens at all.
-pub const LONG: Duration = Duration::from_secs(15);
+pub const LONG: Duration = Duration::from_secs(20);
 /// How long to wait for what must not come.
 pub const QUIET: Duration = Duration::from_millis(30);
 /// The port that the forwarder takes media at.

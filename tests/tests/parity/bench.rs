@@ -3,17 +3,19 @@
 use std::{
     collections::VecDeque,
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use forwarder::core::ops::Tables as _;
+use forwarder::{core::ops::Tables as _, dataplane::clock::boottime};
 use forwarder_common::{
-    pacer::Pacer,
+    pacer::{Pacer, QUEUE},
     reason::{COUNT, Reason},
+    tables::STALE,
     ticket::Ticket,
 };
 
 use crate::{
-    host::{Expected, Host, Replica, XDP_DROP, XDP_PASS, XDP_REDIRECT},
+    host::{Expected, Host, Replica, XDP_DROP, XDP_PASS, XDP_REDIRECT, set_time},
     rig::{Output, Rig},
     world,
 };
@@ -94,9 +96,31 @@ impl Bench {
         self.rig.set_pacer(self.host.pacer);
     }
 
+    /// As if what is on the loop, and what waits longest, had come this long ago: these tests are slower than packets may be.
+    fn came(&mut self, ago: Duration) {
+        let at = boottime() - ago.as_nanos() as u64;
+        if let Some(frame) = self.around.front_mut() {
+            set_time(frame, at);
+        }
+        if let Some(frame) = self.host.longest_waiting(at) {
+            let slot = self.host.pacer.head & (QUEUE - 1);
+            self.rig.set_queued(slot, &frame);
+        }
+    }
+
+    /// Turns what is on the loop once, as if it had come too long ago to be sent.
+    pub fn turn_too_late(&mut self) {
+        for _ in 0..self.around.len() {
+            self.came(2 * Duration::from_nanos(STALE));
+            let frame = self.around.pop_front().unwrap();
+            self.turn_with("too late", &frame);
+        }
+    }
+
     /// One turn of everything that is on the loop now.
     pub fn turn_around(&mut self) {
         for _ in 0..self.around.len() {
+            self.came(Duration::ZERO);
             let frame = self.around.pop_front().unwrap();
             if let Some(sent) = self.step("on the loop", "turn", &frame) {
                 self.clones("on the loop", &sent);
@@ -128,12 +152,13 @@ impl Bench {
         if program == "ingress" {
             self.rig.forgive();
         }
+        let clock = boottime();
         let output = self.rig.run(program, frame);
         let pacer = self.rig.pacer();
         let now = self.time_of(&output, &pacer);
         let expected = match program {
             "ingress" => self.host.ingress(frame, now),
-            _ => self.host.turn(frame, now),
+            _ => self.host.turn(frame, now, clock),
         };
         let name = &format!("{name}: {program}");
         assert_eq!(

@@ -13,7 +13,9 @@ use forwarder_common::{
     pacer::{Arrival, Pacer},
     packet::Buffer,
     reason::Reason,
-    tables::{Address, Endpoint, EndpointKey, Hop, MAX_DEVICES, NONE, PairKey, RouteKey, Steer},
+    tables::{
+        Address, Endpoint, EndpointKey, Hop, MAX_DEVICES, NONE, PairKey, RouteKey, STALE, Steer,
+    },
     ticket::{DONE, SENT, Ticket, WAITING},
 };
 
@@ -125,6 +127,14 @@ impl Host {
         self.waiting.clear();
     }
 
+    /// What waits longest, as if it had come at this time.
+    pub fn longest_waiting(&mut self, came: u64) -> Option<Vec<u8>> {
+        let (ticket, frame) = self.waiting.front_mut()?;
+        ticket.now = came;
+        set_time(frame, came);
+        Some(frame.clone())
+    }
+
     /// The program `ingress`.
     pub fn ingress(&mut self, frame: &[u8], now: u64) -> Expected {
         let mut expected = Expected {
@@ -213,8 +223,8 @@ impl Host {
         expected
     }
 
-    /// The program `turn`.
-    pub fn turn(&mut self, frame: &[u8], now: u64) -> Expected {
+    /// The program `turn`. `now` is when it says that it sent; by `clock` it judges what is too old, of which it says no time.
+    pub fn turn(&mut self, frame: &[u8], now: u64, clock: u64) -> Expected {
         let mut expected = Expected {
             action: XDP_DROP,
             frame: None,
@@ -257,6 +267,13 @@ impl Host {
             let _slot = self.pacer.take(replicas);
             following = ticket.chunk;
             state = WAITING;
+        }
+        if clock.saturating_sub(ticket.now) > STALE {
+            self.pacer.finish(u32::from(ticket.load));
+            expected.reasons.push(Reason::Stalled);
+            ticket.state = DONE;
+            self.circulate(ticket, frame, &mut expected);
+            return expected;
         }
         let memory = &self.shared.memory;
         let next = if state == WAITING {
@@ -397,6 +414,13 @@ impl Host {
         ticket.round = self.pacer.launch(state != DONE, u32::from(ticket.load));
         ticket.state = state | self.pacer.epoch << 2;
     }
+}
+
+/// Makes a frame with a ticket one that came at this time.
+pub fn set_time(frame: &mut [u8], came: u64) {
+    let mut ticket = Ticket::read(&*frame).unwrap();
+    ticket.now = came;
+    ticket.write(frame).unwrap();
 }
 
 fn written(ticket: &Ticket, mut frame: Vec<u8>) -> Vec<u8> {

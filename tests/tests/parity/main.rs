@@ -154,6 +154,23 @@ fn a_stalled_loop_starts_over() {
     }
 }
 
+/// What was on the loop for too long is not sent any more, and counted.
+#[test]
+fn what_comes_around_too_late_is_given_up() {
+    needs_root!();
+    let mut bench = Bench::take();
+    let packet = frame(Family::V4, &rtp(CHAIN, 1, 1, 100)).build();
+    bench.through("a packet of several chunks", &packet);
+    bench.through("one that waits for it", &packet);
+    let before = bench.reasons();
+    let replicas = bench.replicas;
+    bench.turn_too_late();
+    let stalled = bench.reasons()[Reason::Stalled as usize] - before[Reason::Stalled as usize];
+    assert!(stalled > 0);
+    assert_eq!(bench.replicas, replicas);
+    bench.turn_until_empty();
+}
+
 /// Frames of an earlier epoch, and frames that nobody of ours put there, end on the loop.
 #[test]
 fn foreign_frames_on_the_loop() {

@@ -208,6 +208,15 @@ impl Rig {
         bytes[8..8 + len].to_vec()
     }
 
+    /// Replaces the frame that waits in a slot of the queue by one of its length.
+    pub fn set_queued(&mut self, slot: u32, frame: &[u8]) {
+        let map = self.object.map_mut("QUEUES").unwrap();
+        let mut slots: Array<_, [u8; QUEUE_SLOT]> = Array::try_from(map).unwrap();
+        let mut bytes = slots.get(&(CPU * QUEUE + slot), 0).unwrap();
+        bytes[8..8 + frame.len()].copy_from_slice(frame);
+        slots.set(CPU * QUEUE + slot, bytes, 0).unwrap();
+    }
+
     /// What the socket worker would get: first chunk and payload.
     pub fn punted(&mut self) -> Vec<(u32, Vec<u8>)> {
         let mut punted = Vec::new();

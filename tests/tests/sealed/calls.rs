@@ -72,12 +72,22 @@ fn picture_and_sound_stay_together(kind: Kind) {
     let subscriber = hall.subscriber(0);
     subscribe(&subscriber, &tracks);
     play(&[&publisher], &[&subscriber], Duration::from_millis(2800));
-    let report = subscriber.report();
-    for inbound in report.inbound.values() {
-        assert!(inbound.sender_reports > 0, "{report:#?}");
-        let error = inbound.clock_error_us.unwrap();
-        assert!(u128::from(error) < IN_SYNC.as_micros(), "{report:#?}");
-    }
+    let in_sync = || {
+        let report = subscriber.report();
+        let mut tracks = report.inbound.values();
+        tracks.all(|inbound| {
+            assert!(inbound.sender_reports > 0, "{report:#?}");
+            u128::from(inbound.clock_error_us.unwrap()) < IN_SYNC.as_micros()
+        })
+    };
+    // A thread that had to wait for the CPU at the wrong moment is late once; what is wrong with reports stays wrong.
+    let in_sync = (0..5).any(|before| {
+        if before > 0 {
+            play(&[&publisher], &[&subscriber], Duration::from_secs(1));
+        }
+        in_sync()
+    });
+    assert!(in_sync, "{:#?}", subscriber.report());
     hall.close();
 }
 

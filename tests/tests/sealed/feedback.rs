@@ -1,6 +1,6 @@
 //! RTCP: requests for keyframes, reports, feedback on congestion.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forwarder_tests::rtc::{AgentOptions, Participant};
 use str0m::media::KeyframeRequestKind::{Fir, Pli};
@@ -70,6 +70,7 @@ fn requests_are_coalesced(kind: Kind) {
             (subscriber, subscribed)
         })
         .collect();
+    let began = Instant::now();
     publisher.start_media();
     for (subscriber, subscribed) in &subscribers {
         wait_for_frames(subscriber, &subscribed[0], 5);
@@ -84,13 +85,11 @@ fn requests_are_coalesced(kind: Kind) {
         std::thread::sleep(Duration::from_millis(50));
     }
     publisher.stop_media();
-    let requests = publisher.report().outbound["0"].keyframe_requests.clone();
-    // As sent they are 200 ms apart; on their way that becomes a little less.
-    for pair in requests.windows(2) {
-        let apart = pair[1] - pair[0];
-        assert!(apart > Duration::from_millis(150), "{apart:?}");
-    }
-    assert!(requests.len() >= 2);
+    let came = requests(&publisher);
+    let took = began.elapsed();
+    // As sent they are 200 ms apart. On their way one may catch up with the one before, so all of them are counted.
+    let most = took.as_millis() / 200 + 1;
+    assert!((2..=most).contains(&(came as u128)), "{came} in {took:?}");
     hall.close();
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::leftovers;
 
 /// How long anything may take that happens at all.
-pub const LONG: Duration = Duration::from_secs(10);
+pub const LONG: Duration = Duration::from_secs(20);
 
 /// How long media flows in most scenarios: past the wrap of RTP time, which comes after a second.
 pub const WHILE: Duration = Duration::from_millis(1300);

@@ -8,11 +8,11 @@ use forwarder_tests::{Family, Lab};
 
 use crate::hall::{Hall, Kind, LONG, Side, assert_whole, subscribe, wait_for_frames, wait_until};
 
-// Consent takes half a minute to end, so one scenario has clients of both families.
+// Consent takes half a minute to end, so one scenario has both paths, and clients of both families.
 scenarios!(
     kernel_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address, consent_ends;
     kernel_v6: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address;
-    socket_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address, consent_ends;
+    socket_v4: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address;
     socket_v6: a_restart_of_ice_loses_nothing, a_subscriber_roams, a_publisher_roams, a_subscriber_roams_to_another_network, new_keys_at_the_same_address
 );
 
@@ -151,39 +151,86 @@ fn sent(hall: &Hall, participant: &Participant) -> u64 {
 
 /// RFC 7675: thirty seconds after the last check of a client nothing is sent to it any more, and its session is over.
 fn consent_ends(kind: Kind) {
-    let hall = Hall::new(kind);
-    let (publisher, tracks) = hall.call();
-    let stays = hall.subscriber(0);
-    let staying = subscribe(&stays, &tracks);
-    let vanishing = [Family::V4, Family::V6].map(|family| {
-        let address = hall.leaf(Side::Receiving).pool_addr(family, 1);
-        let options = AgentOptions::new(format!("vanishes, {family:?}"), address);
-        hall.join(Side::Receiving, options)
-    });
-    let subscribed = vanishing.each_ref().map(|one| subscribe(one, &tracks));
-    publisher.start_media();
-    for (one, subscribed) in vanishing.iter().zip(&subscribed) {
-        wait_for_frames(one, &subscribed[0], 10);
-    }
-    for one in &vanishing {
-        one.member.ask(|agent, _| agent.fall_silent());
+    let socket = Kind {
+        path: "socket",
+        ..kind
+    };
+    // Beside the first, which waits until it is alone: the second would wait for the first.
+    let beside = Lab::star().shared();
+    let all = [
+        Silent::begin(Hall::new(kind)),
+        Silent::begin(Hall::with(socket, beside, &[])),
+    ];
+    for one in &all {
+        one.fall_silent();
     }
     std::thread::sleep(Duration::from_secs(25));
-    for one in &vanishing {
-        let before = sent(&hall, one);
-        let goes_on = wait_until(Duration::from_secs(2), || sent(&hall, one) > before);
-        assert!(goes_on, "media goes on until consent ends");
+    for one in &all {
+        one.assert_still_sent_to();
     }
-    let sessions = || hall.state().more["sessions"].as_array().unwrap().len();
-    assert!(wait_until(LONG, || sessions() == 2), "{}", sessions());
-    let left = |reason| hall.state().reason(reason);
-    let (before, frames) = (left("no_pair"), stays.frames(&staying[1]));
-    wait_for_frames(&stays, &staying[1], frames + 20);
-    assert_eq!(left("no_pair"), before, "nothing is sealed for who is gone");
-    publisher.stop_media();
-    assert_whole(&[&stays]);
-    for one in &vanishing {
-        assert!(one.view().is_err());
+    all.into_iter().for_each(Silent::end);
+}
+
+/// A call of which some fall silent, one of each family.
+struct Silent {
+    publisher: Participant,
+    stays: Participant,
+    staying: Vec<Subscribed>,
+    vanishing: [Participant; 2],
+    hall: Hall,
+}
+
+impl Silent {
+    fn begin(hall: Hall) -> Self {
+        let (publisher, tracks) = hall.call();
+        let stays = hall.subscriber(0);
+        let staying = subscribe(&stays, &tracks);
+        let vanishing = [Family::V4, Family::V6].map(|family| {
+            let address = hall.leaf(Side::Receiving).pool_addr(family, 1);
+            let options = AgentOptions::new(format!("vanishes, {family:?}"), address);
+            hall.join(Side::Receiving, options)
+        });
+        let subscribed = vanishing.each_ref().map(|one| subscribe(one, &tracks));
+        publisher.start_media();
+        for (one, subscribed) in vanishing.iter().zip(&subscribed) {
+            wait_for_frames(one, &subscribed[0], 10);
+        }
+        Self {
+            publisher,
+            stays,
+            staying,
+            vanishing,
+            hall,
+        }
     }
-    hall.close_after_losses();
+
+    fn fall_silent(&self) {
+        for one in &self.vanishing {
+            one.member.ask(|agent, _| agent.fall_silent());
+        }
+    }
+
+    fn assert_still_sent_to(&self) {
+        for one in &self.vanishing {
+            let before = sent(&self.hall, one);
+            let goes_on = wait_until(Duration::from_secs(2), || sent(&self.hall, one) > before);
+            assert!(goes_on, "media goes on until consent ends");
+        }
+    }
+
+    fn end(self) {
+        let Self { hall, stays, .. } = self;
+        let sessions = || hall.state().more["sessions"].as_array().unwrap().len();
+        assert!(wait_until(LONG, || sessions() == 2), "{}", sessions());
+        let left = |reason| hall.state().reason(reason);
+        let (before, frames) = (left("no_pair"), stays.frames(&self.staying[1]));
+        wait_for_frames(&stays, &self.staying[1], frames + 20);
+        assert_eq!(left("no_pair"), before, "nothing is sealed for who is gone");
+        self.publisher.stop_media();
+        assert_whole(&[&stays]);
+        for one in &self.vanishing {
+            assert!(one.view().is_err());
+        }
+        hall.close_after_losses();
+    }
 }

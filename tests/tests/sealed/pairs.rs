@@ -50,10 +50,14 @@ fn dtls_is_heard_on_every_valid_pair(kind: Kind) {
         if valid {
             socket.send_datagrams(&[check(&session)]).unwrap();
         }
-        // What the worker counts comes a moment later.
-        std::thread::sleep(Duration::from_millis(100));
         let heard = || hall.state().reason("dtls");
-        let before = heard();
+        // What the worker counts comes a moment later.
+        let mut before = heard();
+        let settled = wait_until(LONG, || {
+            std::thread::sleep(Duration::from_millis(200));
+            before == std::mem::replace(&mut before, heard())
+        });
+        assert!(settled);
         let passes = wait_until(if valid { LONG } else { Duration::from_secs(1) }, || {
             socket.send_datagrams(std::slice::from_ref(&hello)).unwrap();
             heard() > before

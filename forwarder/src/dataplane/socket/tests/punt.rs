@@ -41,7 +41,8 @@ impl Punt for Ring {
 fn punted_packets_go_to_the_socket_chain_only_and_received_ones_to_both() {
     let (ring, xdp) = UnixDatagram::pair().unwrap();
     ring.set_nonblocking(true).unwrap();
-    xdp.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    xdp.set_write_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     let mut rig = Rig::with_punt(Some(Box::new(Ring(ring))));
     let mut stream = rig.publish(V4, 1);
     let (kernel, socket) = (listen(V4), listen(V6));

@@ -227,7 +227,7 @@ impl Rig {
     /// Waits until a reason was counted `times`, and fails if it ever is more.
     #[track_caller]
     pub fn wait(&self, reason: Reason, times: u64) {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(20);
         while self.count(reason) < times {
             assert!(
                 Instant::now() < until,
@@ -277,7 +277,7 @@ pub fn rtp(ssrc: u32, payload_type: u8, sequence: u16, timestamp: u32, len: usiz
 pub fn listen(ip: &str) -> UdpSocket {
     let socket = UdpSocket::bind((ip.parse::<IpAddr>().unwrap(), 0)).unwrap();
     socket
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     socket
 }
@@ -300,6 +300,6 @@ pub fn nothing_more(socket: &UdpSocket) {
     let error = socket.recv_from(&mut [0; 1]).expect_err("no packet");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     socket
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
 }
