@@ -10,6 +10,8 @@ const MAX_WEBHOOKS: usize = 16;
 /// What the control API is started with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
+    /// Whether the API is open to whoever reaches it; then there are no keys.
+    pub open: bool,
     /// Grants everything.
     pub admin_key: Option<Secret>,
     /// Shared with those who make tokens (HS256).
@@ -52,6 +54,8 @@ pub struct Webhook {
 /// What a file or the flags name of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlOverrides {
+    /// See [`Control::open`].
+    pub open: Option<bool>,
     /// See [`Control::admin_key`].
     pub admin_key: Option<Secret>,
     /// See [`Control::token_secret`].
@@ -73,8 +77,17 @@ pub struct ControlOverrides {
 }
 
 impl Control {
+    /// Whether it names something that credentials are checked with.
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        self.admin_key.is_some()
+            || self.token_secret.is_some()
+            || !self.token_public_keys.is_empty()
+    }
+
     /// Overrides what `given` names.
     pub(super) fn override_with(&mut self, given: ControlOverrides) -> Result<(), ConfigError> {
+        self.open = given.open.unwrap_or(self.open);
         self.admin_key = given.admin_key.or(self.admin_key.take());
         self.token_secret = given.token_secret.or(self.token_secret.take());
         if let Some(files) = given.token_public_keys {
@@ -121,6 +134,10 @@ impl Control {
 
     /// Checks what single values do not show.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.open && self.has_keys() {
+            let allowed = "keys, or open without admin-key, token-secret and token-public-key";
+            return Err(together("api-access", "open", allowed));
+        }
         if self.webhooks.len() > MAX_WEBHOOKS {
             let given = format!("{} of them", self.webhooks.len());
             return Err(together(

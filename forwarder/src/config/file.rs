@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::{
     ConfigError, ControlOverrides, IceServer, Overrides, RoomOverrides, Secret, Webhook,
-    parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_ice_credential,
-    parse_ice_url, parse_ice_username, parse_iface, parse_lease, parse_max_publications,
-    parse_max_sessions, parse_max_subscriptions, parse_media_address, parse_media_port, parse_name,
-    parse_number, parse_origin, parse_path, parse_rooms, parse_secret, parse_secret_file,
-    parse_ttl, parse_url, parse_workers, together,
+    parse_announced, parse_api, parse_api_access, parse_api_tls, parse_dscp, parse_file,
+    parse_ice_credential, parse_ice_url, parse_ice_username, parse_iface, parse_lease,
+    parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
+    parse_media_port, parse_name, parse_number, parse_origin, parse_path, parse_rooms,
+    parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers, together,
 };
 
 /// The file, before its values are checked by the same functions as the flags'.
@@ -33,6 +33,7 @@ struct File {
     workers: Option<i64>,
     certificate: Option<String>,
     private_key: Option<String>,
+    api_access: Option<String>,
     admin_key: Option<String>,
     admin_key_file: Option<String>,
     token_secret: Option<String>,
@@ -76,7 +77,7 @@ fn all_events() -> Vec<String> {
 
 /// What a file may hold.
 pub(super) const KEYS: &str = "iface, media-address, announced, token-public-key, cors-origin (lists of texts), path, api, name, lease, \
-    certificate, private-key, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
+    certificate, private-key, api-access, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
     api-private-key, rooms (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions, max-rooms, \
     max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [[webhook]] with url, secret, events, [[ice-server]] with url, username, credential";
 
@@ -125,6 +126,7 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
         certificate: checks.text("certificate", file.certificate, parse_file)?,
         private_key: checks.text("private-key", file.private_key, parse_file)?,
         control: ControlOverrides {
+            open: checks.text("api-access", file.api_access, parse_api_access)?,
             admin_key: checks.secret(
                 ("admin-key", file.admin_key),
                 ("admin-key-file", file.admin_key_file),
@@ -299,6 +301,7 @@ mod tests {
             workers = 3
             certificate = "/etc/forwarder/cert.pem"
             private-key = "/etc/forwarder/key.pem"
+            api-access = "keys"
             admin-key = "0123456789abcdef"
             token-secret = "fedcba9876543210"
             token-public-key = ["/etc/forwarder/tokens.pem"]
@@ -348,6 +351,7 @@ mod tests {
             certificate: Some(PathBuf::from("/etc/forwarder/cert.pem")),
             private_key: Some(PathBuf::from("/etc/forwarder/key.pem")),
             control: Control {
+                open: false,
                 admin_key: Some(Secret::new("0123456789abcdef".to_owned())),
                 token_secret: Some(Secret::new("fedcba9876543210".to_owned())),
                 token_public_keys: vec![PathBuf::from("/etc/forwarder/tokens.pem")],
@@ -429,6 +433,10 @@ mod tests {
                 "cors-origin = [\"example.com/\"]",
                 ["cors-origin", "example.com/", "https://example.com"],
             ),
+            (
+                "api-access = \"all\"",
+                ["api-access", "all", "keys or open"],
+            ),
             ("api-tls = \"on\"", ["api-tls", "on", "self-signed"]),
             (
                 "[[webhook]]\nurl = \"ftp://x\"\nsecret = \"0123456789abcdef\"",
@@ -463,6 +471,29 @@ mod tests {
             let error = parse("test.toml", text).unwrap_err().to_string();
             for part in ["test.toml"].into_iter().chain(wanted) {
                 assert!(error.contains(part), "{text}: {error:?} lacks {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_open_api_has_no_keys() {
+        let read = |rest: &str| {
+            let mut config = Config::default();
+            let text = format!("api-access = \"open\"\n{rest}");
+            config
+                .override_with(parse("test.toml", &text).unwrap())
+                .unwrap();
+            config.check()
+        };
+        assert!(read("").is_ok());
+        for key in [
+            "admin-key = \"0123456789abcdef\"",
+            "token-secret = \"0123456789abcdef\"",
+            "token-public-key = [\"tokens.pem\"]",
+        ] {
+            let error = read(key).unwrap_err().to_string();
+            for part in ["api-access", "open", "allowed: keys"] {
+                assert!(error.contains(part), "{key}: {error:?} lacks {part:?}");
             }
         }
     }

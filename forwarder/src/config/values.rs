@@ -178,6 +178,18 @@ pub fn parse_number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "a number from 1 on".to_owned())
 }
 
+/// Reads whether the API is open to whoever reaches it.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_api_access(text: &str) -> Result<bool, String> {
+    match text {
+        "keys" => Ok(false),
+        "open" => Ok(true),
+        _ => Err("keys or open".to_owned()),
+    }
+}
+
 /// Reads whether a certificate is made for the API.
 ///
 /// # Errors

@@ -269,7 +269,9 @@ impl Rig {
         Self::limited(config, Limits::default())
     }
 
-    pub fn limited(config: Config, limits: Limits) -> Self {
+    /// Open, unless the configuration has keys.
+    pub fn limited(mut config: Config, limits: Limits) -> Self {
+        config.control.open = !config.control.has_keys();
         let world = Arc::new(World::default());
         let (changes, receiver) = mpsc::channel(16);
         let parts = Parts {
