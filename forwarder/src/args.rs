@@ -12,9 +12,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::token::TokenArgs;
 use crate::config::{
-    Announced, Config, ConfigError, ControlOverrides, IceServer, Overrides, PathChoice,
-    RoomOverrides, Secret, parse_announced, parse_api, parse_api_access, parse_api_tls, parse_dscp,
-    parse_file, parse_ice_url, parse_iface, parse_lease, parse_max_publications,
+    Announced, ApiLimitOverrides, Config, ConfigError, ControlOverrides, IceServer, Overrides,
+    PathChoice, RoomOverrides, Secret, parse_announced, parse_api, parse_api_access, parse_api_tls,
+    parse_dscp, parse_file, parse_ice_url, parse_iface, parse_lease, parse_max_publications,
     parse_max_sessions, parse_max_subscriptions, parse_media_address, parse_media_port, parse_name,
     parse_origin, parse_path, parse_rooms, parse_secret_file, parse_ttl, parse_workers, read,
 };
@@ -213,6 +213,7 @@ impl RunArgs {
                 api_certificate: self.api_certificate,
                 api_private_key: self.api_private_key,
                 webhooks: None,
+                limits: ApiLimitOverrides::default(),
                 ice_servers: some(
                     self.ice_servers
                         .into_iter()

@@ -1,5 +1,6 @@
 //! What the forwarder is started with: defaults, overridden by a TOML file, overridden by flags.
 
+mod api_limits;
 mod control;
 mod file;
 mod ice_servers;
@@ -18,6 +19,7 @@ use std::{
 use forwarder_common::tables::MAX_INTERFACES;
 
 pub use self::{
+    api_limits::ApiLimitOverrides,
     control::{Control, ControlOverrides, Tls, Webhook},
     file::read,
     ice_servers::{

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{CertificateFiles, ConfigError, IceServer, MAX_ICE_SERVERS, Secret, together};
+use super::{
+    ApiLimitOverrides, CertificateFiles, ConfigError, IceServer, MAX_ICE_SERVERS, Secret,
+    api_limits, together,
+};
+use crate::api::limits::Limits;
 
 /// Webhooks that can be configured.
 const MAX_WEBHOOKS: usize = 16;
@@ -24,6 +28,8 @@ pub struct Control {
     pub tls: Tls,
     /// Who is told what happens.
     pub webhooks: Vec<Webhook>,
+    /// What it takes from those who reach it.
+    pub limits: Limits,
     /// Servers of STUN and TURN that clients are told of.
     pub ice_servers: Vec<IceServer>,
 }
@@ -72,6 +78,8 @@ pub struct ControlOverrides {
     pub api_private_key: Option<PathBuf>,
     /// See [`Control::webhooks`].
     pub webhooks: Option<Vec<Webhook>>,
+    /// See [`Control::limits`].
+    pub limits: ApiLimitOverrides,
     /// See [`Control::ice_servers`].
     pub ice_servers: Option<Vec<IceServer>>,
 }
@@ -96,6 +104,7 @@ impl Control {
         if let Some(origins) = given.cors_origins {
             self.cors_origins = origins;
         }
+        api_limits::override_with(&mut self.limits, &given.limits);
         if let Some(webhooks) = given.webhooks {
             self.webhooks = webhooks;
         }
@@ -138,6 +147,7 @@ impl Control {
             let allowed = "keys, or open without admin-key, token-secret and token-public-key";
             return Err(together("api-access", "open", allowed));
         }
+        api_limits::check(&self.limits)?;
         if self.webhooks.len() > MAX_WEBHOOKS {
             let given = format!("{} of them", self.webhooks.len());
             return Err(together(

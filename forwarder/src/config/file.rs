@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{
     ConfigError, ControlOverrides, IceServer, Overrides, RoomOverrides, Secret, Webhook,
+    api_limits::{self, FileApiLimits},
     parse_announced, parse_api, parse_api_access, parse_api_tls, parse_dscp, parse_file,
     parse_ice_credential, parse_ice_url, parse_ice_username, parse_iface, parse_lease,
     parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
@@ -48,6 +49,7 @@ struct File {
     max_room_sessions: Option<i64>,
     max_room_tracks: Option<i64>,
     max_room_bitrate: Option<i64>,
+    api_limits: Option<FileApiLimits>,
     webhook: Option<Vec<FileWebhook>>,
     ice_server: Option<Vec<FileIceServer>>,
 }
@@ -79,7 +81,7 @@ fn all_events() -> Vec<String> {
 pub(super) const KEYS: &str = "iface, media-address, announced, token-public-key, cors-origin (lists of texts), path, api, name, lease, \
     certificate, private-key, api-access, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
     api-private-key, rooms (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions, max-rooms, \
-    max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [[webhook]] with url, secret, events, [[ice-server]] with url, username, credential";
+    max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [api-limits], [[webhook]] with url, secret, events, [[ice-server]] with url, username, credential";
 
 /// Reads a configuration file.
 ///
@@ -94,7 +96,7 @@ pub fn read(path: &Path) -> Result<Overrides, ConfigError> {
 }
 
 /// Reads the text of a configuration file.
-fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
+pub(super) fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
     let file: File = toml::from_str(text).map_err(|error| ConfigError::Malformed {
         file: name.to_owned(),
         error: Box::new(error),
@@ -144,6 +146,11 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
             self_signed: checks.text("api-tls", file.api_tls, parse_api_tls)?,
             api_certificate: checks.text("api-certificate", file.api_certificate, parse_file)?,
             api_private_key: checks.text("api-private-key", file.api_private_key, parse_file)?,
+            limits: file
+                .api_limits
+                .map(|limits| api_limits::parse(&checks, limits))
+                .transpose()?
+                .unwrap_or_default(),
             webhooks: file
                 .webhook
                 .map(|list| list.into_iter().map(|hook| checks.webhook(hook)).collect())
@@ -169,9 +176,9 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
 }
 
 /// Applies the flags' checks to the values of a file.
-struct Checks<'a>(&'a str);
+pub(super) struct Checks<'a>(&'a str);
 
-type Check<T> = fn(&str) -> Result<T, String>;
+pub(super) type Check<T> = fn(&str) -> Result<T, String>;
 
 impl Checks<'_> {
     fn value<T>(
@@ -188,7 +195,7 @@ impl Checks<'_> {
         })
     }
 
-    fn text<T>(
+    pub(super) fn text<T>(
         &self,
         field: &'static str,
         value: Option<String>,
@@ -262,7 +269,7 @@ impl Checks<'_> {
         })
     }
 
-    fn number<T>(
+    pub(super) fn number<T>(
         &self,
         field: &'static str,
         value: Option<i64>,
@@ -278,6 +285,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        api::limits::Limits,
         config::{Announced, Config, Control, PathChoice, Tls},
         rooms::Settings,
     };
@@ -352,6 +360,7 @@ mod tests {
             private_key: Some(PathBuf::from("/etc/forwarder/key.pem")),
             control: Control {
                 open: false,
+                limits: Limits::default(),
                 admin_key: Some(Secret::new("0123456789abcdef".to_owned())),
                 token_secret: Some(Secret::new("fedcba9876543210".to_owned())),
                 token_public_keys: vec![PathBuf::from("/etc/forwarder/tokens.pem")],

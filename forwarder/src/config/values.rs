@@ -16,7 +16,7 @@ use crate::core::endpoint::is_unicast;
 const MOST_SUBSCRIPTIONS: u32 = 262_144;
 const MOST_PUBLICATIONS: u32 = 65_536;
 
-fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
+pub(super) fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
     match text.parse() {
         Ok(number) if (from..=to).contains(&number) => Ok(number),
         _ => Err(format!("a number from {from} to {to}")),
