@@ -3,7 +3,8 @@
 //
 //     obs_peer.mjs FFMPEG URL SECONDS FREQUENCY [TOKEN] < pictures of 640x360 in yuv420p, 30 a second
 //
-// Encoded by ffmpeg as OBS encodes: H.264 without B-frames, a keyframe every two seconds; Opus in 20 ms.
+// Encoded by ffmpeg as OBS encodes: H.264 without B-frames, a keyframe every two seconds; Opus in 20 ms. ffmpeg is to be silent when
+// this program is killed before it.
 
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -61,7 +62,7 @@ const started = performance.now();
 const encoder = spawn(
   ffmpeg,
   [
-    ['-hide_banner', '-loglevel', 'error', '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', '640x360', '-r', '30', '-i', 'pipe:0'],
+    ['-hide_banner', '-loglevel', 'fatal', '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', '640x360', '-r', '30', '-i', 'pipe:0'],
     ['-re', '-f', 'lavfi', '-i', `sine=frequency=${frequency}:sample_rate=48000`],
     ['-map', '0:v', '-c:v', 'libx264', '-profile:v', 'main', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '60', '-b:v', '1500k'],
     ['-bsf:v', 'h264_metadata=aud=insert', '-f', 'h264', '-flush_packets', '1', 'pipe:1'],
