@@ -23,6 +23,11 @@ export class Api {
     this.#token = token;
   }
 
+  /** Asks with another token from now on. */
+  renew(token) {
+    this.#token = token;
+  }
+
   /** Asks; throws a [Problem] unless the answer is a success, and a TypeError where nobody answers. */
   async request(method, path, { body, headers = {}, ...options } = {}) {
     const all = { Accept: "application/json", ...headers };

@@ -68,6 +68,12 @@ export class Call extends EventTarget {
     }
   }
 
+  /** Goes on with a new token of the same holder: the key of the session ends with the token that made it. */
+  renew(token) {
+    this.#token = token;
+    this.#api.renew(token);
+  }
+
   /** Leaves for good. */
   leave() {
     if (this.#over.signal.aborted) return;

@@ -34,6 +34,14 @@ const refreshDevices = deviceFields(byId("settings-fields"), media, (what) => {
   void (what === "camera" ? media.reopenPicture() : media.reopenSound());
 });
 
+// Who made the link may put another into the address before the token in it expires, also from another page's window.
+window.addEventListener("hashchange", () => {
+  const { room, token } = readFragment(location.hash);
+  if (token === "" || (call !== undefined && room !== me.room)) return;
+  address.token = token;
+  call?.renew(token);
+});
+
 async function join(person) {
   me = person;
   byId("join").disabled = true;

@@ -12,11 +12,11 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::token::TokenArgs;
 use crate::config::{
-    Announced, Config, ConfigError, ControlOverrides, IceServer, Overrides, PathChoice,
-    RoomOverrides, Secret, parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file,
-    parse_ice_url, parse_iface, parse_lease, parse_max_publications, parse_max_sessions,
-    parse_max_subscriptions, parse_media_address, parse_media_port, parse_name, parse_origin,
-    parse_path, parse_rooms, parse_secret_file, parse_ttl, parse_workers, read,
+    Announced, ApiLimitOverrides, Config, ConfigError, ControlOverrides, IceServer, Overrides,
+    PathChoice, RoomOverrides, Secret, parse_announced, parse_api, parse_api_access, parse_api_tls,
+    parse_dscp, parse_file, parse_ice_url, parse_iface, parse_lease, parse_max_publications,
+    parse_max_sessions, parse_max_subscriptions, parse_media_address, parse_media_port, parse_name,
+    parse_origin, parse_path, parse_rooms, parse_secret_file, parse_ttl, parse_workers, read,
 };
 
 /// Forwards WebRTC and RTP from publishers to subscribers, in the kernel (XDP) where it can.
@@ -37,7 +37,7 @@ pub enum Command {
     /// Run a node in the foreground until SIGTERM, SIGINT or `forwarder stop`
     ///
     /// Prints one line to standard output when it is ready, such as `forwarder ready: api http://127.0.0.1:7600 path kernel
-    /// (eth0)`. Media goes on in the kernel if this process is killed, until the lease runs out; a new `forwarder run` of
+    /// (eth0) sessions at 10.0.0.1:7700 key /run/forwarder/default.key`. Media goes on in the kernel if this process is killed, until the lease runs out; a new `forwarder run` of
     /// the same name takes over. Without --iface, or without root, media is forwarded through sockets.
     Run(Box<RunArgs>),
     /// Stop a node, and clean up after one that was killed
@@ -81,8 +81,7 @@ pub struct RunArgs {
     /// socket needs no privilege [default: auto]
     #[arg(long, value_name = "auto|kernel|socket", value_parser = allowed(parse_path))]
     pub path: Option<PathChoice>,
-    /// Address and port of the control API. Without a key it is open to whoever reaches it, and has to be on loopback [default:
-    /// 127.0.0.1:7600]
+    /// Address and port of the control API [default: 127.0.0.1:7600]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = allowed(parse_api))]
     pub api: Option<SocketAddr>,
     /// Name of the node, if several run on this host [default: default]
@@ -125,6 +124,10 @@ pub struct RunArgs {
     /// Private key of the certificate, in PEM or DER
     #[arg(long, value_name = "FILE", value_parser = allowed(parse_file))]
     pub private_key: Option<PathBuf>,
+    /// Who may use the API: who has a key or a token, or, open, whoever reaches it, for which it has to be on loopback. Without a
+    /// key the node makes one for this run, in a file of its user's alone, which the ready line names [default: keys]
+    #[arg(long, value_name = "keys|open", value_parser = allowed(parse_api_access))]
+    pub api_access: Option<bool>,
     /// File with the key that grants everything in the API
     #[arg(long, value_name = "FILE", value_parser = allowed(parse_secret_file))]
     pub admin_key_file: Option<Secret>,
@@ -201,6 +204,7 @@ impl RunArgs {
             certificate: self.certificate,
             private_key: self.private_key,
             control: ControlOverrides {
+                open: self.api_access,
                 admin_key: self.admin_key_file,
                 token_secret: self.token_secret_file,
                 token_public_keys: some(self.token_public_keys),
@@ -209,6 +213,7 @@ impl RunArgs {
                 api_certificate: self.api_certificate,
                 api_private_key: self.api_private_key,
                 webhooks: None,
+                limits: ApiLimitOverrides::default(),
                 ice_servers: some(
                     self.ice_servers
                         .into_iter()
@@ -270,6 +275,7 @@ mod tests {
             ("--lease", "0s", "from 1s"),
             ("--api", "7600", "127.0.0.1:7600"),
             ("--path", "xdp", "auto, kernel or socket"),
+            ("--api-access", "all", "keys or open"),
             ("--name", "a/b", "letters"),
             ("--media-port", "70000", "1 to 65535"),
             ("--media-address", "::", "this host"),

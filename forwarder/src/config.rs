@@ -1,5 +1,6 @@
 //! What the forwarder is started with: defaults, overridden by a TOML file, overridden by flags.
 
+mod api_limits;
 mod control;
 mod file;
 mod ice_servers;
@@ -18,6 +19,7 @@ use std::{
 use forwarder_common::tables::MAX_INTERFACES;
 
 pub use self::{
+    api_limits::ApiLimitOverrides,
     control::{Control, ControlOverrides, Tls, Webhook},
     file::read,
     ice_servers::{
@@ -26,10 +28,11 @@ pub use self::{
     rooms::RoomOverrides,
     secret::Secret,
     values::{
-        parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_iface,
-        parse_lease, parse_max_publications, parse_max_sessions, parse_max_subscriptions,
-        parse_media_address, parse_media_port, parse_name, parse_number, parse_origin, parse_path,
-        parse_rooms, parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers,
+        parse_announced, parse_api, parse_api_access, parse_api_tls, parse_dscp, parse_file,
+        parse_iface, parse_lease, parse_max_publications, parse_max_sessions,
+        parse_max_subscriptions, parse_media_address, parse_media_port, parse_name, parse_number,
+        parse_origin, parse_path, parse_rooms, parse_secret, parse_secret_file, parse_ttl,
+        parse_url, parse_workers,
     },
 };
 use crate::core::settings::{Limits, Settings, Sizes};

@@ -21,4 +21,4 @@ pub mod srtp;
 pub mod transport;
 pub mod worker;
 
-pub use shell::{examine, run, stop};
+pub use shell::{examine, made_key, run, stop};

@@ -22,6 +22,13 @@ pub const READY: Duration = Duration::from_secs(60);
 /// How long a node may take to stop.
 pub const STOP: Duration = Duration::from_secs(30);
 
+/// What gives a node keys.
+const KEYS: [&str; 3] = [
+    "--admin-key-file",
+    "--token-secret-file",
+    "--token-public-key",
+];
+
 /// A forwarder that runs. Dropped, it is stopped: gently at first, then by force, then cleaned up after. One that was killed
 /// on purpose ([`Node::kill`]) leaves what it pinned to its successor, or to the lab's end. If a drop happens in a panic, the
 /// log is printed.
@@ -83,11 +90,30 @@ impl Node {
         Self::start_in(&lab.fwd, binary, name, arguments)
     }
 
-    /// The same in any namespace, under any name.
+    /// The same in any namespace, under any name. Its API is open, unless the arguments give it keys.
     ///
     /// # Errors
     /// As for [`Node::start`].
     pub fn start_in(netns: &Netns, binary: &Path, name: &str, arguments: &[&str]) -> Result<Self> {
+        let has_keys = arguments.iter().any(|flag| KEYS.contains(flag));
+        let open: &[&str] = if has_keys {
+            &[]
+        } else {
+            &["--api-access", "open"]
+        };
+        Self::start_as_told(netns, binary, name, &[arguments, open].concat())
+    }
+
+    /// The same with these arguments alone: without keys among them it makes one, which [`Node::client`] has.
+    ///
+    /// # Errors
+    /// As for [`Node::start`].
+    pub fn start_as_told(
+        netns: &Netns,
+        binary: &Path,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let mut child = netns
             .command(binary)
             .args(["run", "--name", name])
@@ -156,12 +182,22 @@ impl Node {
         words.next()
     }
 
-    /// A client that calls the API from inside the node's namespace.
+    /// A client that calls the API from inside the node's namespace, with the key that the node has made, if it has.
     ///
     /// # Errors
-    /// When the ready line names no API.
+    /// When the ready line names no API, or a key that cannot be read.
     pub fn client(&self) -> Result<Client> {
-        Client::new(&self.netns, self.api()?)
+        let client = Client::new(&self.netns, self.api()?)?;
+        match self.made_key() {
+            Some(file) => Ok(client.with_key(std::fs::read_to_string(file)?.trim_end())),
+            None => Ok(client),
+        }
+    }
+
+    /// The file of the key that the node has made, from that line.
+    #[must_use]
+    pub fn made_key(&self) -> Option<&str> {
+        self.word_after("key")
     }
 
     /// Its process id.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
+use axum::response::Response;
 use forwarder_common::{reason::Reason, tables::Traffic};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use super::{
     error::Problem,
     process_model::Process,
     session_model::Session,
-    whole::{self, Listed},
+    whole::{Listed, Written},
 };
 use crate::{
     core::{
@@ -145,14 +146,22 @@ pub struct NodeInfo {
     uptime_ms: u64,
 }
 
-/// Everything.
+/// Everything. What there are many of is written apart ([`State::write`]).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct State {
     node: NodeInfo,
     devices: Vec<Device>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = true)]
     endpoints: Vec<Endpoint>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = true)]
     publications: Vec<Publication>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = true)]
     subscriptions: Vec<Subscription>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = true)]
     sessions: Vec<Session>,
     workers: Vec<Worker>,
     process: Process,
@@ -203,8 +212,8 @@ impl Listed for Endpoint {
         node.core().endpoints().map(|(id, _)| id).collect()
     }
 
-    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
-        Self::find(node, id)
+    fn find(node: &Node, id: &Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, *id)
     }
 }
 
@@ -248,8 +257,8 @@ impl Listed for Publication {
         node.core().publications().map(|(id, _)| id).collect()
     }
 
-    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
-        Self::find(node, id)
+    fn find(node: &Node, id: &Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, *id)
     }
 }
 
@@ -296,8 +305,8 @@ impl Listed for Subscription {
         node.core().subscriptions().map(|(id, _)| id).collect()
     }
 
-    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
-        Self::find(node, id)
+    fn find(node: &Node, id: &Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, *id)
     }
 }
 
@@ -357,15 +366,19 @@ impl State {
     }
 
     /// Describes everything.
-    pub async fn read(node: &NodeHandle, process: Process) -> Result<Self, Problem> {
+    ///
+    /// # Errors
+    /// Where the node is being stopped.
+    pub async fn write(node: &NodeHandle, process: Process) -> Result<Response, Problem> {
         let state = call(node, |node| Ok(Self::new(node, process))).await?;
-        Ok(Self {
-            endpoints: whole::read(node).await?,
-            publications: whole::read(node).await?,
-            subscriptions: whole::read(node).await?,
-            sessions: whole::read(node).await?,
-            ..state
-        })
+        let mut written = Written::object(&state)?;
+        written.member::<Endpoint>("endpoints", node).await?;
+        written.member::<Publication>("publications", node).await?;
+        written
+            .member::<Subscription>("subscriptions", node)
+            .await?;
+        written.member::<Session>("sessions", node).await?;
+        Ok(written.end())
     }
 }
 

@@ -10,7 +10,6 @@ use super::{
     error::Problem,
     model,
     process_model::Process,
-    whole,
 };
 
 /// The paths of the node.
@@ -31,7 +30,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "everything", body = model::State))
 )]
 async fn show_state(State(node): Owner) -> Result<Response, Problem> {
-    whole::write(model::State::read(&node, Process::read()).await?).await
+    model::State::write(&node, Process::read()).await
 }
 
 /// Shows what the node runs on.

@@ -10,9 +10,13 @@ use super::{
     error::{INVALID, Problem},
     line_model::kind,
     line_requests::MediaKind,
+    whole::Listed,
 };
 use crate::{
+    core::refusal::Refusal,
+    node::Node,
     rooms::{
+        ids::RoomId,
         specs::RoomSpec,
         views::{Changes, PersonView, RoomView, TrackView, WishesView},
         wishes::{Wanted, Wishes},
@@ -70,6 +74,24 @@ pub struct Room {
     sessions: Vec<Person>,
 }
 
+/// A room in the list of all: how many are in it. `GET /v0/rooms/{room}` says who.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RoomSummary {
+    id: String,
+    /// Whether it was declared: then it stays when nobody is in it.
+    declared: bool,
+    /// Whether nobody joins any more.
+    locked: bool,
+    max_sessions: u32,
+    max_tracks: u32,
+    max_bitrate: Option<u64>,
+    /// Bits per second that its publications bring now.
+    bitrate: u64,
+    metadata: Option<Value>,
+    session_count: usize,
+    track_count: usize,
+}
+
 /// A session, as the others in its room see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Person {
@@ -104,6 +126,30 @@ impl From<RoomView> for Room {
             metadata: view.metadata,
             sessions: view.sessions.into_iter().map(Person::from).collect(),
         }
+    }
+}
+
+impl Listed for RoomSummary {
+    type Id = RoomId;
+
+    fn ids(node: &Node) -> Vec<Self::Id> {
+        node.rooms().cloned().collect()
+    }
+
+    fn find(node: &Node, id: &Self::Id) -> Result<Self, Refusal> {
+        let view = node.room_summary(id)?;
+        Ok(Self {
+            id: view.id.to_string(),
+            declared: view.declared,
+            locked: view.locked,
+            max_sessions: view.max_sessions,
+            max_tracks: view.max_tracks,
+            max_bitrate: view.max_bitrate,
+            bitrate: view.bitrate,
+            metadata: view.metadata,
+            session_count: view.session_count,
+            track_count: view.track_count,
+        })
     }
 }
 

@@ -11,11 +11,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api,
     access::{Caller, require_admin},
-    answer::{Owner, ask, call, done},
+    answer::{Owner, call, done},
     conditions::{Conditions, DryRun, etag, with},
     error::Problem,
     extract::{Ids, Json},
-    room_model::{Room, RoomRequest},
+    room_model::{Room, RoomRequest, RoomSummary},
+    whole,
 };
 use crate::{node::Node, rooms::ids::RoomId};
 
@@ -33,19 +34,15 @@ fn version(node: &Node, id: &RoomId) -> Option<String> {
     node.room(id).ok().map(|room| etag(room.version))
 }
 
-/// Lists rooms.
+/// Lists rooms, with how many are in each.
 #[utoipa::path(
     get,
     path = "/v0/rooms",
     tag = "rooms",
-    responses((status = 200, description = "all rooms, by name", body = [Room]))
+    responses((status = 200, description = "all rooms, by name", body = [RoomSummary]))
 )]
 async fn list_rooms(State(node): Owner) -> Result<Response, Problem> {
-    let rooms = |node: &mut Node| {
-        let rooms = node.rooms().into_iter().map(Room::from).collect::<Vec<_>>();
-        Ok(rooms)
-    };
-    ask(&node, StatusCode::OK, rooms).await
+    whole::list::<RoomSummary>(&node).await
 }
 
 /// Shows a room and who is in it.

@@ -58,15 +58,9 @@ impl Server {
             tls: tls::config(&control.tls, address).map_err(ServerError::Tls)?,
             listener,
             webhooks: control.webhooks.clone(),
-            limits: Limits::default(),
+            limits: control.limits,
             ice_servers: IceServers::new(control.ice_servers.clone()),
         })
-    }
-
-    /// With other limits.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
     }
 
     /// Where it is reached.

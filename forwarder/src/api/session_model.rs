@@ -303,7 +303,7 @@ impl Listed for Session {
         node.members().collect()
     }
 
-    fn find(node: &Node, id: Self::Id) -> Result<Self, Refusal> {
-        Self::find(node, id)
+    fn find(node: &Node, id: &Self::Id) -> Result<Self, Refusal> {
+        Self::find(node, *id)
     }
 }

@@ -12,7 +12,8 @@ use clap::Args;
 use super::allowed;
 use crate::{
     api::access::Claims,
-    config::{Secret, parse_file, parse_secret_file},
+    config::{Secret, parse_file, parse_name, parse_secret_file},
+    made_key,
 };
 
 /// Longest time that a token can be made for.
@@ -48,12 +49,16 @@ pub struct TokenArgs {
     /// Most bits per second that the holder sends
     #[arg(long, value_name = "BITS")]
     pub max_bitrate: Option<u64>,
-    /// File with the secret that the node has as --token-secret-file (HS256)
-    #[arg(long, value_name = "FILE", value_parser = allowed(parse_secret_file), required_unless_present = "private_key")]
+    /// File with the secret that the node has as --token-secret-file (HS256) [default: the key that a node of this user's that runs
+    /// without keys of its own has made]
+    #[arg(long, value_name = "FILE", value_parser = allowed(parse_secret_file))]
     pub token_secret_file: Option<Secret>,
     /// File with the Ed25519 private key, in PEM, whose public key the node has as --token-public-key (EdDSA)
     #[arg(long, value_name = "FILE", value_parser = allowed(parse_file), conflicts_with = "token_secret_file")]
     pub private_key: Option<PathBuf>,
+    /// Name of the node whose own key signs
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = allowed(parse_name), conflicts_with_all = ["token_secret_file", "private_key"])]
+    pub node: String,
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
@@ -82,10 +87,11 @@ impl TokenArgs {
             max_tracks: self.max_tracks,
             max_bitrate: self.max_bitrate,
         };
-        if let Some(secret) = self.token_secret_file {
+        let Some(file) = self.private_key else {
+            let made = || made_key(&self.node);
+            let secret = self.token_secret_file.map_or_else(made, Ok)?;
             return Ok(claims.sign(secret.expose().as_bytes())?);
-        }
-        let file = self.private_key.unwrap_or_default();
+        };
         let pem = fs::read(&file)
             .with_context(|| format!("private-key: {} cannot be read", file.display()))?;
         claims.sign_ed25519(&pem).with_context(|| {

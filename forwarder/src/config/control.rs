@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{CertificateFiles, ConfigError, IceServer, MAX_ICE_SERVERS, Secret, together};
+use super::{
+    ApiLimitOverrides, CertificateFiles, ConfigError, IceServer, MAX_ICE_SERVERS, Secret,
+    api_limits, together,
+};
+use crate::api::limits::Limits;
 
 /// Webhooks that can be configured.
 const MAX_WEBHOOKS: usize = 16;
@@ -10,6 +14,8 @@ const MAX_WEBHOOKS: usize = 16;
 /// What the control API is started with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
+    /// Whether the API is open to whoever reaches it; then there are no keys.
+    pub open: bool,
     /// Grants everything.
     pub admin_key: Option<Secret>,
     /// Shared with those who make tokens (HS256).
@@ -22,6 +28,8 @@ pub struct Control {
     pub tls: Tls,
     /// Who is told what happens.
     pub webhooks: Vec<Webhook>,
+    /// What it takes from those who reach it.
+    pub limits: Limits,
     /// Servers of STUN and TURN that clients are told of.
     pub ice_servers: Vec<IceServer>,
 }
@@ -52,6 +60,8 @@ pub struct Webhook {
 /// What a file or the flags name of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlOverrides {
+    /// See [`Control::open`].
+    pub open: Option<bool>,
     /// See [`Control::admin_key`].
     pub admin_key: Option<Secret>,
     /// See [`Control::token_secret`].
@@ -68,13 +78,24 @@ pub struct ControlOverrides {
     pub api_private_key: Option<PathBuf>,
     /// See [`Control::webhooks`].
     pub webhooks: Option<Vec<Webhook>>,
+    /// See [`Control::limits`].
+    pub limits: ApiLimitOverrides,
     /// See [`Control::ice_servers`].
     pub ice_servers: Option<Vec<IceServer>>,
 }
 
 impl Control {
+    /// Whether it names something that credentials are checked with.
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        self.admin_key.is_some()
+            || self.token_secret.is_some()
+            || !self.token_public_keys.is_empty()
+    }
+
     /// Overrides what `given` names.
     pub(super) fn override_with(&mut self, given: ControlOverrides) -> Result<(), ConfigError> {
+        self.open = given.open.unwrap_or(self.open);
         self.admin_key = given.admin_key.or(self.admin_key.take());
         self.token_secret = given.token_secret.or(self.token_secret.take());
         if let Some(files) = given.token_public_keys {
@@ -83,6 +104,7 @@ impl Control {
         if let Some(origins) = given.cors_origins {
             self.cors_origins = origins;
         }
+        api_limits::override_with(&mut self.limits, &given.limits);
         if let Some(webhooks) = given.webhooks {
             self.webhooks = webhooks;
         }
@@ -121,6 +143,11 @@ impl Control {
 
     /// Checks what single values do not show.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.open && self.has_keys() {
+            let allowed = "keys, or open without admin-key, token-secret and token-public-key";
+            return Err(together("api-access", "open", allowed));
+        }
+        api_limits::check(&self.limits)?;
         if self.webhooks.len() > MAX_WEBHOOKS {
             let given = format!("{} of them", self.webhooks.len());
             return Err(together(

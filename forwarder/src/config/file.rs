@@ -6,11 +6,12 @@ use serde::Deserialize;
 
 use super::{
     ConfigError, ControlOverrides, IceServer, Overrides, RoomOverrides, Secret, Webhook,
-    parse_announced, parse_api, parse_api_tls, parse_dscp, parse_file, parse_ice_credential,
-    parse_ice_url, parse_ice_username, parse_iface, parse_lease, parse_max_publications,
-    parse_max_sessions, parse_max_subscriptions, parse_media_address, parse_media_port, parse_name,
-    parse_number, parse_origin, parse_path, parse_rooms, parse_secret, parse_secret_file,
-    parse_ttl, parse_url, parse_workers, together,
+    api_limits::{self, FileApiLimits},
+    parse_announced, parse_api, parse_api_access, parse_api_tls, parse_dscp, parse_file,
+    parse_ice_credential, parse_ice_url, parse_ice_username, parse_iface, parse_lease,
+    parse_max_publications, parse_max_sessions, parse_max_subscriptions, parse_media_address,
+    parse_media_port, parse_name, parse_number, parse_origin, parse_path, parse_rooms,
+    parse_secret, parse_secret_file, parse_ttl, parse_url, parse_workers, together,
 };
 
 /// The file, before its values are checked by the same functions as the flags'.
@@ -33,6 +34,7 @@ struct File {
     workers: Option<i64>,
     certificate: Option<String>,
     private_key: Option<String>,
+    api_access: Option<String>,
     admin_key: Option<String>,
     admin_key_file: Option<String>,
     token_secret: Option<String>,
@@ -47,6 +49,7 @@ struct File {
     max_room_sessions: Option<i64>,
     max_room_tracks: Option<i64>,
     max_room_bitrate: Option<i64>,
+    api_limits: Option<FileApiLimits>,
     webhook: Option<Vec<FileWebhook>>,
     ice_server: Option<Vec<FileIceServer>>,
 }
@@ -76,9 +79,9 @@ fn all_events() -> Vec<String> {
 
 /// What a file may hold.
 pub(super) const KEYS: &str = "iface, media-address, announced, token-public-key, cors-origin (lists of texts), path, api, name, lease, \
-    certificate, private-key, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
+    certificate, private-key, api-access, admin-key or admin-key-file, token-secret or token-secret-file, api-tls, api-certificate, \
     api-private-key, rooms (texts), dscp, ttl, media-port, workers, max-subscriptions, max-publications, max-sessions, max-rooms, \
-    max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [[webhook]] with url, secret, events, [[ice-server]] with url, username, credential";
+    max-room-sessions, max-room-tracks, max-room-bitrate (numbers), [api-limits], [[webhook]] with url, secret, events, [[ice-server]] with url, username, credential";
 
 /// Reads a configuration file.
 ///
@@ -93,7 +96,7 @@ pub fn read(path: &Path) -> Result<Overrides, ConfigError> {
 }
 
 /// Reads the text of a configuration file.
-fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
+pub(super) fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
     let file: File = toml::from_str(text).map_err(|error| ConfigError::Malformed {
         file: name.to_owned(),
         error: Box::new(error),
@@ -125,6 +128,7 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
         certificate: checks.text("certificate", file.certificate, parse_file)?,
         private_key: checks.text("private-key", file.private_key, parse_file)?,
         control: ControlOverrides {
+            open: checks.text("api-access", file.api_access, parse_api_access)?,
             admin_key: checks.secret(
                 ("admin-key", file.admin_key),
                 ("admin-key-file", file.admin_key_file),
@@ -142,6 +146,11 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
             self_signed: checks.text("api-tls", file.api_tls, parse_api_tls)?,
             api_certificate: checks.text("api-certificate", file.api_certificate, parse_file)?,
             api_private_key: checks.text("api-private-key", file.api_private_key, parse_file)?,
+            limits: file
+                .api_limits
+                .map(|limits| api_limits::parse(&checks, limits))
+                .transpose()?
+                .unwrap_or_default(),
             webhooks: file
                 .webhook
                 .map(|list| list.into_iter().map(|hook| checks.webhook(hook)).collect())
@@ -167,9 +176,9 @@ fn parse(name: &str, text: &str) -> Result<Overrides, ConfigError> {
 }
 
 /// Applies the flags' checks to the values of a file.
-struct Checks<'a>(&'a str);
+pub(super) struct Checks<'a>(&'a str);
 
-type Check<T> = fn(&str) -> Result<T, String>;
+pub(super) type Check<T> = fn(&str) -> Result<T, String>;
 
 impl Checks<'_> {
     fn value<T>(
@@ -186,7 +195,7 @@ impl Checks<'_> {
         })
     }
 
-    fn text<T>(
+    pub(super) fn text<T>(
         &self,
         field: &'static str,
         value: Option<String>,
@@ -260,7 +269,7 @@ impl Checks<'_> {
         })
     }
 
-    fn number<T>(
+    pub(super) fn number<T>(
         &self,
         field: &'static str,
         value: Option<i64>,
@@ -276,6 +285,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        api::limits::Limits,
         config::{Announced, Config, Control, PathChoice, Tls},
         rooms::Settings,
     };
@@ -299,6 +309,7 @@ mod tests {
             workers = 3
             certificate = "/etc/forwarder/cert.pem"
             private-key = "/etc/forwarder/key.pem"
+            api-access = "keys"
             admin-key = "0123456789abcdef"
             token-secret = "fedcba9876543210"
             token-public-key = ["/etc/forwarder/tokens.pem"]
@@ -348,6 +359,8 @@ mod tests {
             certificate: Some(PathBuf::from("/etc/forwarder/cert.pem")),
             private_key: Some(PathBuf::from("/etc/forwarder/key.pem")),
             control: Control {
+                open: false,
+                limits: Limits::default(),
                 admin_key: Some(Secret::new("0123456789abcdef".to_owned())),
                 token_secret: Some(Secret::new("fedcba9876543210".to_owned())),
                 token_public_keys: vec![PathBuf::from("/etc/forwarder/tokens.pem")],
@@ -429,6 +442,10 @@ mod tests {
                 "cors-origin = [\"example.com/\"]",
                 ["cors-origin", "example.com/", "https://example.com"],
             ),
+            (
+                "api-access = \"all\"",
+                ["api-access", "all", "keys or open"],
+            ),
             ("api-tls = \"on\"", ["api-tls", "on", "self-signed"]),
             (
                 "[[webhook]]\nurl = \"ftp://x\"\nsecret = \"0123456789abcdef\"",
@@ -463,6 +480,29 @@ mod tests {
             let error = parse("test.toml", text).unwrap_err().to_string();
             for part in ["test.toml"].into_iter().chain(wanted) {
                 assert!(error.contains(part), "{text}: {error:?} lacks {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_open_api_has_no_keys() {
+        let read = |rest: &str| {
+            let mut config = Config::default();
+            let text = format!("api-access = \"open\"\n{rest}");
+            config
+                .override_with(parse("test.toml", &text).unwrap())
+                .unwrap();
+            config.check()
+        };
+        assert!(read("").is_ok());
+        for key in [
+            "admin-key = \"0123456789abcdef\"",
+            "token-secret = \"0123456789abcdef\"",
+            "token-public-key = [\"tokens.pem\"]",
+        ] {
+            let error = read(key).unwrap_err().to_string();
+            for part in ["api-access", "open", "allowed: keys"] {
+                assert!(error.contains(part), "{key}: {error:?} lacks {part:?}");
             }
         }
     }

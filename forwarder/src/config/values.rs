@@ -16,7 +16,7 @@ use crate::core::endpoint::is_unicast;
 const MOST_SUBSCRIPTIONS: u32 = 262_144;
 const MOST_PUBLICATIONS: u32 = 65_536;
 
-fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
+pub(super) fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
     match text.parse() {
         Ok(number) if (from..=to).contains(&number) => Ok(number),
         _ => Err(format!("a number from {from} to {to}")),
@@ -176,6 +176,18 @@ pub fn parse_rooms(text: &str) -> Result<bool, String> {
 /// What is allowed.
 pub fn parse_number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "a number from 1 on".to_owned())
+}
+
+/// Reads whether the API is open to whoever reaches it.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_api_access(text: &str) -> Result<bool, String> {
+    match text {
+        "keys" => Ok(false),
+        "open" => Ok(true),
+        _ => Err("keys or open".to_owned()),
+    }
 }
 
 /// Reads whether a certificate is made for the API.

@@ -11,7 +11,7 @@ const SENT_BY_CHROMIUM: &str =
 const TAKEN_BY_CHROMIUM: &str =
     "VP8:96 VP9:98 VP9:100 H264:102 H264:104 H264:108 H264:114 H264:116 H264:39 AV1:45 AV1:47";
 
-const ANSWERS: [(&str, &[Line]); 18] = [
+const ANSWERS: [(&str, &[Line]); 19] = [
     (
         "aiortc-recvonly-data",
         &[
@@ -108,6 +108,10 @@ const ANSWERS: [(&str, &[Line]); 18] = [
             ("video0", "VP8:96", "recvonly"),
             ("audio1", "OPUS:97", "recvonly"),
         ],
+    ),
+    (
+        "libdatachannel-obs",
+        &[("0", "opus:111", "recvonly"), ("1", "H264:96", "recvonly")],
     ),
 ];
 

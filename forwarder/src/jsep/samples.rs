@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Offers that clients made, as their README says, by name.
-pub const OFFERS: [(&str, &str); 19] = [
+pub const OFFERS: [(&str, &str); 20] = [
     (
         "aiortc-recvonly-data",
         include_str!("../sdp/fixtures/aiortc-recvonly-data.sdp"),
@@ -83,6 +83,10 @@ pub const OFFERS: [(&str, &str); 19] = [
     (
         "gstreamer-sendrecv",
         include_str!("../sdp/fixtures/gstreamer-sendrecv.sdp"),
+    ),
+    (
+        "libdatachannel-obs",
+        include_str!("../sdp/fixtures/libdatachannel-obs.sdp"),
     ),
 ];
 

@@ -8,7 +8,9 @@ use crate::{
         Rooms,
         ids::RoomId,
         specs::{JoinSpec, RoomSpec, Trickle},
-        views::{Changes, Joined, MemberView, PendingOffer, PutRoom, RoomView, WishesView},
+        views::{
+            Changes, Joined, MemberView, PendingOffer, PutRoom, RoomSummary, RoomView, WishesView,
+        },
         wishes::Wishes,
     },
     sessions::{
@@ -42,9 +44,16 @@ impl Node {
     }
 
     /// All rooms, by name.
-    #[must_use]
-    pub fn rooms(&self) -> Vec<RoomView> {
-        self.rooms.all(&self.media.sessions)
+    pub fn rooms(&self) -> impl Iterator<Item = &RoomId> {
+        self.rooms.ids()
+    }
+
+    /// How many are in a room.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where there is none with this name.
+    pub fn room_summary(&self, id: &RoomId) -> Result<RoomSummary, Refusal> {
+        self.rooms.summary(&self.media.sessions, id)
     }
 
     /// Ends a room and the sessions in it, which it tells.

@@ -5,7 +5,7 @@ use super::{
     ids::RoomId,
     room::Room,
     unknown_room,
-    views::{MemberView, NegotiationView, PersonView, RoomView, TrackView},
+    views::{MemberView, NegotiationView, PersonView, RoomSummary, RoomView, TrackView},
 };
 use crate::{
     core::refusal::Refusal,
@@ -24,12 +24,33 @@ impl Rooms {
     }
 
     /// All rooms, by name.
-    #[must_use]
-    pub fn all(&self, sessions: &Sessions) -> Vec<RoomView> {
-        let rooms = self.rooms.iter();
-        rooms
-            .map(|(id, room)| self.view(sessions, id, room))
-            .collect()
+    pub fn ids(&self) -> impl Iterator<Item = &RoomId> {
+        self.rooms.keys()
+    }
+
+    /// How many are in a room. What that takes grows with its sessions by a look at each.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where there is none with this name.
+    pub fn summary(&self, sessions: &Sessions, id: &RoomId) -> Result<RoomSummary, Refusal> {
+        let room = self.rooms.get(id).ok_or_else(|| unknown_room(id))?;
+        let limits = self.limits(&room.spec);
+        let tracks = room
+            .members
+            .iter()
+            .map(|id| sessions.publications(*id).count());
+        Ok(RoomSummary {
+            id: id.clone(),
+            declared: room.declared,
+            locked: room.spec.locked,
+            max_sessions: limits.max_sessions,
+            max_tracks: limits.max_tracks,
+            max_bitrate: limits.max_bitrate,
+            bitrate: room.bitrate,
+            metadata: room.spec.metadata.clone(),
+            session_count: room.members.len(),
+            track_count: tracks.sum(),
+        })
     }
 
     /// The ids of all sessions, the oldest first.

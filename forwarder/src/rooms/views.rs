@@ -34,6 +34,31 @@ pub struct RoomView {
     pub sessions: Vec<PersonView>,
 }
 
+/// A room in a list of all: how many are in it, and not who.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomSummary {
+    /// Its name.
+    pub id: RoomId,
+    /// Whether it was declared: then it stays when nobody is in it.
+    pub declared: bool,
+    /// Whether nobody joins any more.
+    pub locked: bool,
+    /// Most sessions.
+    pub max_sessions: u32,
+    /// Most publications.
+    pub max_tracks: u32,
+    /// Bits per second above which no more publications are let in.
+    pub max_bitrate: Option<u64>,
+    /// Bits per second that its publications bring now.
+    pub bitrate: u64,
+    /// What its owner keeps there.
+    pub metadata: Option<Value>,
+    /// Sessions in it.
+    pub session_count: usize,
+    /// What they publish.
+    pub track_count: usize,
+}
+
 /// A session as the others in its room see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PersonView {

@@ -1,9 +1,9 @@
 //! One node per name: a locked file that holds its process id. The lock goes with the process, however that ends.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -26,10 +26,8 @@ impl Lock {
     /// # Errors
     /// A node of this name is running, or the file cannot be made.
     pub fn take(name: &str) -> Result<Self> {
+        make_directory()?;
         let path = path(name);
-        let directory = path.parent().context("the lock has no directory")?;
-        fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
         let mut file = loop {
             let file = OpenOptions::new()
                 .read(true)
@@ -104,13 +102,37 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 fn path(name: &str) -> PathBuf {
-    let directory = if geteuid().is_root() {
+    directory().join(format!("{name}.lock"))
+}
+
+/// Makes the directory of what nodes of this user leave for each other. Others may not write there: they could put their own into its
+/// place, also in one that they made before.
+fn make_directory() -> Result<()> {
+    let directory = directory();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    let there = fs::symlink_metadata(&directory)?;
+    if !there.is_dir() || there.uid() != geteuid().as_raw() || there.mode() & 0o022 != 0 {
+        bail!(
+            "{}: allowed is a directory of the user {} that nobody else may write to; remove it, or set XDG_RUNTIME_DIR",
+            directory.display(),
+            geteuid()
+        );
+    }
+    Ok(())
+}
+
+/// Where nodes of this user are known.
+pub(super) fn directory() -> PathBuf {
+    if geteuid().is_root() {
         PathBuf::from("/run/forwarder")
     } else {
         std::env::var_os("XDG_RUNTIME_DIR").map_or_else(
             || std::env::temp_dir().join(format!("forwarder-{}", geteuid())),
             |directory| PathBuf::from(directory).join("forwarder"),
         )
-    };
-    directory.join(format!("{name}.lock"))
+    }
 }

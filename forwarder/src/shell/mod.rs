@@ -3,6 +3,7 @@
 mod data_plane;
 mod examine;
 mod lock;
+mod made_key;
 mod media;
 mod media_port;
 mod placer;
@@ -11,5 +12,6 @@ mod sockets;
 mod stop;
 
 pub use examine::examine;
+pub use made_key::made_key;
 pub use run::run;
 pub use stop::stop;

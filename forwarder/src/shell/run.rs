@@ -1,6 +1,6 @@
 //! `forwarder run`: puts a node together, runs it, and takes it down.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use super::{
     data_plane::{self, DataPlane},
     lock::Lock,
+    made_key::MadeKey,
     media,
     placer::KernelPlacer,
     sockets::WorkerSockets,
@@ -29,19 +30,28 @@ use crate::{
 ///
 /// # Errors
 /// Whatever keeps it from starting, with what to do about it.
-pub fn run(config: Config) -> Result<()> {
+pub fn run(mut config: Config) -> Result<()> {
     let lock = Lock::take(&config.name)?;
+    let made = match config.control.open || config.control.has_keys() {
+        true => None,
+        false => Some(MadeKey::make(&config.name)?),
+    };
+    if let Some(made) = &made {
+        made.apply(&mut config.control);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(run_locked(&config));
+    let outcome = runtime.block_on(run_locked(&config, made.as_ref().map(MadeKey::file)));
+    // Under the lock, so that it is not the next one's.
+    drop(made);
     drop(lock);
     outcome
 }
 
-async fn run_locked(config: &Config) -> Result<()> {
+async fn run_locked(config: &Config, made_key: Option<&Path>) -> Result<()> {
     // Asked to stop while it starts, a node is taken down as soon as it runs: killed half-way it would leave links behind.
     let signals = Signals::listen()?;
     // First what can fail without a trace.
@@ -75,7 +85,17 @@ async fn run_locked(config: &Config) -> Result<()> {
         devices.collect(),
         facts.why.clone(),
     ));
-    let ready = ready_line(&facts, &api.url(), &sessions.addresses());
+    let mut ready = ready_line(&facts, &api.url(), &sessions.addresses());
+    if let Some(file) = made_key {
+        ready = format!("{ready} key {}", file.display());
+        log::info!(
+            "no key was given (admin-key-file): one of this run is in {}; the room of a page is at \
+             \"{}/#room=ROOM&token=$(forwarder token --node {} --room ROOM --publish --subscribe)\"",
+            file.display(),
+            api.url(),
+            config.name
+        );
+    }
     let parts = Parts {
         core: Core::new(settings),
         tables,

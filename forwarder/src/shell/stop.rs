@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 
-use super::lock::{self, Lock};
+use super::{
+    lock::{self, Lock},
+    made_key,
+};
 use crate::dataplane::kernel;
 
 /// A node that takes longer than this to stop is stuck.
@@ -39,6 +42,7 @@ pub fn stop(name: &str) -> Result<()> {
         Err(_) if stopped => return Ok(()),
         Err(error) => return Err(error),
     };
+    made_key::clean_up(name);
     let swept = kernel::sweep(name);
     if swept > 0 {
         println!("removed what {swept} dead run(s) had left in the kernel");

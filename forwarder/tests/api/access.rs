@@ -348,17 +348,32 @@ fn tokens_can_be_signed_with_a_private_key() {
 }
 
 #[test]
-fn an_open_api_is_for_loopback_alone() {
-    let serve = |control: &Control| {
-        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
-        Server::new(listener, control)
+fn an_api_is_open_on_loopback_alone_and_only_where_it_is_told_to_be() {
+    let serve = |address: &str, control: &Control| {
+        let listener = TcpListener::bind(address).unwrap();
+        Server::new(listener, control).map_err(|refused| refused.to_string())
     };
-    let refused = serve(&Control::default()).err().unwrap().to_string();
-    assert!(
-        refused.contains("0.0.0.0") && refused.contains("admin-key-file"),
-        "{refused}"
-    );
-    assert!(serve(&control()).is_ok());
+    let open = Control {
+        open: true,
+        ..Control::default()
+    };
+    let refused = serve("0.0.0.0:0", &open).err().unwrap();
+    for part in [
+        "api cannot be \"0.0.0.0:",
+        "api-access",
+        "allowed: an address of loopback",
+    ] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    for address in ["0.0.0.0:0", "127.0.0.1:0"] {
+        let refused = serve(address, &Control::default()).err().unwrap();
+        assert!(
+            refused.contains("api-access") && refused.contains("admin-key-file"),
+            "{refused}"
+        );
+        assert!(serve(address, &control()).is_ok());
+    }
+    assert!(serve("127.0.0.1:0", &open).is_ok() && serve("[::1]:0", &open).is_ok());
 }
 
 /// What has expired a moment ago, as nodes see it: they give clocks ten seconds.

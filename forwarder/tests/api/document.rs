@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::rig::Rig;
+use crate::{access::session, rig::Rig};
 
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     let paths = document["paths"].as_object().unwrap();
@@ -101,5 +101,30 @@ fn the_page_needs_no_other_host() {
             200,
             "{asset}"
         );
+    }
+}
+
+/// What is written in parts is what the document describes as a whole.
+#[test]
+fn the_state_has_what_its_schema_says() {
+    let rig = Rig::start();
+    let document = rig.get("/v0/openapi.json");
+    let schema = &document["components"]["schemas"]["State"];
+    let described: BTreeSet<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    let required = schema["required"].as_array().unwrap().iter();
+    let required: BTreeSet<&str> = required.map(|name| name.as_str().unwrap()).collect();
+    for sessions in [0, 1, 70] {
+        while rig.get("/v0/sessions").as_array().unwrap().len() < sessions {
+            rig.create("/v0/sessions", session("r"));
+        }
+        let state = rig.get("/v0/state");
+        let told: BTreeSet<&String> = state.as_object().unwrap().keys().collect();
+        assert_eq!(told, described);
+        assert!(told.iter().all(|name| required.contains(name.as_str())));
+        let listed = state["sessions"].as_array().unwrap().iter();
+        let ids: Vec<usize> = listed
+            .map(|session| session["id"].as_str().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(ids, (1..=sessions).collect::<Vec<_>>());
     }
 }

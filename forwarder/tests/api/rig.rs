@@ -269,7 +269,10 @@ impl Rig {
         Self::limited(config, Limits::default())
     }
 
-    pub fn limited(config: Config, limits: Limits) -> Self {
+    /// Open, unless the configuration has keys.
+    pub fn limited(mut config: Config, limits: Limits) -> Self {
+        config.control.open = !config.control.has_keys();
+        config.control.limits = limits;
         let world = Arc::new(World::default());
         let (changes, receiver) = mpsc::channel(16);
         let parts = Parts {
@@ -304,7 +307,6 @@ impl Rig {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
                 let api = Server::new(listener, &config.control).unwrap();
-                let api = api.with_limits(limits);
                 let (handle, task) = node::assemble(parts, sessions).unwrap();
                 send.send((address, handle.clone())).unwrap();
                 let (_, outcome) = run_node(api, Signals::listen().unwrap(), handle, task).await;

@@ -68,7 +68,26 @@ fn a_room_is_declared_changed_looked_at_and_ended() {
         "{}",
     );
     assert_eq!(reply.status, 201);
-    assert_eq!(rig.get("/v0/rooms").as_array().map(Vec::len), Some(2));
+    let ann = rig.create("/v0/sessions", session("new"));
+    rig.create(&format!("/v0/sessions/{ann}/publications"), audio(1));
+    let facts = |room: &Value| {
+        let of = |field: &str| room[field].clone();
+        (
+            of("id"),
+            of("locked"),
+            of("session_count"),
+            of("track_count"),
+        )
+    };
+    let listed = rig.get("/v0/rooms");
+    let listed: Vec<_> = listed.as_array().unwrap().iter().map(facts).collect();
+    assert_eq!(
+        listed,
+        [
+            (json!("new"), json!(false), json!(1), json!(1)),
+            (json!("r"), json!(true), json!(0), json!(0))
+        ]
+    );
 
     rig.refused("PUT", "/v0/rooms/a%20b", "{}", 400, "room");
     rig.refused(

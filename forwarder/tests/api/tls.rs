@@ -174,6 +174,7 @@ fn files_that_cannot_be_are_refused_with_field_and_file() {
                 certificate: certificate.clone(),
                 private_key: private_key.clone(),
             }),
+            open: true,
             ..Control::default()
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

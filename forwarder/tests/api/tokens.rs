@@ -88,7 +88,8 @@ fn each_option_is_a_claim_that_the_node_keeps() {
         let refused = minted(&secret, options).unwrap_err();
         assert!(refused.contains(named), "{refused}");
     }
-    let refused = minted(&[], &["--room", "r"]).unwrap_err();
+    let nobody = ["--node", "nobody-has-this-name"];
+    let refused = minted(&nobody, &["--room", "r"]).unwrap_err();
     assert!(refused.contains("--token-secret-file"), "{refused}");
 
     let rig = guarded();

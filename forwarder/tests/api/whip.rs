@@ -278,3 +278,27 @@ fn who_finds_no_room_is_told_why() {
     // Nothing came of any of these.
     assert_eq!(rig.get("/v0/sessions").as_array().map(Vec::len), Some(2));
 }
+
+/// What OBS Studio looks at (plugins/obs-webrtc/whip-output.cpp): 201, Location, a body that begins with `v=0`, and 200 for its DELETE.
+#[test]
+fn obs_gets_what_it_looks_at() {
+    let rig = Rig::start();
+    let offer = include_str!("../../src/sdp/fixtures/libdatachannel-obs.sdp");
+    let reply = rig.exchange("POST", "/whip/room", &[SDP], offer);
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    assert!(reply.text.starts_with("v=0\r\n"));
+    for (wanted, times) in [
+        ("a=recvonly\r\n", 2),
+        ("a=setup:passive\r\n", 2),
+        ("a=rtpmap:111 opus/48000/2\r\n", 1),
+        ("a=rtpmap:96 H264/90000\r\n", 1),
+    ] {
+        assert_eq!(reply.text.matches(wanted).count(), times, "{}", reply.text);
+    }
+    let room = rig.get("/v0/rooms/room");
+    let tracks = room["sessions"][0]["publications"].as_array().unwrap();
+    let kinds: Vec<_> = tracks.iter().map(|track| &track["kind"]).collect();
+    assert_eq!(kinds, ["audio", "video"]);
+    let left = rig.exchange("DELETE", reply.header("location").unwrap(), &[], "");
+    assert_eq!(left.status, 200);
+}

@@ -1,6 +1,6 @@
 //! Other people's WebRTC clients, driven by the tests: Chromium and Firefox without a window, each in a namespace.
 //!
-//! Beside them there are peers made of aiortc, GStreamer and ffmpeg ([`Script`]).
+//! Beside them there are peers made of aiortc, GStreamer, libdatachannel and ffmpeg ([`Script`]).
 //!
 //! A browser is started by a program for Node.js (`tests/browsers/driver.mjs`), which takes commands as lines of JSON. Its page
 //! (`tests/browsers/page`) publishes pictures that carry a number and tones of a given frequency, and reads both back.

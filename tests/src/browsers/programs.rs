@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// A browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +47,21 @@ pub fn node() -> Result<PathBuf> {
     in_path("node")
 }
 
-/// The folder of the packages that the driver needs, where `cargo xtask` has put them.
+/// The folder of the packages of npm that the driver and peers need, where `cargo xtask` has put them.
 ///
 /// # Errors
 /// When they are not there.
 pub fn modules() -> Result<PathBuf> {
     let folder = target()?.join("browsers/node_modules");
-    let package = folder.join("puppeteer-core");
-    package
-        .is_dir()
-        .then_some(folder)
-        .with_context(|| format!("no {}: run `cargo xtask setup`", package.display()))
+    for package in ["puppeteer-core", "node-datachannel"] {
+        let package = folder.join(package);
+        ensure!(
+            package.is_dir(),
+            "no {}: run `cargo xtask setup`",
+            package.display()
+        );
+    }
+    Ok(folder)
 }
 
 /// The program that drives a browser.

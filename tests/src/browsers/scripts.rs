@@ -1,4 +1,5 @@
-//! Peers that are programs of Python (`tests/browsers/python`): aiortc, GStreamer's webrtcbin, and ffmpeg's WHIP muxer.
+//! Peers that are programs: aiortc and GStreamer's webrtcbin (`tests/browsers/python`), libdatachannel as OBS uses it
+//! (`tests/browsers/obs_peer.mjs`), and ffmpeg's WHIP muxer.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -116,13 +117,7 @@ impl Script {
         stream: u8,
         time: Duration,
     ) -> Result<Self> {
-        let mut pictures = Command::new(DEBIAN)
-            .arg(folder().join("numbered.py"))
-            .args([stream.to_string().as_str(), "640", "360"])
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start Python")?;
+        let mut pictures = pictures(stream)?;
         let frames = pictures.stdout.take().context("its output is piped")?;
         let tone = format!(
             "sine=frequency={}:sample_rate=48000",
@@ -143,6 +138,33 @@ impl Script {
         // In this order, so that the pictures are ended also if there is no ffmpeg.
         let mut script = Self::running(std::mem::take(&mut children), time);
         script.children.push(ffmpeg.context("cannot start ffmpeg")?);
+        Ok(script)
+    }
+
+    /// Publishes H.264 and Opus as OBS Studio does, with its library, until dropped or so long.
+    ///
+    /// # Errors
+    /// When something is not installed.
+    pub fn obs(
+        netns: &Netns,
+        url: &str,
+        token: Option<&str>,
+        stream: u8,
+        time: Duration,
+    ) -> Result<Self> {
+        let mut script = Self::running(vec![pictures(stream)?], time);
+        let pictures = script.children.first_mut().context("it was started")?;
+        let frames = pictures.stdout.take().context("its output is piped")?;
+        let mut command = netns.command(programs::node()?);
+        command
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browsers/obs_peer.mjs"))
+            .arg(ffmpeg()?)
+            .args([url, &time.as_secs_f32().to_string()])
+            .arg(Media::tone_of(stream).to_string())
+            .args(token)
+            .env("MODULES", programs::modules()?);
+        let obs = command.stdin(Stdio::from(frames)).spawn();
+        script.children.push(obs.context("cannot start Node.js")?);
         Ok(script)
     }
 
@@ -183,6 +205,17 @@ impl Drop for Script {
             let _ = child.wait();
         }
     }
+}
+
+/// Draws numbered pictures of 640x360 in time.
+fn pictures(stream: u8) -> Result<Child> {
+    Command::new(DEBIAN)
+        .arg(folder().join("numbered.py"))
+        .args([stream.to_string().as_str(), "640", "360"])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start Python")
 }
 
 /// How the README lets ffmpeg encode: what it says is what the tests run.

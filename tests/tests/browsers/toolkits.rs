@@ -1,7 +1,10 @@
-//! Peers that are no browsers, by WHIP and WHEP: aiortc, GStreamer's webrtcbin, and ffmpeg's WHIP muxer.
+//! Peers that are no browsers, by WHIP and WHEP: aiortc, GStreamer's webrtcbin, ffmpeg's WHIP muxer, and libdatachannel as OBS
+//! uses it.
 
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
+use forwarder_tests::Netns;
 use forwarder_tests::browsers::{Candidates, Media, Played, Role, Script, Toolkit};
 
 use crate::Scenario;
@@ -17,7 +20,12 @@ pub const SCENARIOS: &[Scenario] = &[
     ("gstreamer", |stage| {
         both_ways(stage, Toolkit::Gstreamer, 22)
     }),
-    ("ffmpeg_publishes", ffmpeg_publishes),
+    ("ffmpeg_publishes", |stage| {
+        h264_is_published(stage, Script::ffmpeg, 23)
+    }),
+    ("obs_publishes", |stage| {
+        h264_is_published(stage, Script::obs, 24)
+    }),
 ];
 
 /// A toolkit publishes to Chromium, and plays what Chromium publishes.
@@ -52,13 +60,16 @@ fn assert_played(played: &Played, stream: u8) {
     assert!((played.frequency - tone).abs() < 12.0, "{played:?}");
 }
 
-fn ffmpeg_publishes(stage: &mut Stage) {
+/// Starts a program in a namespace, with the endpoint, a token, the number of its stream and its time.
+type Start = fn(&Netns, &str, Option<&str>, u8, Duration) -> Result<Script>;
+
+fn h264_is_published(stage: &mut Stage, start: Start, stream: u8) {
     let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
     let (netns, token) = (&stage.lab.publisher().netns, room.token.as_deref());
-    let _ffmpeg = Script::ffmpeg(netns, &room.whip, token, 23, LONG + WHILE).unwrap();
+    let _publishing = start(netns, &room.whip, token, stream, LONG + WHILE).unwrap();
     let watcher = room.watch_session(&stage.chromium, &joined(&room));
-    // It offers no GCM, so its own suite is another than the watcher's.
-    for quality in room.assert_flows(23, &[&watcher]) {
+    // ffmpeg offers no GCM, so its own suite is another than the watcher's.
+    for quality in room.assert_flows(stream, &[&watcher]) {
         assert_eq!(quality.codec, "video/H264");
     }
 }

@@ -19,9 +19,11 @@ pub fn find(lab: &Lab, name: &str) -> Vec<String> {
             found.push(format!("namespace: {namespace}"));
         }
     }
-    let lock = Path::new("/run/forwarder").join(format!("{name}.lock"));
-    if lock.exists() {
-        found.push(format!("lock: {}", lock.display()));
+    for kind in ["lock", "key"] {
+        let file = Path::new("/run/forwarder").join(format!("{name}.{kind}"));
+        if file.exists() {
+            found.push(format!("{kind}: {}", file.display()));
+        }
     }
     let text = lab
         .fwd

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use forwarder_tests::{Lab, Node};
+use forwarder_tests::{Lab, Node, node::forwarder_binary};
 
 use crate::hall::{Hall, Kind, WHILE, play, subscribe};
 
@@ -28,9 +28,12 @@ fn assert_carries_a_call(hall: &Hall) {
 
 fn without_configuration(kind: Kind) {
     let lab = Lab::star().build().unwrap();
-    let node = Node::start(&lab, &[]).unwrap();
+    let binary = forwarder_binary().unwrap();
+    let node = Node::start_as_told(&lab.fwd, &binary, lab.name(), &[]).unwrap();
     let ready = node.ready_line();
     assert!(ready.contains("no interface was given (iface)"), "{ready}");
+    // Nobody has given it a key, so it has made one.
+    assert!(node.made_key().is_some(), "{ready}");
     let hall = Hall::of(kind, lab, node);
     assert_carries_a_call(&hall);
     hall.close();

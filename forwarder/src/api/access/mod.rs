@@ -1,7 +1,7 @@
 //! Who asks, and what they may do.
 //!
 //! Three kinds of credentials go by `Authorization: Bearer` (RFC 6750): the admin key of the configuration, a JSON Web Token, and
-//! the key that the answer to a new session holds. Without any key in the configuration the API is open, on loopback alone.
+//! the key that the answer to a new session holds. An API is open, without any of them, only where the configuration says so, on loopback alone.
 //!
 //! What has expired may still end what it began, and nothing else.
 
@@ -67,6 +67,8 @@ struct Keys {
 pub enum AccessError {
     /// Whoever reaches the address would control the node.
     Open(SocketAddr),
+    /// Nobody could use it.
+    NoKeys,
     /// A file cannot be read.
     Unreadable(PathBuf, io::Error),
     /// A file holds no Ed25519 public key.
@@ -80,8 +82,12 @@ impl fmt::Display for AccessError {
         match self {
             Self::Open(api) => write!(
                 f,
-                "api cannot be \"{api}\" without a key: whoever reaches it would control the node; allowed: an address of \
-                 loopback, or any with admin-key-file, token-secret-file or token-public-key"
+                "api cannot be \"{api}\" where api-access is open: whoever reaches it would control the node; allowed: an address of \
+                 loopback, or any with api-access = \"keys\""
+            ),
+            Self::NoKeys => f.write_str(
+                "api-access cannot be \"keys\" without a key; allowed: keys with admin-key-file, token-secret-file or \
+                 token-public-key, or open",
             ),
             Self::Unreadable(file, why) => {
                 write!(
@@ -117,12 +123,13 @@ impl Access {
                 .map(|secret| DecodingKey::from_secret(secret.expose().as_bytes())),
             public: public?,
         };
-        let any = keys.admin.is_some() || keys.secret.is_some() || !keys.public.is_empty();
-        if !any && !api.ip().is_loopback() {
-            return Err(AccessError::Open(api));
+        match (control.open, control.has_keys()) {
+            (true, _) if !api.ip().is_loopback() => return Err(AccessError::Open(api)),
+            (false, false) => return Err(AccessError::NoKeys),
+            _ => {}
         }
         Ok(Self {
-            keys: any.then_some(keys),
+            keys: (!control.open).then_some(keys),
             sessions: SessionKeys::new().ok_or(AccessError::Random)?,
             origins: control.cors_origins.clone(),
         })

@@ -268,6 +268,14 @@ impl Hall {
         self.rooms.room(&self.world.sessions, &room("r")).unwrap()
     }
 
+    /// All rooms as they are.
+    pub fn rooms(&self) -> Vec<RoomView> {
+        let rooms = self.rooms.ids();
+        rooms
+            .map(|id| self.rooms.room(&self.world.sessions, id).unwrap())
+            .collect()
+    }
+
     /// The names of what was told since this was asked last.
     pub fn names(&mut self) -> Vec<&'static str> {
         std::mem::take(&mut self.told)

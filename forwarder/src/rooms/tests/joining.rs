@@ -159,7 +159,7 @@ fn an_offer_of_ours_that_is_never_answered_leaves_nothing() {
     assert_eq!(hall.view().sessions.len(), 1);
     hall.run(31 * SECOND);
     assert!(hall.rooms.member(joined.id).is_err());
-    assert_eq!(hall.rooms.all(&hall.world.sessions), []);
+    assert_eq!(hall.rooms(), []);
     let closed = What::SessionClosed {
         reason: "set_up_timed_out",
     };
@@ -266,7 +266,7 @@ fn what_is_no_description_changes_nothing() {
         assert!(refusal.field.starts_with("sdp"), "{refusal}");
     }
     assert_eq!(hall.world.sessions.ids().count(), 0);
-    assert_eq!(hall.rooms.all(&hall.world.sessions), []);
+    assert_eq!(hall.rooms(), []);
     assert_eq!(hall.names(), [""; 0]);
     // Nor does a dry run.
     let spec = spec(Entry::Offered {

@@ -21,21 +21,12 @@ fn entry() -> JoinSpec {
 }
 
 fn refused(hall: &mut Hall, change: impl FnOnce(&mut JoinSpec)) -> (RefusalKind, &'static str) {
-    let before = (
-        hall.rooms.all(&hall.world.sessions),
-        hall.world.sessions.ids().count(),
-    );
+    let before = (hall.rooms(), hall.world.sessions.ids().count());
     let mut spec = entry();
     change(&mut spec);
     let refusal = hall.join(spec).unwrap_err();
     assert!(!refusal.allowed.is_empty());
-    assert_eq!(
-        before,
-        (
-            hall.rooms.all(&hall.world.sessions),
-            hall.world.sessions.ids().count()
-        )
-    );
+    assert_eq!(before, (hall.rooms(), hall.world.sessions.ids().count()));
     (refusal.kind, refusal.field)
 }
 

@@ -117,7 +117,7 @@ fn rooms_go_with_the_last_unless_declared_and_close_with_everyone() {
         .leave(&mut hall.world.sessions, now, id, false)
         .unwrap();
     hall.settle();
-    assert_eq!(hall.rooms.all(&hall.world.sessions), []);
+    assert_eq!(hall.rooms(), []);
     let names = hall.names();
     assert_eq!(
         names[names.len() - 3..],
@@ -150,7 +150,7 @@ fn rooms_go_with_the_last_unless_declared_and_close_with_everyone() {
         Ok(ids.to_vec())
     );
     hall.settle();
-    assert_eq!(hall.rooms.all(&hall.world.sessions), []);
+    assert_eq!(hall.rooms(), []);
     assert_eq!(hall.rooms.members().count(), 0);
     assert_eq!(hall.world.sessions.ids().count(), 0);
     assert_eq!(hall.names().last(), Some(&"room.closed"));

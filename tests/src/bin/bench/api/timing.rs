@@ -18,7 +18,7 @@ const SELDOM: u32 = 20;
 /// The node refuses one.
 pub fn alone(hall: &mut Hall<'_>, count: u32) -> Result<Vec<CallRow>> {
     let mut rows = quick(hall, count)?;
-    let mut large = ["/v0/rooms", "/v0/sessions", "/v0/state"].map(|path| Timed::new("GET", path));
+    let mut large = ["/v0/sessions", "/v0/state"].map(|path| Timed::new("GET", path));
     for _ in 0..count.div_ceil(SELDOM) {
         for timed in &mut large {
             let path = timed.path;
@@ -60,6 +60,7 @@ fn quick(hall: &mut Hall<'_>, count: u32) -> Result<Vec<CallRow>> {
     let mut resume = Timed::new("POST", "/v0/sessions/{id}/subscriptions/{line}/resume");
     let mut end = Timed::new("DELETE", "/v0/sessions/{id}/subscriptions/{line}");
     let mut show_room = Timed::new("GET", "/v0/rooms/{room}");
+    let mut list_rooms = Timed::new("GET", "/v0/rooms");
     let mut node = Timed::new("GET", "/v0/node");
     let people = hall.subscribers.clone();
     let room = format!("/v0/rooms/{}", room(0));
@@ -77,10 +78,13 @@ fn quick(hall: &mut Hall<'_>, count: u32) -> Result<Vec<CallRow>> {
         leave.note(hall, &session, None)?;
         look.note(hall, &format!("/v0/sessions/{}", person.id), None)?;
         show_room.note(hall, &room, None)?;
+        list_rooms.note(hall, "/v0/rooms", None)?;
         node.note(hall, "/v0/node", None)?;
         hall.clients.turn(Duration::ZERO)?;
     }
-    let all = [join, leave, look, wish, pause, resume, end, show_room, node];
+    let all = [
+        join, leave, look, wish, pause, resume, end, show_room, list_rooms, node,
+    ];
     Ok(all.iter().map(|timed| timed.calls.row()).collect())
 }
 
