@@ -79,6 +79,8 @@ pub enum H264Profile {
     ConstrainedHigh,
     /// High.
     High,
+    /// High 4:4:4 Predictive. Browsers that decode all of High offer this alone: Chromium without H.264 in hardware.
+    HighPredictive,
     /// Any other: its first byte, and the flags in its second.
     Other(u8, u8),
 }
@@ -95,6 +97,7 @@ impl H264Profile {
             (0x4d, _) if iop & 0xaf == 0x00 => Self::Main,
             (0x64, 0x00) => Self::High,
             (0x64, 0x0c) => Self::ConstrainedHigh,
+            (0xf4, 0x00) => Self::HighPredictive,
             _ => Self::Other(idc, iop),
         }
     }
@@ -103,7 +106,10 @@ impl H264Profile {
     fn reads(self, stream: Self) -> bool {
         match stream {
             Self::ConstrainedBaseline => !matches!(self, Self::Other(..)),
-            Self::Main | Self::ConstrainedHigh => self == Self::High || self == stream,
+            Self::Main | Self::ConstrainedHigh => {
+                matches!(self, Self::High | Self::HighPredictive) || self == stream
+            }
+            Self::High => matches!(self, Self::High | Self::HighPredictive),
             _ => self == stream,
         }
     }
@@ -160,7 +166,9 @@ mod tests {
             ("4d401f", H264Profile::Main),
             ("640c1f", H264Profile::ConstrainedHigh),
             ("64001f", H264Profile::High),
-            ("f4001f", H264Profile::Other(0xf4, 0)),
+            ("f4001f", H264Profile::HighPredictive),
+            ("f4101f", H264Profile::Other(0xf4, 0x10)),
+            ("6e001f", H264Profile::Other(0x6e, 0)),
         ];
         for (text, expected) in cases {
             assert_eq!(profile(text), expected, "{text}");
@@ -210,6 +218,10 @@ mod tests {
         }
         assert_eq!(number(&all[..2], &constrained), high.parameters);
         assert_eq!(number(&all[..1], &main), high.parameters);
+        let predictive = h264_of("f4001f", 1);
+        assert_eq!(number(&[predictive.clone()], &high), predictive.parameters);
+        assert_eq!(number(&[predictive.clone()], &main), predictive.parameters);
+        assert_eq!(number(&all, &predictive), None);
         assert_eq!(number(&all[2..3], &single), constrained.parameters);
         assert_eq!(number(&all[3..], &constrained), None, "another mode");
         assert_eq!(number(&all[2..], &main), None, "a smaller profile");

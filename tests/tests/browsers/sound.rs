@@ -45,14 +45,12 @@ fn stereo_and_pauses(stage: &mut Stage) {
         watcher.peer.wait_for("silence", LONG, silent).unwrap();
     }
     publisher.peer.quiet(false).unwrap();
-    wait_for_rate(&publisher.peer, |rate| rate > 40.0);
     for watcher in &watchers {
         watcher.peer.wait_for("both again", LONG, both).unwrap();
         // A pause is no gap in the sequence numbers.
         let lost = watcher.peer.stats().unwrap();
         assert_eq!(lost.inbound("audio", "packetsLost"), 0);
     }
-    room.assert_flows(LEFT, &[&watchers[0], &watchers[1]]);
 }
 
 /// The answer says of Opus what the offer said.
