@@ -219,8 +219,9 @@ mod tests {
         assert_eq!(number(&all[..2], &constrained), high.parameters);
         assert_eq!(number(&all[..1], &main), high.parameters);
         let predictive = h264_of("f4001f", 1);
-        assert_eq!(number(&[predictive.clone()], &high), predictive.parameters);
-        assert_eq!(number(&[predictive.clone()], &main), predictive.parameters);
+        let all_of_it = [predictive.clone()];
+        assert_eq!(number(&all_of_it, &high), predictive.parameters);
+        assert_eq!(number(&all_of_it, &main), predictive.parameters);
         assert_eq!(number(&all, &predictive), None);
         assert_eq!(number(&all[2..3], &single), constrained.parameters);
         assert_eq!(number(&all[3..], &constrained), None, "another mode");
