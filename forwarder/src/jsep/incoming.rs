@@ -220,7 +220,7 @@ fn close_outside_of_bundle(description: &Description, lines: &mut [Line]) {
 }
 
 /// Finds the line that a peer's offer names first in the bundle. It cannot be rejected as long as another one of the bundle is taken
-/// (RFC 9143 §7.3.3): one that we can make nothing of stays open, inactive. Chromium takes no other answer under `max-bundle`.
+/// (RFC 9143 §7.3): one that we can make nothing of stays open, inactive. Chromium takes no other answer under `max-bundle`.
 fn keep_tagged(description: &Description, lines: &mut [Line]) -> Option<usize> {
     let first = description.bundle.as_ref()?.first()?;
     let mut all = description.lines.iter();

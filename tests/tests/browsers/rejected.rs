@@ -38,7 +38,7 @@ fn beside_a_call(stage: &mut Stage) {
         peer.ask_for_more().unwrap();
         let watcher = room.watch_id(peer, &of.id, None);
         let lines = [
-            // The first has the transport of the bundle, and stays for that (RFC 9143 §7.3.3): nothing comes on it.
+            // The first has the transport of the bundle, and stays for that (RFC 9143 §7.3): nothing comes on it.
             ("audio", OPEN),
             ("audio", OPEN),
             ("video", OPEN),

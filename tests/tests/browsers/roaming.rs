@@ -5,7 +5,7 @@ use forwarder_tests::plan::LEAF_INTERFACE;
 use forwarder_tests::{Family, Lab};
 
 use crate::Scenario;
-use crate::room::{Room, Way};
+use crate::room::{Member, Room, Way};
 use crate::stage::{LONG, Stage};
 
 /// All of them.
@@ -22,13 +22,15 @@ fn another_address(stage: &mut Stage) {
         [&stage.chromium, &stage.firefox].map(|browser| room.watch(browser, &publisher, None));
     room.assert_flows(STREAM, &[&chromium, &firefox]);
     let _moved = Moved::away(&stage.lab);
-    for watcher in [&chromium, &firefox] {
-        let lost = |report: &Report| report.state == "disconnected";
+    let notices = |watcher: &Member| {
+        let lost = |report: &Report| report.since("disconnected").is_some();
         watcher.peer.wait_for("a lost way", LONG, lost).unwrap();
         let browser = watcher.peer.browser();
         browser.reach(&room.whep(&publisher.id)).unwrap();
-    }
+    };
+    notices(&chromium);
     room.restart(&chromium);
+    notices(&firefox);
     let again = room.watch(&stage.firefox, &publisher, None);
     room.assert_flows(STREAM, &[&chromium, &again]);
     for watcher in [&chromium, &again] {

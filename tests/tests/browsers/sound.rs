@@ -38,6 +38,8 @@ fn stereo_and_pauses(stage: &mut Stage) {
 
     // By packets of 20 ms that is 50 in a second, and one in 400 ms where nothing sounds.
     wait_for_rate(&publisher.peer, |rate| rate > 40.0);
+    let lost = || watchers.each_ref().map(|it| lost_packets(&it.peer));
+    let before = lost();
     publisher.peer.quiet(true).unwrap();
     wait_for_rate(&publisher.peer, |rate| rate < 10.0);
     for watcher in &watchers {
@@ -47,10 +49,16 @@ fn stereo_and_pauses(stage: &mut Stage) {
     publisher.peer.quiet(false).unwrap();
     for watcher in &watchers {
         watcher.peer.wait_for("both again", LONG, both).unwrap();
-        // A pause is no gap in the sequence numbers.
-        let lost = watcher.peer.stats().unwrap();
-        assert_eq!(lost.inbound("audio", "packetsLost"), 0);
     }
+    // A pause is no gap in the sequence numbers: that would be a hundred packets. A busy machine may lose a few.
+    for (before, after) in before.iter().zip(lost()) {
+        assert!(after - before < 25, "{before} {after}");
+    }
+}
+
+fn lost_packets(peer: &Peer) -> i64 {
+    let lost = peer.stats().unwrap().inbound("audio", "packetsLost");
+    lost.as_i64().unwrap()
 }
 
 /// The answer says of Opus what the offer said.
