@@ -115,6 +115,22 @@ impl H264Profile {
     }
 }
 
+/// For a stream of High, the format by which a peer takes it that offers no other of those that contain High.
+pub fn in_predictive(codec: &CodecSpec) -> Option<CodecSpec> {
+    let is_h264 = Codec::from_name(&codec.name) == Codec::H264;
+    let (profile, mode) = h264(codec).filter(|_| is_h264)?;
+    if !matches!(profile, H264Profile::High | H264Profile::ConstrainedHigh) {
+        return None;
+    }
+    let level = parameter(codec, "profile-level-id")?.get(4..)?;
+    let parameters =
+        format!("level-asymmetry-allowed=1;packetization-mode={mode};profile-level-id=f400{level}");
+    Some(CodecSpec {
+        parameters: Some(parameters),
+        ..codec.clone()
+    })
+}
+
 /// Profile and packetization mode; `None` where they cannot be read.
 pub fn h264(codec: &CodecSpec) -> Option<(H264Profile, u8)> {
     let mode = number(codec, "packetization-mode")?;

@@ -93,11 +93,6 @@ export class Peer {
     await this.connection.setLocalDescription({ type, sdp: this.opus ? tuned(sdp, this.opus) : sdp });
   }
 
-  // Takes an offer back that was not answered.
-  rollback() {
-    return this.connection.setLocalDescription({ type: 'rollback' });
-  }
-
   async answerTo(sdp) {
     await this.connection.setRemoteDescription({ type: 'offer', sdp });
     await this.connection.setLocalDescription();

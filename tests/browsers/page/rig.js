@@ -28,7 +28,6 @@ const actions = {
   offer: given => peer(given.peer).offer(given),
   answer: given => peer(given.peer).answerTo(given.sdp),
   accept: given => peer(given.peer).accept(given.sdp),
-  rollback: given => peer(given.peer).rollback(),
   told: given => peer(given.peer).connection.currentRemoteDescription?.sdp,
   parameters: given => ortc.parameters(peer(given.peer).connection.localDescription.sdp),
   accept_session: given => peer(given.peer).accept(ortc.answer(peer(given.peer).connection.localDescription.sdp, given)),

@@ -257,11 +257,6 @@ impl Peer {
         self.act("accept", json!({ "sdp": answer }))
     }
 
-    /// Takes its own offer back.
-    pub fn rollback(&self) -> Result<()> {
-        self.act("rollback", json!({}))
-    }
-
     /// The m-lines of the forwarder's description that it took: the kind of media, and whether the line is open.
     pub fn lines(&self) -> Result<Vec<(String, bool)>> {
         let lines = self.told()?;

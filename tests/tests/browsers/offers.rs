@@ -171,7 +171,7 @@ fn glare(stage: &mut Stage) {
     ann.offer(&ann.peer.offer().unwrap());
     for bob in &bobs {
         let theirs = bob.wait_for_offer();
-        // By taking the forwarder's, the browser takes its own back (RFC 9429 §4.1.10.2).
+        // By taking the forwarder's, the browser takes its own back.
         bob.answer(theirs["sdp"].as_str().unwrap(), &theirs["version"]);
         bob.follow_until("the end of the picture", |report| {
             report.pictures.iter().all(|seen| seen.ended)
