@@ -170,7 +170,13 @@ fn lines_that_cannot_be_are_closed_and_the_others_are_not() {
         closed(&changed(name, "a=group:BUNDLE 0 1\r\n", "")),
         [false, true]
     );
-    assert_eq!(closed(&changed(name, "opus", "sirius")), [true, false]);
+    assert_eq!(closed(&changed(name, "VP8", "VP0")), [false, false]);
+    let none = ["VP8", "VP9", "H264", "AV1"]
+        .iter()
+        .fold(offer(name).to_owned(), |offer, codec| {
+            offer.replace(&format!(" {codec}/"), " stranger/")
+        });
+    assert_eq!(closed(&none), [false, true]);
     assert_eq!(closed(&changed(name, "a=mid:1\r\n", "")), [false, true]);
     let long = format!("{:017}", 1);
     let renamed = changed(name, "a=mid:1\r\n", &format!("a=mid:{long}\r\n"));
@@ -188,6 +194,45 @@ fn lines_that_cannot_be_are_closed_and_the_others_are_not() {
         [false, false],
         "bundle-only is open"
     );
+}
+
+#[test]
+fn the_line_that_has_the_transport_of_the_bundle_is_not_closed() {
+    let name = "chromium-sendrecv";
+    let side = Side::new(1);
+    let line = |answer: &str, at: usize| {
+        let line = crate::sdp::read(answer).unwrap().lines.remove(at);
+        line.is_open().then(|| line.direction.name())
+    };
+    let mut negotiation = Negotiation::new();
+    let strange = changed(name, "opus", "sirius");
+    let answer = answered(&mut negotiation, &strange);
+    assert!(answer.contains("a=group:BUNDLE 0 1\r\n"), "{answer}");
+    assert_eq!(line(&answer, 0), Some("inactive"));
+    assert_eq!(line(&answer, 1), Some("recvonly"));
+    assert!(attributes(&answer, 0).contains(&"rtpmap:111 sirius/48000/2"));
+    let again = negotiation.handle_offer(&strange).unwrap();
+    assert!(again.changes.is_empty(), "{:?}", again.changes);
+    negotiation.abandon();
+    // What it was kept open for does not hold the codec back that comes later.
+    let incoming = negotiation.handle_offer(offer(name)).unwrap();
+    let [audio] = incoming.changes.as_slice() else {
+        panic!("{:?}", incoming.changes);
+    };
+    assert_eq!(publication(audio).codecs[0].name, "opus");
+    let refused = negotiation
+        .answer(&side.local(), &[(0, Outcome::Rejected)])
+        .unwrap();
+    assert_eq!(line(&refused, 0), Some("inactive"));
+    assert_eq!(line(&refused, 1), Some("recvonly"));
+
+    let both = |negotiation: &mut Negotiation| {
+        let outcomes = [(0, Outcome::Rejected), (1, Outcome::Rejected)];
+        negotiation.handle_offer(offer(name)).unwrap();
+        negotiation.answer(&side.local(), &outcomes).unwrap()
+    };
+    let answer = both(&mut Negotiation::new());
+    assert_eq!((line(&answer, 0), line(&answer, 1)), (None, None));
 }
 
 #[test]

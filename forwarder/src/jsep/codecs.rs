@@ -253,7 +253,7 @@ mod tests {
             (false, true)
         );
         assert_eq!(
-            known(&codec("H264", 90_000, None, "profile-level-id=f4001f")),
+            known(&codec("H264", 90_000, None, "profile-level-id=6e001f")),
             (false, false)
         );
         assert_eq!(

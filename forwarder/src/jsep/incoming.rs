@@ -23,6 +23,7 @@ pub(super) fn offer(
     check_mids(description)?;
     let mut lines: Vec<_> = description.lines.iter().map(Line::offered).collect();
     close_outside_of_bundle(description, &mut lines);
+    let tagged = keep_tagged(description, &mut lines);
     drop_ambiguous_extensions(&mut lines);
     let remote = transport::read(description, &lines, agreed.remote.as_ref(), Said::InOffer)?;
     for (at, (line, theirs)) in lines.iter_mut().zip(&description.lines).enumerate() {
@@ -40,6 +41,7 @@ pub(super) fn offer(
         lines,
         remote: Some(remote),
         mixes_extensions: description.mixes_extensions,
+        tagged,
     };
     Ok((proposed, incoming))
 }
@@ -79,6 +81,7 @@ pub(super) fn answer(
         lines,
         remote: Some(remote),
         mixes_extensions: description.mixes_extensions,
+        tagged: None,
     };
     Ok((agreed, incoming))
 }
@@ -214,6 +217,18 @@ fn close_outside_of_bundle(description: &Description, lines: &mut [Line]) {
         let mid = line.mid.as_deref();
         line.is_open &= mid.is_some_and(|mid| is_mid(mid) && mids.contains(mid));
     }
+}
+
+/// Finds the line that a peer's offer names first in the bundle. It cannot be rejected as long as another one of the bundle is taken
+/// (RFC 9143 §7.3): one that we can make nothing of stays open, inactive. Chromium takes no other answer under `max-bundle`.
+fn keep_tagged(description: &Description, lines: &mut [Line]) -> Option<usize> {
+    let first = description.bundle.as_ref()?.first()?;
+    let mut all = description.lines.iter();
+    let at = all.position(|line| line.mid.as_ref() == Some(first))?;
+    let is_needed = lines.iter().any(|line| line.is_open);
+    let (line, theirs) = (lines.get_mut(at)?, description.lines.get(at)?);
+    let is_kept = line.is_open || (is_needed && line.keep(theirs));
+    is_kept.then_some(at)
 }
 
 /// All lines of a bundle share one space of ids (RFC 8843 §9.2). What contradicts a line before is left out.

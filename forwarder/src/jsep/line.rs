@@ -8,10 +8,10 @@ use crate::{
     media::{Extension, Kind},
     sdp::{self, Direction, Extmap, Feedback, Format, WrittenBody, WrittenLine},
     sessions::{
-        codec::CodecSpec,
+        codec::{CodecSpec, MAX_CODECS},
         extensions::ExtensionSpec,
         formats,
-        specs::{FeedbackSpec, PublicationSpec},
+        specs::{FeedbackSpec, PublicationSpec, is_mid},
     },
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Line {
     pub kind: Option<Kind>,
     pub mid: Option<String>,
     pub is_open: bool,
+    /// It is open for its transport alone, and carries nothing.
+    pub is_bare: bool,
     pub codecs: Vec<Format>,
     pub extensions: Vec<Extmap>,
     pub mixes_extensions: bool,
@@ -99,9 +101,36 @@ impl Line {
         offered
     }
 
+    /// Keeps a line of a peer's offer that we can make nothing of, for its transport; whether it can be kept.
+    pub fn keep(&mut self, line: &sdp::Line) -> bool {
+        let can = self.kind.is_some()
+            && line.is_open()
+            && line.rtcp_mux
+            && is_secure(&line.protocol)
+            && self.mid.as_deref().is_some_and(is_mid)
+            && !line.codecs.is_empty();
+        if can {
+            self.is_open = true;
+            self.is_bare = true;
+            self.codecs = line.codecs.iter().take(MAX_CODECS).cloned().collect();
+        }
+        can
+    }
+
+    /// The same line, open as it is, on which nothing flows.
+    pub fn carrying_nothing(&self) -> Self {
+        Self {
+            publication: None,
+            receiving: None,
+            takes: false,
+            sending: None,
+            ..self.clone()
+        }
+    }
+
     /// Takes in what a peer's line carries, as far as both ways are open.
     pub fn carry(&mut self, line: &sdp::Line, to_us: bool, from_us: bool) {
-        if self.codecs.is_empty() {
+        if self.codecs.is_empty() || self.is_bare {
             return;
         }
         let codecs = || self.codecs.iter().map(|format| format.codec.clone());

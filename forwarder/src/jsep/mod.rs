@@ -52,6 +52,8 @@ struct Agreed {
     remote: Option<Remote>,
     /// Whether header extensions of one and two bytes may stand side by side.
     mixes_extensions: bool,
+    /// Of a peer's offer, the line whose transport all of the bundle is to have.
+    tagged: Option<usize>,
 }
 
 /// What one side proposes.
@@ -141,14 +143,25 @@ impl Negotiation {
         let Pending::Remote(mut proposed) = std::mem::take(&mut self.pending) else {
             return Err(none_outstanding("an answer", "a peer's offer before it"));
         };
+        let tagged = proposed.tagged;
+        let mut rejected = None;
         for (at, line) in proposed.lines.iter_mut().enumerate() {
             let mut outcomes = outcomes.iter().rev();
             let outcome = outcomes
                 .find(|(of, _)| *of == at)
                 .map(|(_, outcome)| outcome);
+            if tagged == Some(at) && matches!(outcome, Some(Outcome::Rejected)) {
+                rejected = Some((at, line.carrying_nothing()));
+            }
             if line.is_open {
                 line.settle(self.agreed.lines.get(at), outcome);
             }
+        }
+        let is_needed = proposed.lines.iter().any(|line| line.is_open);
+        if let Some((at, line)) = rejected.filter(|_| is_needed)
+            && let Some(place) = proposed.lines.get_mut(at)
+        {
+            *place = line;
         }
         self.agreed = proposed;
         self.given.remember(&self.agreed.lines);

@@ -67,13 +67,11 @@ impl<'a> SessionNumbers<'a> {
 
     /// The codecs of a new line: those of `published` that we know, or all.
     pub fn codecs(&self, kind: Kind, published: &[CodecSpec]) -> Vec<Format> {
-        let all;
-        let listed = if published.is_empty() {
-            all = codecs::all(kind);
-            &all
-        } else {
-            published
-        };
+        let mut listed = published.to_vec();
+        listed.extend(published.iter().filter_map(formats::in_predictive));
+        if published.is_empty() {
+            listed = codecs::all(kind);
+        }
         let mut used = self.used.payload_types;
         let mut offered: Vec<Format> = Vec::new();
         // RED last, since it names the others by their numbers.

@@ -122,6 +122,44 @@ fn the_numbers_of_the_peer_are_kept_and_those_of_the_publisher_liked() {
 }
 
 #[test]
+fn high_is_offered_also_to_who_takes_it_as_more_than_high() {
+    let high = CodecSpec {
+        payload_type: 108,
+        name: "H264".to_owned(),
+        clock_rate: 90_000,
+        channels: None,
+        parameters: Some("packetization-mode=1;profile-level-id=640028".to_owned()),
+        rtx_payload_type: None,
+    };
+    let wanted = Wanted {
+        codecs: vec![high.clone()],
+        ..sends("7")
+    };
+    let mut ours = Negotiation::new();
+    let line = OfferedLine::Add(Kind::Video, wanted);
+    let offered = ours.offer(&Side::new(1).local(), &[line]).unwrap().sdp;
+    let formats = attributes(&offered, 0);
+    let number = |level: &str| {
+        let format = formats.iter().find(|line| line.ends_with(level)).unwrap();
+        format[5..].split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(number("640028"), "108");
+    // As Chromium does, which has no High.
+    let stranger = offered.replace("108 H264/90000", "108 H26X/90000");
+    let answer = answer_of(&mut Negotiation::new(), &stranger);
+    let incoming = ours.handle_answer(&answer).unwrap();
+    let Change::Start(receiving) = &incoming.changes[0].receives else {
+        panic!("{:?}", incoming.changes);
+    };
+    let [taken] = receiving.codecs.as_slice() else {
+        panic!("{:?}", receiving.codecs);
+    };
+    assert_eq!(taken.payload_type.to_string(), number("f40028"));
+    let map = crate::sessions::codec::map(&[high], &receiving.codecs).unwrap();
+    assert_eq!(map.as_slice(), [(108, taken.payload_type)]);
+}
+
+#[test]
 fn lines_open_change_close_and_are_used_again() {
     let (mut ours, mut theirs) = (Negotiation::new(), Negotiation::new());
     let wanted = [

@@ -79,6 +79,8 @@ pub enum H264Profile {
     ConstrainedHigh,
     /// High.
     High,
+    /// High 4:4:4 Predictive. Browsers that decode all of High offer this alone: Chromium without H.264 in hardware.
+    HighPredictive,
     /// Any other: its first byte, and the flags in its second.
     Other(u8, u8),
 }
@@ -95,6 +97,7 @@ impl H264Profile {
             (0x4d, _) if iop & 0xaf == 0x00 => Self::Main,
             (0x64, 0x00) => Self::High,
             (0x64, 0x0c) => Self::ConstrainedHigh,
+            (0xf4, 0x00) => Self::HighPredictive,
             _ => Self::Other(idc, iop),
         }
     }
@@ -103,10 +106,29 @@ impl H264Profile {
     fn reads(self, stream: Self) -> bool {
         match stream {
             Self::ConstrainedBaseline => !matches!(self, Self::Other(..)),
-            Self::Main | Self::ConstrainedHigh => self == Self::High || self == stream,
+            Self::Main | Self::ConstrainedHigh => {
+                matches!(self, Self::High | Self::HighPredictive) || self == stream
+            }
+            Self::High => matches!(self, Self::High | Self::HighPredictive),
             _ => self == stream,
         }
     }
+}
+
+/// For a stream of High, the format by which a peer takes it that offers no other of those that contain High.
+pub fn in_predictive(codec: &CodecSpec) -> Option<CodecSpec> {
+    let is_h264 = Codec::from_name(&codec.name) == Codec::H264;
+    let (profile, mode) = h264(codec).filter(|_| is_h264)?;
+    if !matches!(profile, H264Profile::High | H264Profile::ConstrainedHigh) {
+        return None;
+    }
+    let level = parameter(codec, "profile-level-id")?.get(4..)?;
+    let parameters =
+        format!("level-asymmetry-allowed=1;packetization-mode={mode};profile-level-id=f400{level}");
+    Some(CodecSpec {
+        parameters: Some(parameters),
+        ..codec.clone()
+    })
 }
 
 /// Profile and packetization mode; `None` where they cannot be read.
@@ -160,7 +182,9 @@ mod tests {
             ("4d401f", H264Profile::Main),
             ("640c1f", H264Profile::ConstrainedHigh),
             ("64001f", H264Profile::High),
-            ("f4001f", H264Profile::Other(0xf4, 0)),
+            ("f4001f", H264Profile::HighPredictive),
+            ("f4101f", H264Profile::Other(0xf4, 0x10)),
+            ("6e001f", H264Profile::Other(0x6e, 0)),
         ];
         for (text, expected) in cases {
             assert_eq!(profile(text), expected, "{text}");
@@ -210,6 +234,11 @@ mod tests {
         }
         assert_eq!(number(&all[..2], &constrained), high.parameters);
         assert_eq!(number(&all[..1], &main), high.parameters);
+        let predictive = h264_of("f4001f", 1);
+        let all_of_it = [predictive.clone()];
+        assert_eq!(number(&all_of_it, &high), predictive.parameters);
+        assert_eq!(number(&all_of_it, &main), predictive.parameters);
+        assert_eq!(number(&all, &predictive), None);
         assert_eq!(number(&all[2..3], &single), constrained.parameters);
         assert_eq!(number(&all[3..], &constrained), None, "another mode");
         assert_eq!(number(&all[2..], &main), None, "a smaller profile");

@@ -11,18 +11,20 @@ export class Peer {
     this.readers = new Map();
     this.ears = new Map();
     this.states = [];
+    this.opus = null;
     this.connection.addEventListener('track', event => this.got(event));
     this.connection.addEventListener('connectionstatechange', () => this.became(this.connection.connectionState));
     // ICE has found a way; DTLS is not done before the connection is `connected`.
     this.connection.addEventListener('iceconnectionstatechange', () => this.became(`ice ${this.connection.iceConnectionState}`));
   }
 
-  // Adds tracks: `picture` {stream, width, height, torn} and `tone` in Hz, each optional; `codec` such as "VP8" for the
-  // picture, `kept` if it is to keep its size, `redundant` if sound is to be sent by RED (RFC 2198).
-  async publish({ picture, tone, codec, kept, redundant }) {
+  // Adds tracks: `picture` {stream, width, height, torn} and `tone` in Hz, each optional; `right` if another tone is to be on the
+  // right; `codec` such as "VP8" and its `format`, as in `a=fmtp`, for the picture, `kept` if it is to keep its size, `redundant` if
+  // sound is to be sent by RED (RFC 2198).
+  async publish({ picture, tone, right, codec, format, kept, redundant }) {
     const stream = new MediaStream();
     if (tone) {
-      const source = await Tone.start(tone);
+      const source = await Tone.start(tone, right);
       const transceiver = this.connection.addTransceiver(source.track, { direction: 'sendonly', streams: [stream] });
       if (redundant) preferRed(transceiver);
       this.sources.set(transceiver, source);
@@ -30,7 +32,7 @@ export class Peer {
     if (picture) {
       const source = new Picture(picture);
       const transceiver = this.connection.addTransceiver(source.track, { direction: 'sendonly', streams: [stream] });
-      if (codec) prefer(transceiver, 'video', codec);
+      if (codec) prefer(transceiver, 'video', codec, format);
       if (kept) await keep(transceiver.sender);
       this.sources.set(transceiver, source);
     }
@@ -42,6 +44,22 @@ export class Peer {
       const transceiver = this.connection.addTransceiver(kind, { direction: 'recvonly' });
       if (codec && kind === 'video') prefer(transceiver, kind, codec);
     }
+  }
+
+  // Asks for what the forwarder does not have: sound by a codec that it does not carry, and a channel of data.
+  ask_for_more() {
+    prefer(this.connection.addTransceiver('audio'), 'audio', 'PCMU');
+    this.channel = this.connection.createDataChannel('chat');
+  }
+
+  // More parameters of Opus for offers to come (RFC 7587).
+  tune({ opus }) {
+    this.opus = opus;
+  }
+
+  // Whether tones are silent.
+  quiet({ quiet }) {
+    for (const source of this.sources.values()) source.quiet?.(quiet);
   }
 
   // Stops sending tracks of a kind; the next offer tells.
@@ -65,8 +83,14 @@ export class Peer {
 
   // An offer with all candidates in it.
   async offer({ restart } = {}) {
-    await this.connection.setLocalDescription(await this.connection.createOffer({ iceRestart: restart ?? false }));
+    await this.describe({ iceRestart: restart ?? false });
     return this.gathered();
+  }
+
+  // Sets an offer as the local description.
+  async describe(options) {
+    const { type, sdp } = await this.connection.createOffer(options);
+    await this.connection.setLocalDescription({ type, sdp: this.opus ? tuned(sdp, this.opus) : sdp });
   }
 
   async answerTo(sdp) {
@@ -109,6 +133,7 @@ export class Peer {
     const { connection } = this;
     return {
       state: connection.connectionState,
+      channel: this.channel?.readyState ?? null,
       states: this.states,
       pictures: [...this.readers].map(([transceiver, reader]) => ({ mid: transceiver.mid, ended: isOver(transceiver), ...reader.report() })),
       sounds: [...this.ears].map(([{ mid }, ear]) => ({ mid, ...ear.heard })),
@@ -117,12 +142,13 @@ export class Peer {
 
   // getStats, by type: the fields of the standard as the browser has them.
   async stats() {
-    const all = { outbound: [], inbound: [], remote_inbound: [], remote_outbound: [], transport: [], pair: [], codec: {} };
+    const all = { outbound: [], inbound: [], remote_inbound: [], remote_outbound: [], source: [], transport: [], pair: [], codec: {}, format: {} };
     const lists = {
       'outbound-rtp': all.outbound,
       'inbound-rtp': all.inbound,
       'remote-inbound-rtp': all.remote_inbound,
       'remote-outbound-rtp': all.remote_outbound,
+      'media-source': all.source,
       transport: all.transport,
     };
     const report = await this.connection.getStats();
@@ -131,7 +157,10 @@ export class Peer {
       if (entry.type === 'candidate-pair' && entry.state === 'succeeded' && entry.nominated) {
         all.pair.push({ ...entry, local: report.get(entry.localCandidateId), remote: report.get(entry.remoteCandidateId) });
       }
-      if (entry.type === 'codec') all.codec[entry.id] = entry.mimeType;
+      if (entry.type === 'codec') {
+        all.codec[entry.id] = entry.mimeType;
+        all.format[entry.id] = entry.sdpFmtpLine ?? '';
+      }
     }
     return all;
   }
@@ -164,12 +193,25 @@ function preferRed(transceiver) {
   transceiver.setCodecPreferences([...codecs.filter(isRed), ...codecs.filter(codec => !isRed(codec))]);
 }
 
-// Only this codec, and its retransmissions.
-function prefer(transceiver, kind, name) {
+// Only this codec, in this format if one is named, and its retransmissions.
+function prefer(transceiver, kind, name, format) {
   const sends = transceiver.direction === 'sendonly';
   const { codecs } = (sends ? RTCRtpSender : RTCRtpReceiver).getCapabilities(kind);
   const wanted = [`${kind}/${name}`.toLowerCase(), `${kind}/rtx`];
-  transceiver.setCodecPreferences(codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase())));
+  const isFormat = codec => !format || !codec.sdpFmtpLine || codec.sdpFmtpLine === format;
+  transceiver.setCodecPreferences(codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase()) && isFormat(codec)));
+}
+
+// A description whose Opus has more parameters.
+function tuned(sdp, parameters) {
+  const [, type] = /^a=rtpmap:(\d+) opus\//im.exec(sdp);
+  return sdp.replace(new RegExp(`^a=fmtp:${type} .*`, 'm'), line => `${line};${parameters}`);
+}
+
+// The formats of a codec of pictures that the browser sends, as in `a=fmtp`.
+export function formats({ codec }) {
+  const all = RTCRtpSender.getCapabilities('video').codecs;
+  return all.filter(one => one.mimeType.toLowerCase() === `video/${codec}`.toLowerCase()).map(one => one.sdpFmtpLine);
 }
 
 // Names of the codecs that the browser sends and takes.

@@ -10,21 +10,29 @@ async function graph() {
 
 let shared;
 
-// A track with a tone of this frequency, in Hz.
+// How loud it is.
+const LOUD = 0.4;
+
+// A track with a tone of this frequency, in Hz, and another one on the right if it is given.
 export class Tone {
-  static async start(frequency) {
+  static async start(frequency, right) {
     shared ??= graph();
     const context = await shared;
-    return context ? Tone.oscillating(context, frequency) : Tone.of(await navigator.mediaDevices.getUserMedia({ audio: true }));
+    return context ? Tone.oscillating(context, right ? [frequency, right] : [frequency]) : Tone.of(await navigator.mediaDevices.getUserMedia({ audio: true }));
   }
 
-  static oscillating(context, frequency) {
+  static oscillating(context, frequencies) {
     const out = new MediaStreamAudioDestinationNode(context);
-    const oscillator = new OscillatorNode(context, { frequency });
-    oscillator.connect(new GainNode(context, { gain: 0.4 })).connect(out);
-    oscillator.start();
+    const gain = new GainNode(context, { gain: LOUD });
+    const merger = new ChannelMergerNode(context, { numberOfInputs: frequencies.length });
+    const oscillators = frequencies.map(frequency => new OscillatorNode(context, { frequency }));
+    for (const [channel, oscillator] of oscillators.entries()) {
+      oscillator.connect(merger, 0, channel);
+      oscillator.start();
+    }
+    merger.connect(gain).connect(out);
     const tone = Tone.of(out.stream);
-    tone.oscillator = oscillator;
+    Object.assign(tone, { oscillators, gain });
     return tone;
   }
 
@@ -34,8 +42,12 @@ export class Tone {
     return tone;
   }
 
+  quiet(quiet) {
+    this.gain.gain.value = quiet ? 0 : LOUD;
+  }
+
   stop() {
-    this.oscillator?.stop();
+    for (const oscillator of this.oscillators ?? []) oscillator.stop();
     this.track.stop();
   }
 }
@@ -47,7 +59,7 @@ const SETTLES = 0.1;
 // Listens to a track, by recordings of half a second: they need neither a sound card nor an element that plays.
 export class Ear {
   constructor(track) {
-    this.heard = { frequency: 0, level: -200, recordings: 0 };
+    this.heard = { frequency: 0, level: -200, right: null, recordings: 0 };
     this.stream = new MediaStream([track]);
     // Chromium decodes only what something plays.
     this.element = Object.assign(new Audio(), { muted: true, srcObject: this.stream });
@@ -60,10 +72,11 @@ export class Ear {
       try {
         const bytes = await record(this.stream);
         const sound = await new OfflineAudioContext(1, 1, 48000).decodeAudioData(bytes);
-        this.heard = { ...measure(sound), recordings: this.heard.recordings + 1 };
+        const [left, right] = Array.from({ length: sound.numberOfChannels }, (_, channel) => measure(sound, channel));
+        this.heard = { ...left, right: right ?? null, recordings: this.heard.recordings + 1 };
       } catch {
         // Nothing came in that half second. A track that has ended says so at once, and nothing else in the page would run.
-        this.heard = { ...this.heard, frequency: 0, level: -200 };
+        this.heard = { ...this.heard, frequency: 0, level: -200, right: null };
         await pause(LISTENS);
       }
     }
@@ -95,8 +108,8 @@ async function record(stream) {
 }
 
 // Frequency by the crossings of zero, which only a clean tone gives rightly, and level in dB of full scale.
-function measure(sound) {
-  const samples = sound.getChannelData(0).subarray(Math.floor(SETTLES * sound.sampleRate));
+function measure(sound, channel) {
+  const samples = sound.getChannelData(channel).subarray(Math.floor(SETTLES * sound.sampleRate));
   if (samples.length === 0) throw new Error('nothing was recorded');
   let [power, rising, first, last] = [0, 0, 0, 0];
   for (let n = 1; n < samples.length; n += 1) {

@@ -15,7 +15,7 @@ export function whep(peer, given) {
 
 async function call(peer, { url, token, candidates, wait }) {
   const { connection } = peer;
-  await connection.setLocalDescription();
+  await peer.describe();
   const offer = wait ? await peer.gathered() : connection.localDescription.sdp;
   const posted = Date.now();
   const response = await fetch(url, {
@@ -75,6 +75,18 @@ function renewed(answer, fragment) {
   const parts = answer.split(/^(?=m=)/m).map(part => linesOf(part).filter(line => line && !isIce(line)));
   const media = parts.slice(1).map((lines, n) => [...lines, ...credentials, ...(n === 0 ? candidates : [])]);
   return [parts[0], ...media].flat().concat('').join('\r\n');
+}
+
+// Waits until an endpoint answers. After a change of the network a browser may hold to connections of the one before, which are dead:
+// giving a request up closes its connection.
+export async function reach({ url }) {
+  for (;;) {
+    try {
+      return (await fetch(url, { method: 'OPTIONS', signal: AbortSignal.timeout(2000) })).status;
+    } catch {
+      await new Promise(resolve => setTimeout(resolve, 200));
+    }
+  }
 }
 
 // Ends what the POST made.

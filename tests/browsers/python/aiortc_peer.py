@@ -1,17 +1,19 @@
 """A peer made of aiortc: `aiortc_peer.py publish|play URL STREAM SECONDS [TOKEN]`.
 
 Publishes the numbered picture and the tone of a stream, or plays whatever comes, for so many seconds. At its end it prints what
-it saw and heard, as a line of JSON.
+it saw and heard, as a line of JSON. With H264 in its environment it sends or takes no other codec, and asks for a channel of data
+beside.
 """
 
 import asyncio
 import json
+import os
 import sys
 import time
 from fractions import Fraction
 
 import av
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 import numbered
@@ -105,6 +107,13 @@ async def main(role, url, stream, seconds, token=None):
             work = watch(track, reader) if track.kind == "video" else listen(track, ear)
             tasks.append(asyncio.ensure_future(work))
 
+    if "H264" in os.environ:
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        wanted = [codec for codec in codecs if codec.mimeType in ("video/H264", "video/rtx")]
+        for transceiver in connection.getTransceivers():
+            if transceiver.kind == "video":
+                transceiver.setCodecPreferences(wanted)
+        connection.createDataChannel("chat")
     await connection.setLocalDescription(await connection.createOffer())
     resource = whip.Resource(url, token)
     # All calls of the loop go on while the answer is waited for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -154,6 +154,24 @@ impl Browser {
     /// When the page does not tell.
     pub fn codecs(&self) -> Result<Codecs> {
         self.act("codecs", json!({}))
+    }
+
+    /// Waits until an endpoint of WHIP or WHEP answers its page, which may take a while after the network has changed.
+    ///
+    /// # Errors
+    /// When it does not within `ACTING`.
+    pub fn reach(&self, url: &str) -> Result<()> {
+        let status: u16 = self.act("reach", json!({ "url": url }))?;
+        ensure!(status < 300, "{url} answers {status}");
+        Ok(())
+    }
+
+    /// The formats of a codec of pictures that it sends, as in `a=fmtp`.
+    ///
+    /// # Errors
+    /// When the page does not tell.
+    pub fn formats(&self, codec: &str) -> Result<Vec<String>> {
+        self.act("formats", json!({ "codec": codec }))
     }
 
     /// Loads the page of the tests anew, or another address. All peers are gone with the page before.

@@ -17,5 +17,5 @@ pub use admission::{Admission, base, secure_base, whep, whip};
 pub use browser::{Browser, Options};
 pub use peer::{Candidates, Media, Peer, Picture};
 pub use programs::{Kind, artefacts, missing};
-pub use report::{Codecs, Fault, Glance, Posted, Report, Seen, Sound, Stats};
+pub use report::{Channel, Codecs, Fault, Glance, Posted, Report, Seen, Sound, Stats};
 pub use scripts::{Played, Role, Script, Toolkit, environment, missing_python, test_reading};

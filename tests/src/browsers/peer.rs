@@ -45,8 +45,12 @@ pub struct Media {
     pub picture: Option<Picture>,
     /// A tone of this frequency, Hz.
     pub tone: Option<u32>,
+    /// Another tone on the right, Hz; the one above is on both sides without it.
+    pub right: Option<u32>,
     /// The codec of the picture, such as `VP8`; what the browser likes best unless told.
     pub codec: Option<String>,
+    /// The format of that codec, as in `a=fmtp`.
+    pub format: Option<String>,
     /// Whether the picture keeps its size, come what may.
     pub kept: bool,
     /// Whether sound is sent by RED (RFC 2198).
@@ -94,7 +98,9 @@ impl Media {
                 torn: false,
             }),
             tone: Some(Self::tone_of(stream)),
+            right: None,
             codec: None,
+            format: None,
             kept: false,
             redundant: false,
         }
@@ -126,6 +132,13 @@ impl Media {
     #[must_use]
     pub const fn redundant(mut self) -> Self {
         self.redundant = true;
+        self
+    }
+
+    /// The same, with the tone of another stream on the right.
+    #[must_use]
+    pub fn with_right(mut self, stream: u8) -> Self {
+        self.right = Some(Self::tone_of(stream));
         self
     }
 
@@ -196,6 +209,21 @@ impl Peer {
         self.act("subscribe", json!({ "kinds": kinds, "codec": codec }))
     }
 
+    /// Asks for what the forwarder does not have: sound by a codec that it does not carry, and a channel of data.
+    pub fn ask_for_more(&self) -> Result<()> {
+        self.act("ask_for_more", json!({}))
+    }
+
+    /// Adds parameters of Opus (RFC 7587) to its offers to come.
+    pub fn tune(&self, opus: &str) -> Result<()> {
+        self.act("tune", json!({ "opus": opus }))
+    }
+
+    /// Silences its tone, or lets it sound again.
+    pub fn quiet(&self, quiet: bool) -> Result<()> {
+        self.act("quiet", json!({ "quiet": quiet }))
+    }
+
     /// Stops sending a kind; the next offer tells.
     pub fn unpublish(&self, kind: &str) -> Result<()> {
         self.act("unpublish", json!({ "kind": kind }))
@@ -227,6 +255,22 @@ impl Peer {
     /// Takes the answer to its own offer.
     pub fn accept(&self, answer: &str) -> Result<()> {
         self.act("accept", json!({ "sdp": answer }))
+    }
+
+    /// The m-lines of the forwarder's description that it took: the kind of media, and whether the line is open.
+    pub fn lines(&self) -> Result<Vec<(String, bool)>> {
+        let lines = self.told()?;
+        let lines = lines.lines().filter_map(|line| line.strip_prefix("m="));
+        let read = lines.filter_map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?.to_owned(), words.next()? != "0"))
+        });
+        Ok(read.collect())
+    }
+
+    /// The forwarder's description that it took.
+    pub fn told(&self) -> Result<String> {
+        self.act("told", json!({}))
     }
 
     /// What its offer says, in the terms of ORTC.
@@ -374,8 +418,29 @@ impl Report {
     /// Whether the tone of a stream is heard now.
     #[must_use]
     pub fn hears(&self, stream: u8) -> bool {
-        let wanted = f64::from(Media::tone_of(stream));
         let mut sounds = self.sounds.iter();
-        sounds.any(|sound| (sound.frequency - wanted).abs() <= IN_TUNE && sound.level >= AUDIBLE)
+        sounds.any(|sound| is_tone(sound.frequency, sound.level, stream))
     }
+
+    /// Whether the tones of two streams are heard now, one on the left and one on the right.
+    #[must_use]
+    pub fn hears_both(&self, left: u8, right: u8) -> bool {
+        let mut sounds = self.sounds.iter();
+        sounds.any(|sound| {
+            let other = sound.right.as_ref();
+            is_tone(sound.frequency, sound.level, left)
+                && other.is_some_and(|other| is_tone(other.frequency, other.level, right))
+        })
+    }
+
+    /// Whether nothing is heard now.
+    #[must_use]
+    pub fn hears_nothing(&self) -> bool {
+        self.sounds.iter().all(|sound| sound.level < AUDIBLE)
+    }
+}
+
+fn is_tone(frequency: f64, level: f64, stream: u8) -> bool {
+    let wanted = f64::from(Media::tone_of(stream));
+    (frequency - wanted).abs() <= IN_TUNE && level >= AUDIBLE
 }

@@ -19,6 +19,8 @@ pub struct Codecs {
 pub struct Report {
     /// `connectionState`.
     pub state: String,
+    /// `readyState` of its channel of data, if it asked for one.
+    pub channel: Option<String>,
     /// What it became, and when; also `ice connected` and the like, and `video came`, `audio came` with the first packet.
     pub states: Vec<StateAt>,
     /// Pictures that come.
@@ -109,6 +111,17 @@ pub struct Glance {
 pub struct Sound {
     /// Its `a=mid`.
     pub mid: Option<String>,
+    /// The loudest frequency, Hz; that of the left one of two channels.
+    pub frequency: f64,
+    /// Its level, dB of full scale.
+    pub level: f64,
+    /// The right channel, if there are two.
+    pub right: Option<Channel>,
+}
+
+/// What is heard on one channel.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Channel {
     /// The loudest frequency, Hz.
     pub frequency: f64,
     /// Its level, dB of full scale.
@@ -155,12 +168,16 @@ pub struct Stats {
     pub remote_inbound: Vec<Value>,
     /// `remote-outbound-rtp`.
     pub remote_outbound: Vec<Value>,
+    /// `media-source`.
+    pub source: Vec<Value>,
     /// `transport`.
     pub transport: Vec<Value>,
     /// Nominated candidate pairs, with `local` and `remote`.
     pub pair: Vec<Value>,
     /// Names of the codecs (`video/VP8`) by id.
     pub codec: BTreeMap<String, String>,
+    /// Their formats, as in `a=fmtp`, by id.
+    pub format: BTreeMap<String, String>,
 }
 
 impl Stats {
@@ -174,6 +191,19 @@ impl Stats {
     #[must_use]
     pub fn outbound(&self, kind: &str, field: &str) -> Value {
         of_kind(&self.outbound, kind, field)
+    }
+
+    /// A field of the one `media-source` of a kind; null if there is none.
+    #[must_use]
+    pub fn source(&self, kind: &str, field: &str) -> Value {
+        of_kind(&self.source, kind, field)
+    }
+
+    /// The format of what comes, as in `a=fmtp`.
+    #[must_use]
+    pub fn format(&self, kind: &str) -> Option<&str> {
+        let id = self.inbound(kind, "codecId");
+        self.format.get(id.as_str()?).map(String::as_str)
     }
 
     /// The codec of what comes, such as `video/VP8`.

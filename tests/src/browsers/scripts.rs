@@ -27,6 +27,8 @@ const BINDINGS: &str = "/usr/lib/python3/dist-packages/gi";
 pub enum Toolkit {
     /// aiortc, from PyPI.
     Aiortc,
+    /// The same, with H.264 alone, and asking for a channel of data beside.
+    AiortcH264,
     /// GStreamer's webrtcbin, Debian's.
     Gstreamer,
 }
@@ -83,7 +85,9 @@ impl Script {
         time: Duration,
     ) -> Result<Self> {
         let (python, script) = match toolkit {
-            Toolkit::Aiortc => (environment()?.join("bin/python"), "aiortc_peer.py"),
+            Toolkit::Aiortc | Toolkit::AiortcH264 => {
+                (environment()?.join("bin/python"), "aiortc_peer.py")
+            }
             Toolkit::Gstreamer => (PathBuf::from(DEBIAN), "gstreamer_peer.py"),
         };
         let role = match role {
@@ -102,11 +106,12 @@ impl Script {
             .args(token)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("ARTEFACTS", programs::artefacts()?)
+            .envs((toolkit == Toolkit::AiortcH264).then_some(("H264", "alone")))
             .stdout(Stdio::piped());
         Ok(Self::running(vec![command.spawn()?], time))
     }
 
-    /// Publishes H.264 and Opus by ffmpeg's WHIP muxer, with the options that the README names, until dropped or so long.
+    /// Publishes H.264 and Opus by ffmpeg's WHIP muxer, with the options that the README names and `more`, until dropped or so long.
     ///
     /// # Errors
     /// When something is not installed.
@@ -116,6 +121,7 @@ impl Script {
         token: Option<&str>,
         stream: u8,
         time: Duration,
+        more: &[&str],
     ) -> Result<Self> {
         let mut pictures = pictures(stream)?;
         let frames = pictures.stdout.take().context("its output is piped")?;
@@ -129,6 +135,7 @@ impl Script {
             .args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "640x360"])
             .args(["-r", "30", "-i", "-", "-re", "-f", "lavfi", "-i", &tone])
             .args(documented()?)
+            .args(more)
             .args(["-t", &time.as_secs_f32().to_string(), "-f", "whip"]);
         if let Some(token) = token {
             command.args(["-authorization", token]);

@@ -7,14 +7,18 @@
 mod calls;
 mod control;
 mod demo;
+mod h264;
 mod matrix;
 mod offers;
 mod ortc;
 mod page;
 mod refusals;
+mod rejected;
+mod roaming;
 mod room;
 mod sessions;
 mod signalling;
+mod sound;
 mod stage;
 mod toolkits;
 
@@ -28,12 +32,16 @@ use stage::Stage;
 /// A scenario, and its name without that of its module.
 type Scenario = (&'static str, fn(&mut Stage));
 
-const MODULES: [(&str, &[Scenario]); 10] = [
+const MODULES: [(&str, &[Scenario]); 14] = [
     ("control", control::SCENARIOS),
     ("sessions", sessions::SCENARIOS),
     ("matrix", matrix::SCENARIOS),
     ("calls", calls::SCENARIOS),
+    ("h264", h264::SCENARIOS),
+    ("sound", sound::SCENARIOS),
     ("offers", offers::SCENARIOS),
+    ("rejected", rejected::SCENARIOS),
+    ("roaming", roaming::SCENARIOS),
     ("toolkits", toolkits::SCENARIOS),
     ("signalling", signalling::SCENARIOS),
     ("refusals", refusals::SCENARIOS),

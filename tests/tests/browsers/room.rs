@@ -68,7 +68,11 @@ impl Room {
 
     /// A browser publishes.
     pub fn publish(&self, browser: &Browser, media: &Media) -> Member {
-        let peer = browser.peer(&self.name()).unwrap();
+        self.publish_by(self.peer(browser), media)
+    }
+
+    /// The same by a peer that may have more to offer.
+    pub fn publish_by(&self, peer: Peer, media: &Media) -> Member {
         peer.publish(media).unwrap();
         match self.way {
             Way::Ortc => {
@@ -85,7 +89,7 @@ impl Room {
 
     /// A browser watches what another publishes, by this codec if one is named.
     pub fn watch(&self, browser: &Browser, of: &Member, codec: Option<&str>) -> Member {
-        let peer = browser.peer(&self.name()).unwrap();
+        let peer = self.peer(browser);
         match self.way {
             Way::Ortc => {
                 let published = of.ortc.as_ref().unwrap();
@@ -99,19 +103,20 @@ impl Room {
 
     /// A browser watches what the session of this id publishes, by WHEP.
     pub fn watch_session(&self, browser: &Browser, id: &str) -> Member {
-        self.watch_id(browser.peer(&self.name()).unwrap(), id, None)
+        self.watch_id(self.peer(browser), id, None)
     }
 
-    fn watch_id(&self, peer: Peer, id: &str, codec: Option<&str>) -> Member {
+    /// The same by a peer that may have more to offer, by this codec if one is named.
+    pub fn watch_id(&self, peer: Peer, id: &str, codec: Option<&str>) -> Member {
         let (url, token) = (self.whep(id), self.token.as_deref());
         let posted = peer.whep(&url, token, self.candidates, codec).unwrap();
         Member::by_whip(peer, &posted)
     }
 
-    /// A browser may be in the room several times.
-    fn name(&self) -> String {
+    /// A peer that is in no room yet. A browser may be in the room several times.
+    pub fn peer(&self, browser: &Browser) -> Peer {
         self.peers.set(self.peers.get() + 1);
-        format!("peer {}", self.peers.get())
+        browser.peer(&format!("peer {}", self.peers.get())).unwrap()
     }
 
     /// Restarts ICE of who has joined by WHIP or WHEP.
