@@ -179,10 +179,12 @@ export class Call extends EventTarget {
 
   async #join(offer, signal) {
     const body = { room: this.#room, name: this.#name, offer };
-    const made = await new Api(this.#token).ask("POST", "/v0/sessions", { body, signal });
+    const token = this.#token;
+    const made = await new Api(token).ask("POST", "/v0/sessions", { body, signal });
     this.session = String(made.id);
     // What the session may do, its own key may.
-    this.#api = new Api(made.key ?? this.#token);
+    // It ends with the token that made it: a newer one stays.
+    this.#api = new Api(this.#token === token ? (made.key ?? token) : this.#token);
     this.people = new People(this.session);
     this.#paused = [];
     this.#follow(signal);

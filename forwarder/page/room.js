@@ -37,7 +37,7 @@ const refreshDevices = deviceFields(byId("settings-fields"), media, (what) => {
 // Who made the link may put another into the address before the token in it expires, also from another page's window.
 window.addEventListener("hashchange", () => {
   const { room, token } = readFragment(location.hash);
-  if (token === "" || (call !== undefined && room !== me.room)) return;
+  if (token === "" || room !== (call === undefined ? address.room : me.room)) return;
   address.token = token;
   call?.renew(token);
 });

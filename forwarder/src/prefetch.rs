@@ -10,9 +10,10 @@ pub fn prefetch<T: ?Sized>(value: &T) {
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let start = std::ptr::from_ref(value).cast::<i8>();
-        for at in (0..size_of_val(value)).step_by(LINE) {
+        let before = start.addr() % LINE;
+        for at in (0..before + size_of_val(value)).step_by(LINE) {
             // SAFETY: a hint, which reads nothing and cannot fault.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at)) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_sub(before).wrapping_add(at)) };
         }
     }
 }

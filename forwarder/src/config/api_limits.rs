@@ -134,6 +134,23 @@ pub(super) fn override_with(limits: &mut Limits, given: &ApiLimitOverrides) {
         .listeners_per_session
         .unwrap_or(*listeners_per_session);
     *patience = given.patience.unwrap_or(*patience);
+    // A share that nobody named is no larger than a whole that somebody did.
+    let [of_connections, of_listeners] = [*connections, *listeners];
+    if given.connections_per_source.is_none() {
+        *connections_per_source = of_connections.min(*connections_per_source);
+    }
+    for (share, is_given) in [
+        (
+            listeners_per_operator,
+            given.listeners_per_operator.is_some(),
+        ),
+        (listeners_per_token, given.listeners_per_token.is_some()),
+        (listeners_per_session, given.listeners_per_session.is_some()),
+    ] {
+        if !is_given {
+            *share = of_listeners.min(*share);
+        }
+    }
     failures.others.burst = given.guesses.unwrap_or(failures.others.burst);
     failures.others.renewal = given.guess_renewal.unwrap_or(failures.others.renewal);
 }
@@ -201,6 +218,16 @@ mod tests {
                 .limits;
         assert_eq!((limits.connections, limits.connections_per_source), (64, 9));
         assert_eq!(limits.failures.others.burst, 3);
+    }
+
+    #[test]
+    fn shares_that_are_not_named_follow_the_whole() {
+        let config = read("[api-limits]\nconnections = 1024\nlisteners = 100").unwrap();
+        let limits = config.control.limits;
+        assert_eq!(limits.connections_per_source, 1024);
+        assert_eq!(limits.listeners_per_operator, 100);
+        assert_eq!(limits.listeners_per_token, 100);
+        assert_eq!(limits.listeners_per_session, 16);
     }
 
     #[test]

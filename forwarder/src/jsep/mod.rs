@@ -157,7 +157,13 @@ impl Negotiation {
                 line.settle(self.agreed.lines.get(at), outcome);
             }
         }
-        let is_needed = proposed.lines.iter().any(|line| line.is_open);
+        // A line that only carries the bundle's transport is for others to flow on.
+        let mut lines = proposed.lines.iter_mut();
+        let is_needed = lines.any(|line| line.is_open && !line.is_bare);
+        if !is_needed {
+            let bare = proposed.lines.iter_mut().filter(|line| line.is_bare);
+            bare.for_each(|line| line.is_open = false);
+        }
         if let Some((at, line)) = rejected.filter(|_| is_needed)
             && let Some(place) = proposed.lines.get_mut(at)
         {

@@ -130,9 +130,13 @@ pub(super) fn directory() -> PathBuf {
     if geteuid().is_root() {
         PathBuf::from("/run/forwarder")
     } else {
-        std::env::var_os("XDG_RUNTIME_DIR").map_or_else(
-            || std::env::temp_dir().join(format!("forwarder-{}", geteuid())),
-            |directory| PathBuf::from(directory).join("forwarder"),
-        )
+        let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        // One that is not absolute counts as none (XDG Base Directory Specification).
+        given
+            .filter(|directory| directory.is_absolute())
+            .map_or_else(
+                || std::env::temp_dir().join(format!("forwarder-{}", geteuid())),
+                |directory| directory.join("forwarder"),
+            )
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::serve::Server,
-    config::Config,
+    config::{Config, Tls},
     core::Core,
     dataplane::kernel,
     net::Resolver,
@@ -37,6 +37,13 @@ pub fn run(mut config: Config) -> Result<()> {
         false => Some(MadeKey::make(&config.name)?),
     };
     if let Some(made) = &made {
+        if !config.api.ip().is_loopback() && config.control.tls == Tls::Off {
+            log::warn!(
+                "api: {} is not on loopback and has no TLS: whoever uses the key from another host shows it to everybody between; \
+                 --api-tls or --api-certificate mends that",
+                config.api
+            );
+        }
         made.apply(&mut config.control);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -193,8 +193,6 @@ pub enum Reach {
         device: u32,
         /// The hop.
         member: Member,
-        /// The connected socket, for what XDP cannot send.
-        socket: Arc<OwnedFd>,
     },
     /// The connected socket.
     Socket(Arc<OwnedFd>),

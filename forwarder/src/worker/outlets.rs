@@ -57,23 +57,16 @@ impl Outlets {
         seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
     ) -> Result<u16, Reason> {
         let socket = match reach {
-            Reach::Xdp {
-                device,
-                member,
-                socket,
-            } => {
-                if let Some((port, slots)) = &mut self.xdp {
-                    if slots.sheds(port, video) {
-                        return Err(Reason::VideoShed);
-                    }
-                    let to = (*device, *member);
-                    let sent = slots.push(port, to, tally, seal);
-                    if sent.is_ok() {
-                        tally.count(Reason::Sealed);
-                    }
-                    return sent;
+            Reach::Xdp { device, member } => {
+                let (port, slots) = self.xdp.as_mut().ok_or(Reason::NoPair)?;
+                if slots.sheds(port, video) {
+                    return Err(Reason::VideoShed);
                 }
-                socket
+                let sent = slots.push(port, (*device, *member), tally, seal);
+                if sent.is_ok() {
+                    tally.count(Reason::Sealed);
+                }
+                return sent;
             }
             Reach::Socket(socket) => socket,
             Reach::Tcp { connection, worker } => {

@@ -1,7 +1,7 @@
 //! Sending by XDP: fills slots, and rings once per batch that was found waiting.
 //!
-//! The devices' rings know no backpressure, so what was rung and not yet consumed is kept below the window, half of the smallest ring. Mostly
-//! XDP has consumed everything by the time that the bell's `send` returns; where it has not (its softirq was put off), the worker waits,
+//! The devices' rings know no backpressure, so what was rung and not yet consumed is kept below the window, half of the smallest ring.
+//! XDP has consumed everything when the bell's `write` returns; where it has not (the kernel had no memory for a clone), the worker waits,
 //! but never for long, and before it seals: what finds no room is dropped unsealed, and counted.
 
 use std::{hint::spin_loop, thread::yield_now};
@@ -19,7 +19,7 @@ use crate::dataplane::{
     kernel::{slot_memory::Filled, worker_port::SlotPort},
 };
 
-/// Nanoseconds that a bell waits for those before it. Longer than any softirq that is merely put off.
+/// Nanoseconds that a bell waits for those before it. Not for long: who could hear them is this CPU.
 const PATIENCE: u64 = 2_000_000;
 /// Nanoseconds without any progress after which bells count as lost: the kernel had no memory for a clone. A clone that turns up later
 /// still finds another sequence number in its slot.
@@ -203,7 +203,7 @@ impl SlotSender {
             if now.saturating_sub(began) > PATIENCE {
                 return false;
             }
-            // The softirq may need this very CPU.
+            // Others may need this very CPU.
             yield_now();
         }
     }

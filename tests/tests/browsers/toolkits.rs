@@ -92,7 +92,7 @@ fn h264_is_published(
 ) {
     let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
     let (netns, token) = (&stage.lab.publisher().netns, room.token.as_deref());
-    let publishing = start(netns, &room.whip, token, stream, LONG + WHILE).unwrap();
+    let publishing = start(netns, &room.whip, token, stream, LONG + LONG + LONG).unwrap();
     let publisher = joined(&room);
     let watcher = room.watch_session(&stage.chromium, &publisher);
     // ffmpeg offers no GCM, so its own suite is another than the watcher's.

@@ -129,7 +129,8 @@ impl Access {
             _ => {}
         }
         Ok(Self {
-            keys: (!control.open).then_some(keys),
+            // Where there are keys it is not open, whatever else is said.
+            keys: (!control.open || control.has_keys()).then_some(keys),
             sessions: SessionKeys::new().ok_or(AccessError::Random)?,
             origins: control.cors_origins.clone(),
         })

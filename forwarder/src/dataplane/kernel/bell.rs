@@ -2,8 +2,8 @@
 //!
 //! A native XDP program on a tap runs inside of `write`, on the bytes written: no socket buffer is made and no poll is scheduled
 //! (`tun_build_skb`, drivers/net/tun.c), which makes a bell half as dear as one by a packet socket and a veth pair
-//! (`docs/decisions/0016-bells-by-tap.md`). The worker is pinned to its CPU, and the polls of receiving veths run before `write` returns,
-//! so XDP has nearly always read all slots by then. Two workers never share a device: the cursor of a broadcast is the CPU's.
+//! (`docs/decisions/0016-bells-by-tap.md`). The broadcast is flushed there too, so XDP has read all slots when `write` returns, unless the
+//! kernel had no memory for a clone.
 
 use std::{
     fs::{File, OpenOptions},
@@ -52,10 +52,10 @@ impl BellDevice {
         })
     }
 
-    /// Rings: by the time that this returns XDP has mostly read the slots.
+    /// Rings: when this returns, XDP has read the slots.
     ///
     /// # Errors
-    /// The kernel's: the device is down or there is no memory.
+    /// The kernel's: there is no memory. XDP has not heard it then.
     #[inline]
     pub fn ring(&self, bell: &Bell) -> io::Result<()> {
         nix::unistd::write(self.tap.as_fd(), &bell.frame())?;

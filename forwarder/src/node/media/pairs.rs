@@ -213,11 +213,7 @@ impl Node {
             return Ok(());
         };
         let reach = match after {
-            Some((device, Some(member))) => Reach::Xdp {
-                device,
-                member,
-                socket,
-            },
+            Some((device, Some(member))) => Reach::Xdp { device, member },
             _ => Reach::Socket(socket),
         };
         let sessions = &mut self.media.sessions;

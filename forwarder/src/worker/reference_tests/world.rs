@@ -143,7 +143,6 @@ impl World {
                                 hop: hop_of(session),
                                 generation: 1,
                             },
-                            socket: ours,
                         }
                     } else {
                         Reach::Socket(ours)
