@@ -193,6 +193,8 @@ pub enum Reach {
         device: u32,
         /// The hop.
         member: Member,
+        /// The connected socket, for a worker that has no slots.
+        socket: Arc<OwnedFd>,
     },
     /// The connected socket.
     Socket(Arc<OwnedFd>),

@@ -1,11 +1,8 @@
 //! From one opened packet to its replicas.
 
-use std::{
-    cell::Cell,
-    sync::{
-        Arc,
-        atomic::Ordering::{Relaxed, Release},
-    },
+use std::sync::{
+    Arc,
+    atomic::Ordering::{Relaxed, Release},
 };
 
 use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD};
@@ -144,24 +141,27 @@ impl Forwarder<'_> {
         // Before it is used: another process must never use it again (RFC 3711 §9.1).
         self.send_state.store(leg.leg, leg.sequence.next_index());
         let timestamp = parsed.timestamp.wrapping_add(leg.timestamp_offset);
-        let transport_sequence = Cell::new(None);
+        if template.len() + payload.len() > SLOT_PAYLOAD {
+            return Err(Reason::TooBig);
+        }
+        self.outlets.admit(&sender.reach, video, self.tally)?;
+        // Not sooner: a number under which nothing leaves would be a loss to the peer. Nor while it is sealed: a locked addition waits
+        // for all that was written before it.
+        let taken = match leg.transport_cc {
+            true => Some(sender.send_state.next_transport_sequence()),
+            false => None,
+        };
+        let transport_sequence = taken.map_or(0, TransportSequence::number);
+        let stamp = Stamp {
+            ssrc: leg.ssrc,
+            payload_type,
+            sequence: index as u16,
+            timestamp,
+            abs_send_time: abs_send_time(self.now),
+            transport_sequence,
+            mid: &leg.mid,
+        };
         let seal = |room: &mut [u8; SLOT_PAYLOAD]| {
-            if template.len() + payload.len() > room.len() {
-                return Err(Reason::TooBig);
-            }
-            // Not sooner: a number under which nothing leaves would be a loss to the peer.
-            if leg.transport_cc {
-                transport_sequence.set(Some(sender.send_state.next_transport_sequence()));
-            }
-            let stamp = Stamp {
-                ssrc: leg.ssrc,
-                payload_type,
-                sequence: index as u16,
-                timestamp,
-                abs_send_time: abs_send_time(self.now),
-                transport_sequence: number(transport_sequence.get()),
-                mid: &leg.mid,
-            };
             let header_len = template.write(room, &stamp).ok_or(Reason::SealFailed)?;
             sender
                 .keys
@@ -172,7 +172,7 @@ impl Forwarder<'_> {
         };
         let sent = self.outlets.send(&sender.reach, video, self.tally, &seal);
         if sent.is_err()
-            && let Some(taken) = transport_sequence.get()
+            && let Some(taken) = taken
         {
             sender.send_state.return_transport_sequence(taken);
         }
@@ -190,18 +190,12 @@ impl Forwarder<'_> {
                 opened.index,
                 index,
                 self.now,
-                number(transport_sequence.get()),
+                transport_sequence,
                 payload_type,
             ));
         }
         Ok(())
     }
-}
-
-/// The number to be stamped; where none is, any will do.
-#[inline]
-fn number(taken: Option<TransportSequence>) -> u16 {
-    taken.map_or(0, TransportSequence::number)
 }
 
 /// The primary block of redundant audio under the leg's payload type, if the leg has one for it.

@@ -44,7 +44,22 @@ impl Outlets {
         }
     }
 
-    /// Sends what `seal` writes; gives its length in bytes. By XDP it leaves with [`Self::flush`], at the latest.
+    /// Sees to it that there is room for a replica, as far as that can be known before it is sealed.
+    ///
+    /// # Errors
+    /// There is none: the replica is to be dropped unsealed.
+    #[inline]
+    pub fn admit(&mut self, reach: &Reach, video: bool, tally: &mut Tally) -> Result<(), Reason> {
+        let (Reach::Xdp { device, .. }, Some((port, slots))) = (reach, &mut self.xdp) else {
+            return Ok(());
+        };
+        if slots.sheds(port, video) {
+            return Err(Reason::VideoShed);
+        }
+        slots.make_room(port, *device, tally)
+    }
+
+    /// Sends what `seal` writes, once it is [admitted](Self::admit); gives its length in bytes. By XDP it leaves with [`Self::flush`], at the latest.
     ///
     /// # Errors
     /// That of `seal`, and why the way did not take it.
@@ -57,16 +72,15 @@ impl Outlets {
         seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
     ) -> Result<u16, Reason> {
         let socket = match reach {
-            Reach::Xdp { device, member } => {
-                let (port, slots) = self.xdp.as_mut().ok_or(Reason::NoPair)?;
-                if slots.sheds(port, video) {
-                    return Err(Reason::VideoShed);
+            Reach::Xdp { member, socket, .. } => {
+                if let Some((port, slots)) = &mut self.xdp {
+                    let sent = slots.push(port, *member, seal);
+                    if sent.is_ok() {
+                        tally.count(Reason::Sealed);
+                    }
+                    return sent;
                 }
-                let sent = slots.push(port, (*device, *member), tally, seal);
-                if sent.is_ok() {
-                    tally.count(Reason::Sealed);
-                }
-                return sent;
+                socket
             }
             Reach::Socket(socket) => socket,
             Reach::Tcp { connection, worker } => {

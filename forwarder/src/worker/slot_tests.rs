@@ -1,7 +1,7 @@
 //! Slots and bells with a far end that hears when it is told to: which packets ring together, and what is dropped
 //! while nothing is heard.
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, net::UdpSocket, os::fd::OwnedFd, sync::Arc};
 
 use forwarder_common::{reason::Reason, slots::SLOT_PAYLOAD, tables::Member};
 
@@ -44,6 +44,8 @@ impl Rig {
         let mut outlets = Outlets::new(0, Some(port), TcpConnections::default(), Relays::default());
         let (_, sender) = outlets.xdp.as_mut().unwrap();
         sender.clock = clock;
+        // What has a hop takes no socket.
+        let unused = UdpSocket::bind("127.0.0.1:0").unwrap();
         let reasons = Arc::new(ReasonTable::heap(1).unwrap());
         Self {
             outlets,
@@ -56,6 +58,7 @@ impl Rig {
                     hop: HOP,
                     generation: 1,
                 },
+                socket: Arc::new(OwnedFd::from(unused)),
             },
         }
     }
@@ -72,6 +75,7 @@ impl Rig {
             tally,
             ..
         } = self;
+        outlets.admit(reach, video, tally)?;
         outlets.send(reach, video, tally, &seal)
     }
 

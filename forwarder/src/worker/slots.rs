@@ -93,19 +93,17 @@ impl SlotSender {
         self.congested
     }
 
-    /// Fills the next slot, for a hop behind `device`, with what `seal` puts into the room for the UDP payload; rings if a bell is full.
-    /// `seal` gives its length, or why there is none.
+    /// Sees to it that there is a slot for a hop behind `device`; rings if a bell is full.
     ///
     /// # Errors
-    /// That of `seal`; no room, for which it is not called.
+    /// There is no room.
     #[inline]
-    pub fn push(
+    pub fn make_room(
         &mut self,
-        port: &mut SlotPort,
-        (device, member): (u32, Member),
+        port: &SlotPort,
+        device: u32,
         tally: &mut Tally,
-        seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
-    ) -> Result<u16, Reason> {
+    ) -> Result<(), Reason> {
         if self.pending() >= self.limit || self.device != device {
             self.ring(port, tally);
             self.device = device;
@@ -113,6 +111,23 @@ impl SlotSender {
             if self.limit == 0 {
                 return Err(Reason::SlotsFull);
             }
+        }
+        Ok(())
+    }
+
+    /// Fills the next slot with what `seal` puts into the room for the UDP payload. `seal` gives its length, or why there is none.
+    ///
+    /// # Errors
+    /// That of `seal`; nobody has [made room](Self::make_room).
+    #[inline]
+    pub fn push(
+        &mut self,
+        port: &mut SlotPort,
+        member: Member,
+        seal: &impl Fn(&mut [u8; SLOT_PAYLOAD]) -> Result<u16, Reason>,
+    ) -> Result<u16, Reason> {
+        if self.pending() >= self.limit {
+            return Err(Reason::SlotsFull);
         }
         let mut outcome = Err(Reason::SealFailed);
         port.memory.fill(self.next, |room| {

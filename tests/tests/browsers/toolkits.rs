@@ -25,7 +25,8 @@ pub const SCENARIOS: &[Scenario] = &[
     }),
     ("ffmpeg_publishes", ffmpeg_publishes),
     ("obs_publishes", |stage| {
-        h264_is_published(stage, Script::obs, 26, "");
+        let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
+        h264_is_published(stage, &room, Script::obs, 26, "");
     }),
 ];
 
@@ -74,26 +75,27 @@ fn assert_played(played: &Played, state: &str, stream: u8) {
 
 /// As the README has it; and in profile High, which Chromium takes as the 4:4:4 that it offers alone of those that contain it.
 fn ffmpeg_publishes(stage: &mut Stage) {
+    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
     let high = ["-preset", "veryfast", "-profile:v", "high"];
     for (stream, more, format) in [(23, &[][..], "42"), (25, &high, "f4")] {
         let start = |netns: &Netns, url: &str, token: Option<&str>, stream, time| {
             Script::ffmpeg(netns, url, token, stream, time, more)
         };
-        h264_is_published(stage, start, stream, format);
+        h264_is_published(stage, &room, start, stream, format);
     }
 }
 
 /// A program publishes to Chromium, whose payload type is that of a format that begins like this.
 fn h264_is_published(
-    stage: &mut Stage,
+    stage: &Stage,
+    room: &Room,
     start: impl Fn(&Netns, &str, Option<&str>, u8, Duration) -> Result<Script>,
     stream: u8,
     format: &str,
 ) {
-    let room = Room::open(stage, Way::Whip, "kernel", Candidates::V4);
     let (netns, token) = (&stage.lab.publisher().netns, room.token.as_deref());
     let publishing = start(netns, &room.whip, token, stream, LONG + LONG + LONG).unwrap();
-    let publisher = joined(&room);
+    let publisher = joined(room);
     let watcher = room.watch_session(&stage.chromium, &publisher);
     // ffmpeg offers no GCM, so its own suite is another than the watcher's.
     for quality in room.assert_flows(stream, &[&watcher]) {

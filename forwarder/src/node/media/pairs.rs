@@ -213,7 +213,11 @@ impl Node {
             return Ok(());
         };
         let reach = match after {
-            Some((device, Some(member))) => Reach::Xdp { device, member },
+            Some((device, Some(member))) => Reach::Xdp {
+                device,
+                member,
+                socket,
+            },
             _ => Reach::Socket(socket),
         };
         let sessions = &mut self.media.sessions;

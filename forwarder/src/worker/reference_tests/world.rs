@@ -143,6 +143,7 @@ impl World {
                                 hop: hop_of(session),
                                 generation: 1,
                             },
+                            socket: ours,
                         }
                     } else {
                         Reach::Socket(ours)

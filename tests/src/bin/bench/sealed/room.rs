@@ -2,6 +2,7 @@
 //! would tell them.
 
 use std::collections::BTreeMap;
+use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -236,6 +237,7 @@ impl Room {
                 0
             }
         };
+        let unused = Arc::new(OwnedFd::from(UdpSocket::bind("127.0.0.1:0")?));
         let first = self.sessions + 1;
         let mut audience = Vec::new();
         for n in 0..count {
@@ -249,6 +251,7 @@ impl Room {
                         hop: first_hop + n,
                         generation: 1,
                     },
+                    socket: Arc::clone(&unused),
                 },
                 Way::Socket => Reach::Socket(Arc::clone(
                     self.connected.get(n as usize).context("a socket")?,
