@@ -15,9 +15,15 @@ struct Node {
 }
 
 impl Node {
+    /// With ports that nobody has, as far as that can be known: somebody may take one meanwhile.
     fn start(name: &str) -> Self {
+        let mut tries = (0..20).map(|_| Self::try_start(name));
+        let started = tries.find(|node| !node.ready.is_empty());
+        started.expect("a node that starts")
+    }
+
+    fn try_start(name: &str) -> Self {
         let media = UdpSocket::bind("127.0.0.1:0").unwrap();
-        // A port that nobody has; of TCP it is nearly certain then, too.
         let port = media.local_addr().unwrap().port().to_string();
         drop(media);
         let mut child = forwarder(&["run", "--path", "socket", "--api", "127.0.0.1:0"])
