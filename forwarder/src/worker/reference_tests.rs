@@ -125,15 +125,7 @@ fn every_byte_is_authenticated() {
         let mut world = World::new(call);
         let mut seen = BTreeMap::new();
         world.toggle(0);
-        let mut packet = Packet {
-            index: 100,
-            timestamp: 5,
-            marker: false,
-            level: 3,
-            payload: keyframe(40),
-            redundancy: Redundancy::None,
-            tampered: None,
-        };
+        let mut packet = Packet::opening(100);
         world.publish(&packet, &mut seen);
         world.check();
         let len = packet.plain().len() + 16;
@@ -155,15 +147,7 @@ fn every_byte_is_authenticated() {
 fn a_stream_goes_on_when_its_track_comes_again() {
     let mut world = World::new(Call::of(Suite::AeadAes256Gcm));
     let mut seen = BTreeMap::new();
-    let packet = |index| Packet {
-        index,
-        timestamp: 5,
-        marker: false,
-        level: 3,
-        payload: keyframe(40),
-        redundancy: Redundancy::None,
-        tampered: None,
-    };
+    let packet = Packet::opening;
     world.toggle(0);
     for index in 65_530..65_540 {
         world.publish(&packet(index), &mut seen);
@@ -194,15 +178,7 @@ fn another_worker_goes_on_where_the_send_state_says() {
         let mut seen = BTreeMap::new();
         (0..3).for_each(|number| world.toggle(number));
         for index in 100..200 {
-            let packet = Packet {
-                index,
-                timestamp: 5,
-                marker: false,
-                level: 3,
-                payload: keyframe(40),
-                redundancy: Redundancy::None,
-                tampered: None,
-            };
+            let packet = Packet::opening(index);
             if index % 9 == 0 {
                 world.restart();
             }
@@ -258,15 +234,7 @@ fn what_has_no_way_is_dropped_and_counted() {
     let mut seen = BTreeMap::new();
     world.toggle(0);
     world.state.obey(Command::DropSender { session: 10 });
-    let packet = Packet {
-        index: 100,
-        timestamp: 5,
-        marker: false,
-        level: 3,
-        payload: keyframe(40),
-        redundancy: Redundancy::None,
-        tampered: None,
-    };
+    let packet = Packet::opening(100);
     world.publish(&packet, &mut seen);
     world.subscribers[0].nothing_comes();
     world.check();
@@ -330,15 +298,7 @@ fn what_finds_no_room_takes_no_transport_wide_number() {
         sender.clock = clock;
         let packets = 30;
         for index in 100..100 + packets {
-            let packet = Packet {
-                index,
-                timestamp: 5,
-                marker: false,
-                level: 3,
-                payload: keyframe(40),
-                redundancy: Redundancy::None,
-                tampered: None,
-            };
+            let packet = Packet::opening(index);
             world.publish(&packet, &mut seen);
             world.state.flush();
         }

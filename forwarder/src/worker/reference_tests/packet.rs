@@ -1,6 +1,9 @@
 //! What the publisher sends, wrapped as redundant audio or not.
 
-use super::call::{OPUS, RED, SSRC};
+use super::{
+    call::{OPUS, RED, SSRC},
+    keyframe,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Packet {
@@ -25,6 +28,19 @@ pub(super) enum Redundancy {
 }
 
 impl Packet {
+    /// One that a leg which waits for a keyframe can begin with.
+    pub(super) fn opening(index: u64) -> Self {
+        Self {
+            index,
+            timestamp: 5,
+            marker: false,
+            level: 3,
+            payload: keyframe(40),
+            redundancy: Redundancy::None,
+            tampered: None,
+        }
+    }
+
     /// The payload as it is written.
     pub(super) fn written(&self) -> Vec<u8> {
         let (blocks, len) = match self.redundancy {
